@@ -1,0 +1,228 @@
+"""People, projects, roles and keys: who may see and do what."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class Role(models.TextChoices):
+    """What a person may do in a project; each role includes the ones before it."""
+
+    VIEWER = "viewer", "Viewer"
+    REVIEWER = "reviewer", "Reviewer"
+    ADMIN = "admin", "Admin"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users by e-mail address; there are no user names."""
+
+    def create_user(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+    def create_superuser(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> User:
+        return self.create_user(
+            email, password, is_staff=True, is_superuser=True, **fields
+        )
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username or "")
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. `preferences` holds theme, keyboard and list choices of this person."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    date_joined = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    last_project = models.ForeignKey(
+        "Project", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    preferences = models.JSONField(default=dict, blank=True)
+
+    objects = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(Lower("email"), name="user_email_any_case"),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def initials(self) -> str:
+        """Two letters for the round mark: of the names, else of the address."""
+        words = self.name.split() or self.email.split("@")[0].replace(".", " ").split()
+        return ("".join(w[0] for w in words[:2]) or "?").upper()
+
+
+class Project(models.Model):
+    """A tenant. Everything else belongs to one."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(default=timezone.now)
+    default_branch = models.CharField(max_length=120, default="main")
+    retention_days = models.PositiveIntegerField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in one project."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="memberships"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project}"
+
+
+class Scope(models.TextChoices):
+    """What a key may do. `ingest` writes and reads nothing; the others act like the role."""
+
+    INGEST = "ingest", "Ingest"
+    VIEWER = "viewer", "Viewer"
+    REVIEWER = "reviewer", "Reviewer"
+    ADMIN = "admin", "Admin"
+
+
+class ApiKey(models.Model):
+    """A key of a project: `th_ing_…` or `th_api_…`. Only its SHA-256 is stored.
+
+    `public_id` is unique over the installation, since a key is looked up before its project is
+    known.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="keys")
+    public_id = models.CharField(max_length=10, unique=True)
+    digest = models.BinaryField(max_length=32)
+    prefix = models.CharField(max_length=24)  # shown in lists: th_ing_k7Qm0dzR4s…w2Xe
+    scope = models.CharField(max_length=10, choices=Scope)
+    name = models.CharField(max_length=120)
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.scope})"
+
+
+class Invitation(models.Model):
+    """A seat offered to one address: 72 hours, once."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="invitations"
+    )
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role)
+    token_digest = models.BinaryField(max_length=32)
+    invited_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "email"],
+                condition=models.Q(accepted_at=None),
+                name="invitation_open_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.project}"
+
+
+class SignInLink(models.Model):
+    """A one-time link for one person: 10 minutes, stored hashed, used up by a POST."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    token_digest = models.BinaryField(max_length=32, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Link for {self.user}"
+
+
+class ModelPrice(models.Model):
+    """A project's own price of a model, in US dollars per million tokens, from a day on."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="prices"
+    )
+    model = models.CharField(max_length=200)  # exact name, or a prefix that ends in *
+    valid_from = models.DateField()
+    input = models.DecimalField(max_digits=14, decimal_places=6)
+    output = models.DecimalField(max_digits=14, decimal_places=6)
+    cached = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    cache_write = models.DecimalField(
+        max_digits=14, decimal_places=6, null=True, blank=True
+    )
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "model", "valid_from"], name="model_price_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} from {self.valid_from}"
+
+
+class AuditEntry(models.Model):
+    """Who did what, when. Rows are added and read, never changed."""
+
+    project = models.ForeignKey(
+        Project, null=True, on_delete=models.SET_NULL, related_name="audit_entries"
+    )
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=254)  # e-mail, key prefix or "system"
+    address = models.GenericIPAddressField(null=True)
+    action = models.CharField(max_length=60)  # "key.created"
+    object = models.CharField(max_length=254, blank=True)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = (models.Index(fields=["project", "-at"], name="audit_by_project"),)
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"

@@ -1,0 +1,334 @@
+"""Django settings. Every value that an operator may change comes from the environment.
+
+A wrong value stops the start with one line: the name, the rule, what came.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from csp.constants import NONCE, NONE, SELF
+
+from tracehub.cli import config
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
+
+
+class SettingError(SystemExit):
+    """A setting that its operator can mend; printed as one line."""
+
+
+def env_str(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def env_int(
+    name: str, default: int, *, minimum: int = 0, maximum: int = 1_000_000
+) -> int:
+    text = env_str(name)
+    if not text:
+        return default
+    if not text.isdigit():
+        raise SettingError(f"{name} must be a whole number. Got {text!r}.")
+    if not minimum <= int(text) <= maximum:
+        raise SettingError(
+            f"{name} must lie between {minimum} and {maximum}. Got {text}."
+        )
+    return int(text)
+
+
+def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    text = env_str(name, default) or default
+    if text not in choices:
+        raise SettingError(f"{name} must be one of {', '.join(choices)}. Got {text!r}.")
+    return text
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Return Django's settings for a `postgres://user:password@host:port/database?host=/socket`."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        raise SettingError(
+            f"{name} must look like postgresql://user:password@host:5432/database. "
+            f"Got {parts.scheme or 'no scheme'}://…"
+        )
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", "") or parts.hostname or "",
+        "PORT": str(query.pop("port", "") or parts.port or ""),
+        # Pages may come through PgBouncer in transaction mode: no server-side cursors, no
+        # prepared statements that outlive a transaction.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            **query,
+            "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
+            "connect_timeout": 5,
+            "application_name": "tracehub",
+        },
+    }
+
+
+DATA_DIR = config.data_dir()
+BASE_URL = env_str("TRACEHUB_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+_base = urlsplit(BASE_URL)
+if _base.scheme not in {"http", "https"} or not _base.hostname:
+    raise SettingError(
+        f"TRACEHUB_BASE_URL must be an http or https address. Got {BASE_URL!r}."
+    )
+SECURE = _base.scheme == "https"
+LOOPBACK = _base.hostname in {"127.0.0.1", "localhost", "::1"}
+
+SECRET_KEY = config.secret_key()
+DEBUG = False
+ALLOWED_HOSTS = [
+    *(h.strip() for h in env_str("TRACEHUB_ALLOWED_HOSTS").split(",") if h.strip()),
+    _base.hostname,
+    # Loopback names only: any other Host header is refused (DNS rebinding).
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+ROOT_URLCONF = "tracehub.urls"
+ASGI_APPLICATION = "tracehub.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+
+# Bounds on what arrives. Bodies in MB as sent; four times that after decompression.
+MAX_BODY_MB = env_int("TRACEHUB_MAX_BODY_MB", 16, minimum=1, maximum=256)
+# Days that traces are kept, by the day they first arrived.
+RETENTION_DAYS = env_int("TRACEHUB_RETENTION_DAYS", 30, minimum=1, maximum=3650)
+# Free disk space in MB below which ingestion answers 503, so that reads and recovery go on.
+MIN_FREE_MB = env_int("TRACEHUB_MIN_FREE_MB", 512, minimum=0, maximum=1_000_000)
+WEB_WORKERS = env_int("TRACEHUB_WEB_WORKERS", 1, minimum=1, maximum=64)
+LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+DATABASES = {"default": database("DATABASE_URL", config.database_url())}
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "template_partials",
+    "tracehub.projects",
+    "tracehub.traces",
+    "tracehub.review",
+    "tracehub.evals",
+    "tracehub.metrics",
+    "tracehub.digest",
+    "tracehub.web",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "tracehub.web.middleware.response_headers",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+
+def _folder(name: str) -> Path:
+    """Where templates or static files lie: in a checkout beside the package, in a wheel in it."""
+    beside = CHECKOUT / name
+    return (
+        beside
+        if (CHECKOUT / "manage.py").exists() and beside.is_dir()
+        else PACKAGE / f"_{name}"
+    )
+
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [_folder("templates")],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tracehub.web.context.shell",
+            ],
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [_folder("static")]
+STATIC_ROOT = DATA_DIR / "static"
+# `tracehub up` collects the files under hashed names; without that step they are served in place.
+_collected = (STATIC_ROOT / "staticfiles.json").exists()
+SERVESTATIC_USE_FINDERS = not _collected
+SERVESTATIC_KEEP_ONLY_HASHED_FILES = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"
+        if _collected or "collectstatic" in sys.argv
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# People
+AUTH_USER_MODEL = "projects.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "tracehub.web.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "5/5m/key",
+    "reset_password": "20/m/ip",
+}
+
+SESSION_COOKIE_AGE = 14 * 86400
+SESSION_COOKIE_NAME = "__Host-tracehub" if SECURE else "tracehub"
+SESSION_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"
+CSRF_COOKIE_SECURE = SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 31536000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "worker-src": [SELF, "blob:"],
+        "manifest-src": [SELF],
+        "frame-src": [NONE],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+    }
+}
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# Celery: a message only wakes a worker, so it holds ids at most and results are not kept.
+CELERY_BROKER_URL = env_str("TRACEHUB_BROKER_URL") or "filesystem://"
+_broker = DATA_DIR / "broker"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {
+        "data_folder_in": str(_broker / "messages"),
+        "data_folder_out": str(_broker / "messages"),
+        "control_folder": str(_broker / "control"),
+        "polling_interval": 0.1,
+    }
+    if CELERY_BROKER_URL == "filesystem://"
+    else {"visibility_timeout": 3600}
+)
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    # Replaces messages that were lost: every 5 s is the promise of docs/design/ingestion.md.
+    "sweep": {"task": "tracehub.digest", "schedule": 5.0, "options": {"expires": 5}},
+    "prune": {
+        "task": "tracehub.prune",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "console": {"format": "%(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "tracehub.projects.logs.JsonFormatter"},
+    },
+    "filters": {"redact": {"()": "tracehub.projects.logs.Redact"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["redact"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}
