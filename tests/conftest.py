@@ -1,0 +1,95 @@
+"""Fixtures for every test: the database in three forms, and waiting without sleeping.
+
+- `db` (pytest-django): one transaction, rolled back. The quickest; take it unless you commit.
+- `committed_db`: Django on a fresh clone of the migrated database, with real commits.
+- `database_url`: the URL of such a clone, for processes of their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+
+from tests.plugin import SERVER
+from tracehub.cli.postgres import Server
+
+T = TypeVar("T")
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Server:
+    """The server of this run."""
+    return request.config.stash[SERVER]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker, postgres_server: Server) -> None:
+    """Migrate once (pytest-django), and keep a copy nobody connects to, from which to clone."""
+    migrated = settings.DATABASES["default"]["NAME"]
+    with django_db_blocker.unblock():
+        _disconnect()
+    _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}"')
+
+
+@pytest.fixture
+def database_url(django_db_setup, postgres_server: Server) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    name = f"clone_{uuid.uuid4().hex[:12]}"
+    _run(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield postgres_server.cluster.url(name)
+    _run(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def committed_db(database_url: str, django_db_blocker) -> Iterator[str]:
+    """Django on a database of the test's own, where commits are real; gives its URL."""
+    before = settings.DATABASES["default"]["NAME"]
+    clone = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with django_db_blocker.unblock():
+        _point_to(clone)
+        try:
+            yield database_url
+        finally:
+            _point_to(before)
+
+
+def _run(server: Server, statement: str) -> None:
+    url = server.cluster.url("postgres")
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute(statement.encode())
+
+
+def _point_to(name: str) -> None:
+    _disconnect()
+    settings.DATABASES["default"]["NAME"] = name
+    connection.settings_dict["NAME"] = name
+
+
+def _disconnect() -> None:
+    connections.close_all()
+    connection.close_pool()
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., T]:
+    """`wait_for(check, seconds=10, why="…")`: the first true value of `check()`, else a failure."""
+    pause = threading.Event()
+
+    def wait(check: Callable[[], T], *, seconds: float = 10.0, why: str = "") -> T:
+        deadline = time.monotonic() + seconds
+        while not (value := check()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"Waited {seconds:g} s in vain{f' for {why}' if why else ''}.")
+            pause.wait(0.05)
+        return value
+
+    return wait
