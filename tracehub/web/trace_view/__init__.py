@@ -1,0 +1,1 @@
+"""What the trace page shows, made from spans alone: no database, no request, no clock."""

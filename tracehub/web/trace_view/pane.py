@@ -1,0 +1,378 @@
+"""The middle pane: one span as blocks to read, its messages by role, its calls and its output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tracehub.core.trace import Json, Span
+from tracehub.web.trace_view.code import Code, Note, laid_out, parsed
+from tracehub.web.trace_view.text import Text, folded, one_line, visible
+
+MESSAGES_AT_FIRST = 60
+DOCUMENTS_AT_FIRST = 20
+CHIPS_AT_MOST = 20
+
+ROLES = {
+    "system": "System",
+    "developer": "System",
+    "user": "User",
+    "assistant": "Assistant",
+    "tool": "Tool",
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Chip:
+    """A part that is no text, named and never opened: `image`, `image/png`, 12400 bytes."""
+
+    kind: str
+    type: str = ""
+    size: int | None = None
+    where: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Document:
+    """A retrieved document. `percent` is the score as a share of 1, None outside 0 to 1."""
+
+    id: str
+    title: str
+    text: str
+    score: str = ""
+    percent: int | None = None
+    weak: bool = False
+    full: Text | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """One thing to read. `type` picks the template part; the other fields belong to some types.
+
+    `system` `message` `reasoning`: text, chips. `context`: documents. `call`: arguments, result.
+    `output` `value`: code with notes in place. `error`: title, text. `more`: count.
+    """
+
+    type: Literal[
+        "system", "message", "reasoning", "context", "call", "output", "value", "error", "more"
+    ]
+    role: str = ""
+    title: str = ""
+    text: Text | None = None
+    chips: list[Chip] = field(default_factory=list)
+    code: Code | None = None
+    arguments: Code | None = None
+    result: Code | None = None
+    result_text: Text | None = None
+    documents: list[Document] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    count: int = 0
+    failed: bool = False
+    span_id: str = ""
+    duration_ns: int | None = None
+    open: bool = True
+
+    @property
+    def errors(self) -> int:
+        return len(self.notes) + (self.code.errors if self.code else 0)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """What the blocks of one span need: its notes, and which text is wanted whole."""
+
+    span: Span
+    notes: Sequence[Note]
+    whole: str
+
+    def code(self, value: Json, key: str, *, notes: Sequence[Note] = ()) -> Code:
+        return laid_out(value, notes=notes, key=key, whole=self.whole)
+
+    def text(self, value: str, key: str) -> Text:
+        return folded(value, key, whole=self.whole)
+
+
+def blocks(
+    span: Span,
+    *,
+    notes: Sequence[Note] = (),
+    sources: Sequence[Span] = (),
+    calls: Sequence[Span] = (),
+    whole: str = "",
+) -> list[Block]:
+    """Return the blocks of a span, in the order of reading.
+
+    `notes` are its validation errors and the signals that point into its output; `sources` are
+    the retrievers whose documents it could read; `calls` are tool spans, to tell which call of a
+    message failed and how long it took. `whole` is the key of the text that is shown unfolded.
+    """
+    reader = _Reader(span, notes, whole)
+    found: list[Block] = []
+    if span.error and (span.error_type or span.error_message):
+        text = reader.text(span.error_message or "", "error")
+        found.append(Block("error", "Error", visible(span.error_type or "Error"), text))
+    context = [block for s in sources if s is not span for block in _context(reader, s)]
+    if span.tool is not None and span.kind == "tool":
+        found.append(_tool(reader))
+        return found
+    found.extend(_input(reader, calls))
+    last_input = next((n for n, b in enumerate(found) if b.role == "User"), len(found) - 1)
+    found[last_input + 1 : last_input + 1] = context
+    found.extend(_context(reader, span))
+    found.extend(_output(reader, calls))
+    return found
+
+
+def messages_of(value: Json) -> list[dict[str, Json]] | None:
+    """Return the messages of an input or output, or None when it is something else."""
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        return [m for m in value["messages"] if isinstance(m, dict)]
+    return None
+
+
+def count(span: Span) -> int:
+    """Return the number of messages in and out of a span, for the tab."""
+    return len(messages_of(span.input) or ()) + len(messages_of(span.output) or ())
+
+
+def _input(reader: _Reader, calls: Sequence[Span]) -> Iterator[Block]:
+    messages = messages_of(reader.span.input)
+    if messages is None:
+        if reader.span.input is not None:
+            yield _value(reader, reader.span.input, "Input", "input", ())
+        return
+    shown = messages
+    if len(messages) > MESSAGES_AT_FIRST and reader.whole != "messages":
+        head = 10
+        shown = messages[:head]
+        yield from _conversation(reader, shown, calls, messages, "i")
+        yield Block("more", count=len(messages) - MESSAGES_AT_FIRST)
+        shown = messages[head - MESSAGES_AT_FIRST :]
+        yield from _conversation(reader, shown, calls, messages, "j")
+        return
+    yield from _conversation(reader, shown, calls, messages, "i")
+
+
+def _conversation(
+    reader: _Reader,
+    shown: Sequence[dict[str, Json]],
+    calls: Sequence[Span],
+    all_messages: Sequence[dict[str, Json]],
+    prefix: str,
+) -> Iterator[Block]:
+    """Yield the messages, each tool call joined with the message that answers it."""
+    answers = {
+        m["tool_call_id"]: m
+        for m in all_messages
+        if m.get("role") == "tool" and isinstance(m.get("tool_call_id"), str)
+    }
+    asked = {
+        call.get("id")
+        for m in all_messages
+        for call in _calls_of(m)
+        if isinstance(call.get("id"), str)
+    }
+    spans = _by_call(calls)
+    for n, message in enumerate(shown):
+        key = f"{prefix}{n}"
+        if message.get("role") == "tool" and message.get("tool_call_id") in asked:
+            continue  # shown beside its call
+        yield from _message(reader, message, key)
+        for c, call in enumerate(_calls_of(message)):
+            yield _call(reader, call, answers.get(call.get("id")), spans, f"{key}c{c}")
+
+
+def _calls_of(message: dict[str, Json]) -> list[dict[str, Json]]:
+    calls = message.get("tool_calls")
+    return [c for c in calls if isinstance(c, dict)] if isinstance(calls, list) else []
+
+
+def _by_call(calls: Sequence[Span]) -> dict[str, Span]:
+    return {s.tool.call_id: s for s in calls if s.tool is not None and s.tool.call_id}
+
+
+def _message(reader: _Reader, message: dict[str, Json], key: str) -> Iterator[Block]:
+    raw_role = message.get("role")
+    role = ROLES.get(str(raw_role), visible(str(raw_role or "Message"))[:20])
+    text, chips, reasoning = _parts(message.get("content"))
+    if reasoning:
+        yield Block("reasoning", role, "Reasoning", reader.text(reasoning, f"{key}r"), open=False)
+    if not text and not chips:
+        return
+    if role == "System":
+        yield Block("system", role, one_line(text), reader.text(text, key), chips, open=False)
+        return
+    value, is_json = parsed(text)
+    if is_json and role != "User":
+        yield Block("value", role, "JSON", chips=chips, code=reader.code(value, key))
+    else:
+        yield Block("message", role, text=reader.text(text, key), chips=chips)
+
+
+def _parts(content: Json) -> tuple[str, list[Chip], str]:
+    """Return the text, the other parts as chips, and the reasoning of a message's content."""
+    if isinstance(content, str):
+        return content, [], ""
+    texts: list[str] = []
+    chips: list[Chip] = []
+    reasoning: list[str] = []
+    for part in content if isinstance(content, list) else []:
+        if isinstance(part, str):
+            texts.append(part)
+        elif not isinstance(part, dict):
+            texts.append(json.dumps(part, ensure_ascii=False))
+        elif isinstance(part.get("text"), str):
+            (reasoning if part.get("type") == "reasoning" else texts).append(part["text"])
+        else:
+            chips.append(_chip(part))
+    return "\n\n".join(texts), chips[:CHIPS_AT_MOST], "\n\n".join(reasoning)
+
+
+def _chip(part: dict[str, Json]) -> Chip:
+    """Name a part without opening it: what came from outside is never shown as a document."""
+    data, uri = part.get("data"), part.get("uri")
+    size = len(data) * 3 // 4 if isinstance(data, str) else None
+    if data is None and uri is None:
+        size = len(json.dumps(part, ensure_ascii=False))
+    where = ""
+    if isinstance(uri, str):
+        where = "in the message" if uri[:5].lower() == "data:" else one_line(uri, 80)
+        size = len(uri) * 3 // 4 if uri[:5].lower() == "data:" else size
+    kind = visible(str(part.get("type") or "part"))[:40]
+    return Chip(kind, visible(str(part.get("mime_type") or ""))[:60], size, where)
+
+
+def _call(
+    reader: _Reader,
+    call: dict[str, Json],
+    answer: dict[str, Json] | None,
+    spans: dict[str, Span],
+    key: str,
+) -> Block:
+    block = Block("call", "Tool call", visible(str(call.get("name") or "tool"))[:200])
+    block.arguments = reader.code(call.get("arguments", {}), f"{key}a")
+    if answer is not None:
+        text, block.chips, _ = _parts(answer.get("content"))
+        value, is_json = parsed(text)
+        if is_json:
+            block.result = reader.code(value, f"{key}r")
+        else:
+            block.result_text = reader.text(text, f"{key}r")
+    span = spans.get(str(call.get("id")))
+    if span is not None:
+        block.failed, block.span_id = span.error, span.span_id
+        block.duration_ns = span.duration_ns
+    return block
+
+
+def _tool(reader: _Reader) -> Block:
+    """A tool span: what it was called with, and what it gave back, side by side."""
+    span = reader.span
+    tool = span.tool
+    name = visible((tool.name if tool else None) or span.name)
+    block = Block("call", "Tool call", name, failed=span.error, duration_ns=span.duration_ns)
+    arguments = tool.arguments if tool and tool.arguments is not None else span.input
+    result = tool.result if tool and tool.result is not None else span.output
+    block.arguments = reader.code(arguments, "arguments") if arguments is not None else None
+    if isinstance(result, str):
+        value, is_json = parsed(result)
+        if not is_json:
+            block.result_text = reader.text(result, "result")
+            block.notes = list(reader.notes)
+            return block
+        result = value
+    if result is not None:
+        block.result = reader.code(result, "result", notes=reader.notes)
+    else:
+        block.notes = list(reader.notes)
+    return block
+
+
+def _context(reader: _Reader, span: Span) -> Iterator[Block]:
+    if not span.context:
+        return
+    key = f"d{span.span_id}"
+    shown = span.context if reader.whole == key else span.context[:DOCUMENTS_AT_FIRST]
+    best = max((_score(d) or 0.0 for d in span.context), default=0.0)
+    documents = [_document(reader, d, f"{key}.{n}", best) for n, d in enumerate(shown)]
+    asked = span.input if isinstance(span.input, str) else None
+    block = Block("context", "Context", visible(span.name), documents=documents)
+    block.text = Text(one_line(asked)) if asked else None
+    block.count, block.span_id = len(span.context), span.span_id
+    yield block
+
+
+def _score(document: dict[str, Json]) -> float | None:
+    score = document.get("score")
+    return float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
+
+
+def _document(reader: _Reader, document: dict[str, Json], key: str, best: float) -> Document:
+    content = document.get("content")
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    metadata = document.get("metadata")
+    title = metadata.get("title") if isinstance(metadata, dict) else None
+    first = text.strip().split("\n", 1)[0]
+    score = _score(document)
+    return Document(
+        id=visible(str(document.get("id") or ""))[:80],
+        title=one_line(title if isinstance(title, str) else first, 120),
+        text=one_line(text, 200),
+        score="" if score is None else f"{score:.2f}",
+        percent=round(score * 100) if score is not None and 0 <= score <= 1 else None,
+        weak=score is not None and score < best * 0.6,
+        full=reader.text(text, key),
+    )
+
+
+def _output(reader: _Reader, calls: Sequence[Span]) -> Iterator[Block]:
+    span = reader.span
+    messages = messages_of(span.output)
+    if messages is None:
+        if span.output is not None:
+            yield _value(reader, span.output, "Output", "output", reader.notes)
+        elif reader.notes:
+            yield Block("output", "Output", "Output", notes=list(reader.notes))
+        return
+    spans = _by_call(calls)
+    answer_at = _answer(messages)
+    if answer_at is None and reader.notes:
+        yield Block("output", "Output", "Output", notes=list(reader.notes))
+    for n, message in enumerate(messages):
+        key = f"o{n}"
+        if n != answer_at:
+            yield from _message(reader, message, key)
+        else:
+            text, chips, reasoning = _parts(message.get("content"))
+            if reasoning:
+                why = reader.text(reasoning, f"{key}r")
+                yield Block("reasoning", "Assistant", "Reasoning", why, open=False)
+            block = _value(reader, text, "Assistant", key, reader.notes)
+            block.chips = chips
+            yield block
+        for c, call in enumerate(_calls_of(message)):
+            yield _call(reader, call, None, spans, f"{key}c{c}")
+
+
+def _answer(messages: Sequence[dict[str, Json]]) -> int | None:
+    """Return which output message is the answer: the last one with text."""
+    for n in range(len(messages) - 1, -1, -1):
+        if _parts(messages[n].get("content"))[0]:
+            return n
+    return None
+
+
+def _value(reader: _Reader, value: Json, role: str, key: str, notes: Sequence[Note]) -> Block:
+    """Show any value: JSON laid out with its notes in place, text with them below it."""
+    kind: Literal["value", "output"] = "value" if key == "input" else "output"
+    title = "Input" if kind == "value" else "Output"
+    if isinstance(value, str):
+        found, is_json = parsed(value)
+        if not is_json:
+            text = reader.text(value, key)
+            return Block("message" if not notes else kind, role, title, text, notes=list(notes))
+        value = found
+    code = reader.code(value, key, notes=notes)
+    return Block(kind, role, title, code=code)
