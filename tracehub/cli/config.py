@@ -110,6 +110,11 @@ def socket_url(socket_dir: Path, role: str, password: str, database: str = DATAB
     return f"postgresql://{credentials}@/{quote(database, safe='')}?host={host}"
 
 
+def is_embedded() -> bool:
+    """Tell whether the database is our own, which is so unless DATABASE_URL names another."""
+    return not os.environ.get("DATABASE_URL", "").strip()
+
+
 def database_url() -> str:
     """Return DATABASE_URL, else the URL of the embedded server of the data folder.
 

@@ -287,7 +287,7 @@ class Cluster:
         """
         alive = self.processes()
         if alive:
-            self.say(f"Stopping the database that an earlier run left ({len(alive)} processes).")
+            self.say(f"Ending what is left of an earlier database ({len(alive)} processes).")
         for step, seconds in (
             (signal.SIGINT, STOP_SECONDS),
             (signal.SIGQUIT, 5.0),

@@ -1,0 +1,88 @@
+"""What a start needs from the application: migrations, the first project, its people and keys.
+
+A process of its own, so that the supervisor never loads Django: `python -m tracehub.cli.bootstrap
+RESULT_FILE`. It writes a JSON object to that file (mode 0600: there is a secret in it). Exit code
+75 means that the database could not be reached, and that another try may help.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tracehub.cli import config
+
+ADMIN = "admin@localhost"
+DEFAULT_PROJECT = "default"
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+
+
+def main() -> int:
+    import django
+    from django.db import OperationalError
+
+    django.setup()
+    try:
+        prepare()
+        result = welcome()
+    except OperationalError as error:
+        print(f"The database cannot be reached: {str(error).strip().splitlines()[0]}")
+        return TRY_AGAIN
+    config.write_private(Path(sys.argv[1]), config.to_json(result))
+    return 0
+
+
+def prepare() -> None:
+    """Bring tables and static files to this version. Safe to repeat, and for two at once."""
+    from django.conf import settings
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    if _static_is_stale(Path(settings.STATIC_ROOT)):
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+
+
+def _static_is_stale(root: Path) -> bool:
+    """Tell whether a collected file is missing or older than its source."""
+    from django.contrib.staticfiles.finders import get_finders
+
+    manifest = root / "staticfiles.json"
+    if not manifest.exists():
+        return True
+    collected = manifest.stat().st_mtime
+    return any(
+        Path(storage.path(name)).stat().st_mtime > collected
+        for finder in get_finders()
+        for name, storage in finder.list([])
+    )
+
+
+def welcome() -> dict[str, str]:
+    """Return the one-time sign-in path for the first admin and what to say about ingest keys.
+
+    The first start makes the default project, its admin and an ingest key (`ingest_key`); later
+    ones find them and name the newest key by its prefix (`key_prefix`).
+    """
+    from django.urls import reverse
+
+    from tracehub.projects import actions
+    from tracehub.projects.models import ApiKey, Project, Role, Scope, User
+
+    admin = User.objects.filter(email=ADMIN).first() or User.objects.create_superuser(ADMIN)
+    project = Project.objects.filter(slug=DEFAULT_PROJECT).first()
+    if project is None:
+        project = actions.create_project(DEFAULT_PROJECT, "Default", by=admin)
+    if not project.memberships.filter(user=admin).exists():
+        actions.set_role(project, admin, Role.ADMIN)
+    token = actions.make_sign_in_link(admin)
+    result = {"sign_in_path": reverse("sign_in_link", args=[token])}
+    newest = ApiKey.objects.filter(project=project, scope=Scope.INGEST, revoked_at=None)
+    if key := newest.order_by("-created_at").first():
+        return result | {"key_prefix": key.prefix}
+    _key, text = actions.create_key(project, Scope.INGEST, "First key, made by tracehub up")
+    return result | {"ingest_key": text}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""One web process: `python -m tracehub.cli.serve FD`, with the listening socket inherited as FD."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+# In seconds. Idle connections are closed after IDLE; a stop lets running requests end in DRAIN.
+IDLE = 60
+DRAIN = 6
+
+
+def main() -> None:
+    import uvicorn
+
+    from tracehub.ingest.protocol import IngestProtocol
+
+    config = uvicorn.Config(
+        "tracehub.asgi:application",
+        http=IngestProtocol,
+        loop="auto",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=DRAIN,
+        backlog=2048,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+
+
+if __name__ == "__main__":
+    main()
