@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from tracehub.web import shell, traces
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", shell.home, name="home"),
+    path("accounts/theme", shell.set_theme, name="set_theme"),
+    path("accounts/", include("allauth.account.urls")),
+    path("<slug:slug>/traces", traces.trace_list, name="traces"),
+]

@@ -3,10 +3,47 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 
+from tracehub.projects.models import Project, User
+from tracehub.web import permissions
+
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Return the project of the page, set by `permissions.project_for`, for the navigation."""
-    return {"project": getattr(request, "project", None)}
+    """Return the project and role of the page, its section, the theme and the CSP nonce."""
+    project = getattr(request, "project", None)
+    role = getattr(request, "role", None)
+    parts = request.path.split("/")
+    preferences = getattr(request.user, "preferences", {}) if hasattr(request, "user") else {}
+    return {
+        "project": project,
+        "role": role,
+        "can_review": permissions.allows(role, "reviewer"),
+        "can_admin": permissions.allows(role, "admin"),
+        "section": parts[2] if project and len(parts) > 2 else "",
+        "theme": preferences.get("theme", ""),
+        "single_keys": preferences.get("single_keys", True),
+        # Lazy: evaluating it is what puts the nonce into the header.
+        "csp_nonce": getattr(request, "csp_nonce", ""),
+        "here": address(request),
+        "switcher": lambda: switcher(request),
+    }
+
+
+def address(request: HttpRequest) -> str:
+    """Return path and query of the page that the person sees, also from within a fragment."""
+    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    if not shown.path:
+        return request.get_full_path()
+    return f"{shown.path}?{shown.query}" if shown.query else shown.path
+
+
+def switcher(request: HttpRequest) -> list[Project]:
+    """Return the projects that the signed-in person may open, by name. One query."""
+    user = request.user
+    if not isinstance(user, User):
+        return []
+    projects = Project.objects.order_by("name", "id")
+    return list(projects if user.is_superuser else projects.filter(memberships__user=user))

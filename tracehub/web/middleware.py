@@ -1,20 +1,23 @@
-"""Headers that every answer carries, whichever view made it."""
+"""What happens around every view: headers of each answer, and the way to the sign-in page."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
+
+from tracehub.web.context import address
+from tracehub.web.permissions import SignInNeeded
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=()"
 
-Handler = (
-    Callable[[HttpRequest], HttpResponse]
-    | Callable[[HttpRequest], Awaitable[HttpResponse]]
-)
+Handler = Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 def _finish(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -37,6 +40,20 @@ def response_headers(get_response: Handler) -> Handler:
         return markcoroutinefunction(middleware)
 
     def middleware_sync(request: HttpRequest) -> HttpResponse:
-        return _finish(request, get_response(request))
+        return _finish(request, cast(HttpResponse, get_response(request)))
 
     return middleware_sync
+
+
+class SignIn(MiddlewareMixin):
+    """Send a person whom `permissions.project_for` does not know to the sign-in page."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, SignInNeeded):
+            return None
+        if request.headers.get("HX-Request") != "true":
+            return redirect_to_login(request.get_full_path())
+        # A fragment cannot hold the sign-in page: the whole page goes there and comes back.
+        answer = HttpResponse(status=401)
+        answer["HX-Redirect"] = redirect_to_login(address(request)).url
+        return answer

@@ -1,0 +1,57 @@
+"""Who may see and do what: the one door from a slug in a URL to a project.
+
+Every view of a project starts with `project_for`; a queryset without its project is a bug.
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+
+from tracehub.projects.models import Membership, Project, Role, User
+
+ORDER: dict[str, int] = {Role.VIEWER: 0, Role.REVIEWER: 1, Role.ADMIN: 2}
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in; `middleware.sign_in` answers with the way to the sign-in page."""
+
+
+def role_in(user: User, project: Project) -> str | None:
+    """Return the role of `user` in `project`, or None for an outsider. Superusers are admins."""
+    if user.is_superuser:
+        return Role.ADMIN
+    return (
+        Membership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
+    )
+
+
+def allows(role: str | None, needed: str) -> bool:
+    """Tell whether `role` includes `needed`.
+
+    >>> allows("admin", "reviewer"), allows("viewer", "reviewer"), allows(None, "viewer")
+    (True, False, False)
+    """
+    return role is not None and ORDER[role] >= ORDER[needed]
+
+
+def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Project:
+    """Return the project, and note it on the request as `project`, with the person's `role`.
+
+    An outsider gets 404, so that slugs cannot be probed; too small a role gets 403. Also
+    remembers the project as the person's last one.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        raise SignInNeeded
+    project = Project.objects.filter(slug=slug).first()
+    held = role_in(user, project) if project else None
+    if project is None or held is None:
+        raise Http404(f"There is no project {slug!r} here.")
+    if not allows(held, role):
+        raise PermissionDenied(f"This needs the role {role}. Yours is {held}.")
+    if user.last_project_id != project.pk:
+        User.objects.filter(pk=user.pk).update(last_project=project)
+    request.project = project  # type: ignore[attr-defined]  # read by context.shell
+    request.role = held  # type: ignore[attr-defined]
+    return project

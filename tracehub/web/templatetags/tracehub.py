@@ -1,0 +1,241 @@
+"""Tags and filters of every page: icons, marks, and the copy rules.
+
+Load with `{% load tracehub %}`. Nothing here marks data as safe except our own sprite.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.contrib.messages import get_messages
+from django.contrib.staticfiles import finders
+from django.template.context import Context
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from tracehub.web import copy, marks
+
+register = template.Library()
+
+
+@cache
+def _sprite_text() -> str:
+    path = finders.find("icons.svg")
+    if not isinstance(path, str):
+        raise template.TemplateSyntaxError("static/icons.svg is missing.")
+    symbols = Path(path).read_text("utf-8").partition(">")[2].rpartition("</svg>")[0]
+    return f'<svg class="sprite" aria-hidden="true">{symbols}</svg>'
+
+
+@register.simple_tag
+def sprite() -> SafeString:
+    """All icons, once per page: a `use` element of another file would need its own CSP rule."""
+    return mark_safe(_sprite_text())  # noqa: S308 our own file
+
+
+@register.simple_tag
+def icon(name: str, size: str = "") -> SafeString:
+    """`{% icon "fail" %}`, `{% icon "fail" "sm" %}`: 16 px, 14 px (sm) or 12 px (xs)."""
+    return format_html(
+        '<svg class="icon{}" viewBox="0 0 16 16" aria-hidden="true"><use href="#i-{}"/></svg>',
+        f" icon--{size}" if size else "",
+        name,
+    )
+
+
+@register.inclusion_tag("components/nav_item.html", takes_context=True)
+def nav_item(context: Context, route: str, label: str, icon_name: str, keys: str) -> dict[str, Any]:
+    """One entry of the navigation; nothing while `route` does not exist yet."""
+    return {
+        "project": context["project"],
+        "route": route,
+        "label": label,
+        "icon_name": icon_name,
+        "keys": keys,
+        "current": context["section"] == route,
+    }
+
+
+@register.inclusion_tag("components/signal.html")
+def signal(item: dict[str, Any] | str) -> dict[str, Any]:
+    """A signal as icon and label; takes a signal of contract section 6, or only its kind."""
+    if isinstance(item, str):
+        return {"mark": marks.signal(item), "title": ""}
+    return {
+        "mark": marks.signal(str(item.get("kind", "")), item.get("severity")),
+        "title": item.get("message") or "",
+    }
+
+
+@register.inclusion_tag("components/verdict.html")
+def verdict(value: str | None) -> dict[str, Any]:
+    """A verdict as icon and word in its tone."""
+    return {"mark": marks.verdict(value)}
+
+
+@register.simple_tag
+def span_mark(kind: str) -> marks.Mark:
+    return marks.span_kind(kind)
+
+
+@register.simple_tag(takes_context=True)
+def toast_data(context: Context) -> dict[str, Any] | None:
+    """The last message of `shell.toast`, as a dict; None when there is none."""
+    request = context.get("request")
+    found = list(get_messages(request)) if request is not None else []
+    if not found:
+        return None
+    try:
+        about = json.loads(found[-1].extra_tags or "{}")
+    except ValueError:  # a message of allauth, with plain tags
+        about = {}
+    return {"text": str(found[-1]), "icon": "pass", **about}
+
+
+@register.simple_tag
+def age(moment: datetime | None) -> SafeString:
+    """`<time>` with the age as text and the exact UTC time as title; "not yet" without a time."""
+    if moment is None:
+        return format_html("not yet")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        copy.exact(moment),
+        copy.age(moment, timezone.now()),
+    )
+
+
+def _present(value: Any) -> bool:
+    return value is not None and value != ""
+
+
+@register.filter
+def count(value: float | None) -> str:
+    return copy.count(value) if value is not None else "none"
+
+
+@register.filter
+def total(value: float | None) -> str:
+    return copy.total(value) if value is not None else "none"
+
+
+@register.filter
+def money(value: Decimal | float | str | None) -> str:
+    """Cost of one call or trace: `$0.0042`. Takes the decimal string of the API too."""
+    return copy.money(Decimal(str(value))) if _present(value) else "none"
+
+
+@register.filter
+def money_total(value: Decimal | float | str | None) -> str:
+    """Cost of many: `$41.20`."""
+    return copy.money(Decimal(str(value)), whole=True) if _present(value) else "none"
+
+
+@register.filter
+def ms(value: float | None) -> str:
+    """A duration in milliseconds: `380 ms`, `3.4 s`."""
+    return copy.duration(value) if value is not None else "not yet"
+
+
+@register.filter
+def ns(value: int | None) -> str:
+    """A duration in nanoseconds."""
+    return copy.duration(value / 1e6) if value is not None else "not yet"
+
+
+@register.filter
+def rate(value: float | None) -> str:
+    return copy.rate(value) if value is not None else "none"
+
+
+@register.filter
+def points(value: float | None) -> str:
+    return copy.points(value) if value is not None else "none"
+
+
+@register.filter
+def clock(moment: datetime | None) -> str:
+    """The time of day in UTC: 09:40:12."""
+    return moment.strftime("%H:%M:%S") if moment else "not yet"
+
+
+@register.filter
+def or_none(value: Any) -> Any:
+    return value if _present(value) else "none"
+
+
+@register.filter
+def words(slug: str) -> str:
+    return marks.words(slug)
+
+
+# What the help dialog prints. A key stands here once its page answers to it.
+SHORTCUTS = (
+    (
+        "Go to",
+        (
+            ("Traces", "g t"),
+            ("Eval sets", "g e"),
+            ("Metrics", "g m"),
+            ("Settings", "g s"),
+        ),
+    ),
+    (
+        "Anywhere",
+        (
+            ("Search and filter", "/"),
+            ("Time range", "t"),
+            ("Undo", "z"),
+            ("Copy link", "c"),
+            ("Close, clear selection", "esc"),
+            ("This help", "?"),
+        ),
+    ),
+    (
+        "Lists",
+        (
+            ("Next, previous", "j k"),
+            ("Open", "↵"),
+            ("Preview", "space"),
+            ("Select", "x"),
+            ("Select to here", "⇧ x"),
+            ("Label", "l"),
+            ("Promote to eval set", "e"),
+            ("Fail, pass, unsure", "f p u"),
+        ),
+    ),
+    (
+        "Review",
+        (
+            ("Fail, pass, unsure", "f p u"),
+            ("Failure mode", "1 … 9"),
+            ("Severity", "[ ]"),
+            ("Note", "n"),
+            ("Submit and open next", "⌘ ↵"),
+        ),
+    ),
+    (
+        "Trace",
+        (
+            ("Next, previous trace", "j k"),
+            ("Move between spans", "↑ ↓"),
+            ("Fold, unfold", "← →"),
+            ("Jump to the error", "o"),
+            ("Raw view", "v"),
+        ),
+    ),
+)
+
+
+@register.simple_tag
+def shortcut_groups() -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    return [
+        (title, [(label, keys.split(" ")) for label, keys in rows]) for title, rows in SHORTCUTS
+    ]
