@@ -1,0 +1,38 @@
+"""The ASGI application: ingestion ahead of Django, health in front of both."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
+django = get_asgi_application()
+
+from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
+
+_ingest = ingestion.Ingest()
+
+
+async def application(
+    scope: ingestion.Message, receive: ingestion.Receive, send: ingestion.Send
+) -> None:
+    """Route a request to ingestion or to Django; start and stop ingestion with the server."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif ingestion.handles(scope):
+        await _ingest(scope, receive, send)
+    else:
+        await django(scope, receive, send)
+
+
+async def _lifespan(receive: ingestion.Receive, send: ingestion.Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await _ingest.start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await _ingest.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

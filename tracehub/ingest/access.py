@@ -1,0 +1,120 @@
+"""Who may write: the key of a request, remembered for a few seconds."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from tracehub.core.cost import Override
+from tracehub.ingest.errors import Refused, busy
+from tracehub.projects import keys
+from tracehub.projects.models import Scope
+
+REMEMBER_SECONDS = 5.0
+REMEMBER_KEYS = 10_000
+USED_EVERY = 60.0  # seconds between two writes of a key's last use
+
+_FIND = """
+    SELECT k.id, k.digest, k.scope, k.prefix, k.project_id, p.slug, k.expires_at, k.revoked_at
+    FROM projects_apikey k JOIN projects_project p ON p.id = k.project_id
+    WHERE k.public_id = %s
+"""
+_PRICES = """
+    SELECT model, valid_from, input, output, cached, cache_write
+    FROM projects_modelprice WHERE project_id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a key allows: its project, scope, and the project's own prices."""
+
+    key_id: int
+    project_id: int
+    project_slug: str
+    scope: str
+    digest: bytes
+    prefix: str
+    prices: tuple[Override, ...] = ()
+    refused: str | None = None
+
+
+class Keyring:
+    """Looks keys up in the database and remembers the answer for `REMEMBER_SECONDS`.
+
+    Only found keys are remembered, so a new key works at once and a revoked one stops in time.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self.pool = pool
+        self._known: OrderedDict[str, tuple[float, Grant]] = OrderedDict()
+        self._used: dict[int, float] = {}
+
+    async def grant(self, headers: Mapping[str, str]) -> Grant:
+        """Return what the request's key allows. Raises Refused (401, 403, 503)."""
+        text = keys.presented(headers)
+        if text is None:
+            raise _unauthorised(
+                "A key is missing. Send it as 'Authorization: Bearer th_ing_…'."
+            )
+        key = keys.parse(text)
+        if key is None:
+            raise _unauthorised("The key is not a TraceHub key. Check that it was copied whole.")
+        found = await self._find(key)
+        stored = found.digest if found else bytes(32)
+        if not hmac.compare_digest(stored, key.digest) or found is None:
+            raise _unauthorised("The key is unknown. Make one in Settings, Keys.")
+        if found.refused:
+            raise _unauthorised(found.refused)
+        if found.scope not in {Scope.INGEST, Scope.ADMIN}:
+            raise Refused(403, f"A key of scope {found.scope} cannot write traces.")
+        return found
+
+    async def _find(self, key: keys.Key) -> Grant | None:
+        now = time.monotonic()
+        known = self._known.get(key.public_id)
+        if known is not None and now - known[0] < REMEMBER_SECONDS:
+            return known[1]
+        try:
+            async with self.pool.connection(timeout=1) as conn:
+                row = await (await conn.execute(_FIND, (key.public_id,))).fetchone()
+                if row is None:
+                    return None
+                prices = await (await conn.execute(_PRICES, (row[4],))).fetchall()
+                if now - self._used.get(row[0], -USED_EVERY) >= USED_EVERY:
+                    self._used[row[0]] = now
+                    await conn.execute(
+                        "UPDATE projects_apikey SET last_used_at = now() WHERE id = %s", (row[0],)
+                    )
+        except (psycopg.OperationalError, PoolTimeout):
+            raise busy("The database is away. Send again.") from None
+        grant = _grant(row, prices)
+        self._known[key.public_id] = (now, grant)
+        while len(self._known) > REMEMBER_KEYS:
+            self._known.popitem(last=False)
+        return grant
+
+
+def _grant(row: tuple[Any, ...], prices: list[tuple[Any, ...]]) -> Grant:
+    key_id, digest, scope, prefix, project_id, slug, expires_at, revoked_at = row
+    refused = None
+    if revoked_at is not None:
+        refused = "The key was revoked. Make a new one in Settings, Keys."
+    elif expires_at is not None and expires_at <= datetime.now(UTC):
+        refused = "The key has expired. Make a new one in Settings, Keys."
+    overrides = tuple(Override(*(Decimal(v) if i > 1 and v is not None else v
+                                 for i, v in enumerate(price))) for price in prices)
+    return Grant(key_id, project_id, slug, scope, bytes(digest), prefix, overrides, refused)
+
+
+def _unauthorised(message: str) -> Refused:
+    return Refused(401, message, "Authorization", headers=((b"www-authenticate", b"Bearer"),))

@@ -1,0 +1,182 @@
+"""The ingestion endpoints as a bare ASGI application, mounted ahead of Django's middleware.
+
+A 200 leaves after the commit of what it acknowledges. Django is not in the way of a span: no
+sessions, no forms, no HTML error page on these paths.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from psycopg_pool import AsyncConnectionPool
+
+from tracehub.ingest import body, refusals
+from tracehub.ingest.access import Grant, Keyring
+from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.routes import ROUTES, Route
+from tracehub.ingest.writer import Writer
+from tracehub.traces import store
+from tracehub.traces.wake import wake
+
+logger = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+WAKE_EVERY = 0.3  # seconds between two wake-ups of the worker
+DISK_EVERY = 1.0  # seconds between two looks at the free space
+HEADERS = (
+    (b"cache-control", b"private, no-store"),
+    (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+@dataclass(slots=True)
+class Request:
+    """One request on an ingestion path. Header names are lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+    content_type: str  # without parameters
+    charset: str
+    body: bytes
+    grant: Grant
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back: status, body, its type, and headers beyond the fixed ones."""
+
+    status: int
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Ingest:
+    """The running state of ingestion in one process."""
+
+    def __init__(self) -> None:
+        self.limit = settings.MAX_BODY_MB * body.MB
+        self._committed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._free_until = 0.0
+        self._disk_low = False
+
+    async def start(self) -> None:
+        conninfo = store.conninfo(application_name="tracehub-ingest")
+        # Opens without waiting: the server comes up when the database is away, and says 503.
+        self.pool = AsyncConnectionPool(
+            conninfo, min_size=1, max_size=4, open=False, kwargs={"autocommit": True}, timeout=2
+        )
+        await self.pool.open(wait=False)
+        self.keyring = Keyring(self.pool)
+        self.writer = Writer(conninfo, self._committed.set)
+        self.writer.start()
+        self.refusals = refusals.Log(self.pool)
+        self._tasks = [asyncio.create_task(self._wake_worker(), name="tracehub-wake")]
+
+    async def stop(self) -> None:
+        await self.writer.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.pool.close(timeout=2)
+
+    async def _wake_worker(self) -> None:
+        """Tell the worker of new spans, at most every WAKE_EVERY, off the request path."""
+        while True:
+            await self._committed.wait()
+            self._committed.clear()
+            await asyncio.to_thread(wake)
+            await asyncio.sleep(WAKE_EVERY)
+
+    def check_disk(self) -> None:
+        """Raise Refused (503) while the disk is nearly full, so that Postgres never stops."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._free_until:
+            self._free_until = now + DISK_EVERY
+            free = shutil.disk_usage(settings.DATA_DIR).free
+            self._disk_low = free < settings.MIN_FREE_MB * body.MB
+        if self._disk_low:
+            raise busy("The disk of the server is nearly full. Traces are not taken for now.", 5)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        route = ROUTES[scope["path"]]
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        content_type, _, parameters = headers.get("content-type", "").partition(";")
+        content_type = content_type.strip().lower()
+        try:
+            answer = await self._answer(route, scope, headers, content_type, parameters, receive)
+        except Refused as refused:
+            answer = route.refuse(refused, content_type)
+            if refused.status not in {503, 405}:
+                self.refusals.add(scope["path"], refused, headers)
+            if refused.close:
+                answer.headers += ((b"connection", b"close"),)
+                await _respond(send, answer)
+                await body.drain(receive)
+                return
+        except body.Disconnected:
+            return
+        except Exception:
+            logger.exception("An ingestion request failed.")
+            answer = route.refuse(busy("The server met an error. Send again."), content_type)
+        await _respond(send, answer)
+
+    async def _answer(
+        self,
+        route: Route,
+        scope: Message,
+        headers: Mapping[str, str],
+        content_type: str,
+        parameters: str,
+        receive: Receive,
+    ) -> Answer:
+        if scope["method"] != route.method:
+            allow = route.method.encode()
+            raise Refused(
+                405, f"Use {route.method} here. Got {scope['method']}.", headers=((b"allow", allow),)
+            )
+        grant = await self.keyring.grant(headers)
+        charset = parameters.partition("charset=")[2].strip().strip('"').lower()
+        route.check_type(content_type, charset)
+        if route.method == "POST":
+            self.check_disk()
+        sent = await body.read(receive, headers, self.limit)
+        encoding = headers.get("content-encoding", "").strip().lower()
+        inflated = await body.inflate(sent, encoding, 4 * self.limit)
+        request = Request(scope["path"], headers, content_type, charset, inflated, grant)
+        return await route.handle(self, request)
+
+
+async def _respond(send: Send, answer: Answer) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
+        *HEADERS,
+        *answer.headers,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def handles(scope: Message) -> bool:
+    """Say whether a request is for ingestion. Paths shared with the API are ours for POST only."""
+    if scope["type"] != "http":
+        return False
+    route = ROUTES.get(scope["path"])
+    return route is not None and (not route.shared or scope["method"] == route.method)

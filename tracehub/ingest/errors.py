@@ -1,0 +1,27 @@
+"""A refusal, whatever stage of ingestion it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class Refused(Exception):
+    """A request that is not taken: HTTP status, what to say, the field, headers to add.
+
+    `close` ends the connection after the answer, since the body was not read to its end.
+    """
+
+    status: int
+    message: str
+    field: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    close: bool = False
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def busy(message: str, seconds: int = 1) -> Refused:
+    """Return a 503 that every OTLP client retries. Older Python exporters drop a batch on 429."""
+    return Refused(503, message, headers=((b"retry-after", str(seconds).encode()),))

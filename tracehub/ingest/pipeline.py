@@ -1,0 +1,102 @@
+"""From a decoded request to rows: mask, normalise, price, encode. Nothing here waits or writes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tracehub.core import stored
+from tracehub.core.cost import price
+from tracehub.core.mask import Masker
+from tracehub.core.stored import SpanRow
+from tracehub.core.summary import digest
+from tracehub.core.trace import RawSpan, Rejected, Span
+from tracehub.core.wire.normalise import normalise
+from tracehub.ingest.access import Grant
+
+logger = logging.getLogger(__name__)
+
+STEP = 50  # spans between two chances for other requests, about 5 ms
+_masker = Masker()
+
+
+@dataclass(slots=True)
+class Prepared:
+    """The rows of one request, what could not become a row, and how often masking struck."""
+
+    rows: list[SpanRow] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    masked: Counter[str] = field(default_factory=Counter)
+
+
+async def prepare(raws: Sequence[RawSpan], grant: Grant) -> Prepared:
+    """Return the rows of received spans. A span that cannot be read harms only itself."""
+    prepared = Prepared()
+    arrived_ns = time.time_ns()
+    for index, raw in enumerate(raws):
+        try:
+            _add(prepared, raw, grant, arrived_ns)
+        except Exception:
+            logger.exception("A span could not be normalised.")
+            prepared.rejected.append(
+                Rejected(index, "span", "could not be read; the server's log says why")
+            )
+        if index % STEP == STEP - 1:
+            await asyncio.sleep(0)
+    return prepared
+
+
+async def prepare_spans(spans: Iterable[Span], grant: Grant) -> Prepared:
+    """Return the rows of spans that came normalised (native JSON), masked by their sender's key."""
+    prepared = Prepared()
+    for index, span in enumerate(spans):
+        set_cost(span, grant)
+        received = stored.received_span_json(span)
+        prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
+        if index % STEP == STEP - 1:
+            await asyncio.sleep(0)
+    return prepared
+
+
+def mask_json(text: bytes, value: Any, masked: Counter[str]) -> Any:
+    """Return the decoded value, masked when its JSON text shows that it may need it."""
+    if not _masker.touches(text):
+        return value
+    result = _masker.mask(value)
+    masked.update(result.counts)
+    return result.value
+
+
+def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> None:
+    received = stored.received_json(raw)
+    if _masker.touches(received):
+        _mask(raw, prepared.masked)
+        received = stored.received_json(raw)
+    span = normalise(raw, arrived_ns=arrived_ns)
+    if span.facts.pending:  # a placeholder; the real span follows under its own id
+        return
+    set_cost(span, grant)
+    prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
+
+
+def _mask(raw: RawSpan, masked: Counter[str]) -> None:
+    for name in ("name", "attributes", "events", "links", "resource", "scope", "status_message"):
+        result = _masker.mask(getattr(raw, name))
+        setattr(raw, name, result.value)
+        masked.update(result.counts)
+
+
+def set_cost(span: Span, grant: Grant) -> None:
+    """Price a span that came without a cost, by the project's prices or the public ones."""
+    if span.cost is not None or span.model is None or span.tokens is None:
+        return
+    at = datetime.fromtimestamp(span.start_ns / 1e9, UTC)
+    span.cost = price(span.model, span.provider, span.tokens, at, grant.prices)
+    if span.cost is not None:
+        span.cost_source = "computed"

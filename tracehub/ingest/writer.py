@@ -1,0 +1,167 @@
+"""Group commit: what waits while a transaction runs is written together in the next one.
+
+One writer per process. An answer leaves after its commit. The queue is bounded in bytes, so that
+memory stays flat whatever arrives; beyond the bound requests are told to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+
+from tracehub.core.stored import SpanRow
+from tracehub.ingest.errors import Refused, busy
+from tracehub.traces import store
+
+logger = logging.getLogger(__name__)
+
+MAX_SPANS = 5_000  # in one transaction
+MAX_WAITING = 64 * 1024 * 1024  # bytes of rows in the queue
+TRIES = 3  # of a group that met a deadlock or a serialization failure
+GROUP_SECONDS = 5.0  # a server that hangs costs its senders this long, then 503
+SPANS_PER_SECOND = 2_000  # added time for groups that are large on a slow disk
+
+
+@dataclass(slots=True)
+class Job:
+    """The rows of one request and who waits for them."""
+
+    rows: Sequence[SpanRow]
+    done: asyncio.Future[None]
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(row.size for row in self.rows)
+
+
+class Writer:
+    """Owns one connection and writes groups of requests in transactions of their own."""
+
+    def __init__(self, conninfo: str, on_commit: Callable[[], None]) -> None:
+        self.conninfo = conninfo
+        self.on_commit = on_commit
+        self.waiting: deque[Job] = deque()
+        self.size = 0
+        self._more = asyncio.Event()
+        self._conn: AsyncConnection[Any] | None = None
+        self._partitions_until = date.min
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="tracehub-writer")
+
+    async def stop(self) -> None:
+        """Write what waits, then end."""
+        while self.waiting:
+            await asyncio.wait([job.done for job in self.waiting])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._drop()
+
+    async def store(self, rows: Sequence[SpanRow]) -> None:
+        """Return when the rows are committed. Raises Refused (503) when that cannot be now."""
+        if not rows:
+            return
+        job = Job(rows, asyncio.get_running_loop().create_future())
+        if self.size + job.size > MAX_WAITING and self.waiting:
+            raise busy("The server is behind. Send again.", 2)
+        self.waiting.append(job)
+        self.size += job.size
+        self._more.set()
+        await job.done
+
+    async def _run(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self.waiting:
+                await self._write_group(self._take())
+
+    def _take(self) -> list[Job]:
+        """Return the next group: whole requests, at most MAX_SPANS spans unless one has more."""
+        group = [self.waiting.popleft()]
+        spans = len(group[0].rows)
+        while self.waiting and spans + len(self.waiting[0].rows) <= MAX_SPANS:
+            group.append(self.waiting.popleft())
+            spans += len(group[-1].rows)
+        self.size -= sum(job.size for job in group)
+        return group
+
+    async def _write_group(self, group: list[Job]) -> None:
+        """Commit a group; when it fails for a reason of its own, try each request alone."""
+        try:
+            rows = [row for job in group for row in job.rows]
+            async with asyncio.timeout(GROUP_SECONDS + len(rows) / SPANS_PER_SECOND):
+                await self._commit(rows)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            logger.warning("Spans could not be written: %s", type(error).__name__)
+            await self._drop()
+            self._fail(group, busy("The database is away. Send again."))
+        except psycopg.Error as error:
+            await self._drop()
+            if len(group) > 1:
+                for job in group:
+                    await self._write_group([job])
+                return
+            logger.error("A request could not be stored: %s", error)
+            self._fail(group, _unstorable(error))
+        except Exception as error:  # the loop must live; the senders learn of it and try again
+            logger.exception("The writer met something unexpected.")
+            await self._drop()
+            self._fail(group, busy(f"The server could not store this ({type(error).__name__})."))
+        else:
+            for job in group:
+                if not job.done.done():
+                    job.done.set_result(None)
+            self.on_commit()
+
+    async def _commit(self, rows: list[SpanRow]) -> None:
+        for left in reversed(range(TRIES)):
+            conn = await self._connection()
+            try:
+                async with conn.transaction():
+                    await self._ensure_partitions(conn)
+                    await store.write(conn, rows, datetime.now(UTC).date())
+            except (errors.DeadlockDetected, errors.SerializationFailure):
+                if not left:
+                    raise
+            else:
+                return
+
+    async def _ensure_partitions(self, conn: AsyncConnection[Any]) -> None:
+        today = datetime.now(UTC).date()
+        if today > self._partitions_until:
+            await store.ensure_partitions(conn, today, today + timedelta(days=1))
+            self._partitions_until = today
+
+    async def _connection(self) -> AsyncConnection[Any]:
+        if self._conn is None or self._conn.closed:
+            self._conn = await AsyncConnection.connect(self.conninfo, autocommit=True)
+            store.prepare(self._conn)
+        return self._conn
+
+    async def _drop(self) -> None:
+        """Close the connection; the next group opens a new one."""
+        if self._conn is not None:
+            await self._conn.close()
+            self._conn = None
+
+    @staticmethod
+    def _fail(group: list[Job], error: Refused) -> None:
+        for job in group:
+            if not job.done.done():
+                job.done.set_exception(error)
+
+
+def _unstorable(error: psycopg.Error) -> Refused:
+    detail = (error.diag.message_primary or type(error).__name__)[:200]
+    return Refused(400, f"The database refused this request: {detail}.")

@@ -1,0 +1,132 @@
+"""Verdicts and the taxonomy: one verb, one transaction. Nothing is edited in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.text import slugify
+
+from tracehub.projects.actions import ActionError, audit
+from tracehub.projects.models import ApiKey, Project, User
+from tracehub.review.models import FailureMode, Review, Severity, Verdict
+from tracehub.traces import store
+from tracehub.traces.wake import wake_on_commit
+
+NOTHING = object()  # tells "no corrected output" from a corrected output of null
+
+
+def submit_review(
+    project: Project,
+    trace_id: UUID,
+    verdict: str,
+    *,
+    author: User | ApiKey,
+    modes: Sequence[str] = (),
+    severity: str = "",
+    note: str = "",
+    corrected_output: Any = NOTHING,
+    submission: UUID | None = None,
+) -> tuple[Review, bool]:
+    """Add a review and return it with whether it is new.
+
+    `modes` are slugs of the project. The same `submission` again returns the first review, so a
+    double click or a retry counts once. Raises ActionError naming the field.
+    """
+    if verdict not in Verdict.values:
+        raise ActionError(
+            f"verdict must be one of {', '.join(Verdict.values)}. Got {verdict!r}.", "verdict"
+        )
+    if severity and severity not in Severity.values:
+        raise ActionError(
+            f"severity must be one of {', '.join(Severity.values)}. Got {severity!r}.", "severity"
+        )
+    chosen = _modes(project, modes)
+    try:
+        with transaction.atomic():
+            review = Review.objects.create(
+                project=project,
+                trace_id=trace_id,
+                author=author if isinstance(author, User) else None,
+                author_key=author.name if isinstance(author, ApiKey) else "",
+                verdict=verdict,
+                severity=severity,
+                note=note.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+                corrected_output=None if corrected_output is NOTHING else corrected_output,
+                has_correction=corrected_output is not NOTHING,
+                submission=submission,
+            )
+            review.modes.set(chosen)
+            store.mark_dirty(project.pk, [trace_id])
+            wake_on_commit()
+    except IntegrityError:
+        return Review.objects.get(project=project, submission=submission), False
+    return review, True
+
+
+@transaction.atomic
+def withdraw(review: Review) -> None:
+    """Take a review back (undo). The row stays, for the history."""
+    review.withdrawn_at = timezone.now()
+    review.save(update_fields=["withdrawn_at"])
+    store.mark_dirty(review.project_id, [review.trace_id])
+    wake_on_commit()
+
+
+def create_mode(
+    project: Project,
+    name: str,
+    *,
+    by: User | ApiKey | None = None,
+    slug: str = "",
+    definition: str = "",
+    examples: Iterable[str] = (),
+) -> tuple[FailureMode, bool]:
+    """Add a failure mode at the end of the list and return it with whether it is new.
+
+    The same name and slug again return the one that is there. Raises ActionError on a bad or
+    taken slug.
+    """
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 80:
+        raise ActionError(f"name must have 1 to 80 characters. Got {len(name)}.", "name")
+    slug = slug or slugify(name)[:60]
+    if not slug or slugify(slug) != slug.lower():
+        raise ActionError(
+            f"slug may hold letters, digits and -. Got {slug!r}. Send one.", "slug"
+        )
+    existing = FailureMode.objects.filter(project=project, slug=slug).first()
+    if existing is not None:
+        if existing.name == name and existing.archived_at is None:
+            return existing, False
+        raise ActionError(f"slug {slug!r} is taken by {existing.name!r}.", "slug")
+    with transaction.atomic():
+        last = FailureMode.objects.filter(project=project).aggregate(last=Max("position"))["last"]
+        mode = FailureMode.objects.create(
+            project=project,
+            slug=slug,
+            name=name,
+            definition=definition,
+            examples=list(examples),
+            position=(last or 0) + 1,
+        )
+        audit("mode.created", by=by, project=project, object=slug)
+    return mode, True
+
+
+def _modes(project: Project, slugs: Sequence[str]) -> list[FailureMode]:
+    wanted = list(dict.fromkeys(slugs))
+    found = {
+        mode.slug: mode
+        for mode in FailureMode.objects.filter(project=project, slug__in=wanted, archived_at=None)
+    }
+    for slug in wanted:
+        if slug not in found:
+            raise ActionError(
+                f"failure_modes names {slug!r}, which the project does not have.", "failure_modes"
+            )
+    return [found[slug] for slug in wanted]

@@ -1,0 +1,64 @@
+"""Partitions by the day a trace first arrived: made ahead, dropped when their time is over."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+AHEAD = 3  # days
+
+
+class Partition(NamedTuple):
+    """One day of `spans` or `traces`; `size` in bytes, indexes and toast included."""
+
+    table: str
+    day: date
+    size: int
+
+
+def ensure_ahead(today: date) -> None:
+    """Make the partitions of yesterday to three days ahead."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tracehub_ensure_partitions(%s, %s)",
+            (today - timedelta(days=1), today + timedelta(days=AHEAD)),
+        )
+
+
+def existing() -> list[Partition]:
+    """Return all partitions, oldest first. Reads the catalogue only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, pg_total_relation_size(c.oid) FROM pg_inherits i"
+            " JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent IN ('spans'::regclass, 'traces'::regclass) ORDER BY 1"
+        )
+        rows = cursor.fetchall()
+    found = []
+    for name, size in rows:
+        if match := re.fullmatch(r"(spans|traces)_(\d{4})(\d\d)(\d\d)", name):
+            day = date(int(match[2]), int(match[3]), int(match[4]))
+            found.append(Partition(name, day, size))
+    return sorted(found, key=lambda p: (p.day, p.table))
+
+
+def drop_before(day: date) -> list[str]:
+    """Drop every partition of an earlier day, with its arrivals; return their names.
+
+    A trace that was dropped and whose spans come again is a new trace. Waits at most 2 s for a
+    lock, so that a long read never stops ingestion; what could not be dropped goes next time.
+    """
+    dropped = []
+    for partition in existing():
+        if partition.day >= day:
+            continue
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            # The name was made from a matched date above, never from outside.
+            cursor.execute(f'DROP TABLE "{partition.table}"')
+            cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
+        dropped.append(partition.table)
+    return dropped

@@ -1,0 +1,190 @@
+"""Spans in: the statements that ingestion runs. One transaction per group of requests.
+
+Everything works through PgBouncer in transaction mode: no temporary table, no session state.
+docs/design/storage.md explains the shape; docs/design/ingestion.md where the time goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from psycopg import AsyncConnection, sql
+from psycopg.conninfo import make_conninfo
+from psycopg.types.json import set_json_dumps
+
+from tracehub.core.stored import SpanRow
+
+COLUMNS = (
+    "project_id",
+    "day",
+    "trace_id",
+    "span_id",
+    "parent_id",
+    "started_at",
+    "start_ns",
+    "duration_ns",
+    "name",
+    "kind",
+    "error",
+    "provider",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cost",
+    "rank",
+    "facts",
+    "content",
+    "raw",
+)
+TYPES = (
+    "int8",
+    "date",
+    "uuid",
+    "int8",
+    "int8",
+    "timestamptz",
+    "int8",
+    "int8",
+    "text",
+    "text",
+    "bool",
+    "text",
+    "text",
+    "int8",
+    "int8",
+    "int8",
+    "numeric",
+    "int4",
+    "jsonb",
+    "jsonb",
+    "bytea",
+)
+_PAYLOAD = COLUMNS[4:]
+_names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+
+# Cost at 100 spans a request: one index probe and one narrow insert per trace, 4 us each.
+ARRIVE = """
+    INSERT INTO arrivals (project_id, trace_id, day)
+    SELECT p, t, %s FROM unnest(%s::int8[], %s::uuid[]) AS seen (p, t) ORDER BY p, t
+    ON CONFLICT (project_id, trace_id) DO UPDATE
+    SET dirty_seq = nextval('arrivals_dirty_seq'), dirty_at = coalesce(arrivals.dirty_at, now())
+    RETURNING project_id, trace_id, day, xmax = 0
+"""
+COPY_SPANS = sql.SQL("COPY spans ({}) FROM STDIN (FORMAT BINARY)").format(_names)
+# A finished span beats a pending one, then more attributes win, then the later arrival; the same
+# bytes again change nothing, so a retry leaves no dead tuple.
+UPSERT_SPANS = sql.SQL(
+    """
+    INSERT INTO spans ({names})
+    SELECT * FROM unnest({arrays}) AS sent ORDER BY 1, 2, 3, 4
+    ON CONFLICT (project_id, day, trace_id, span_id) DO UPDATE SET ({payload}) = ({new})
+    WHERE excluded.rank > spans.rank OR (excluded.rank = spans.rank AND excluded.raw <> spans.raw)
+    """
+).format(
+    names=_names,
+    arrays=sql.SQL(", ").join(sql.SQL("%s::" + name + "[]") for name in TYPES),
+    payload=sql.SQL(", ").join(map(sql.Identifier, _PAYLOAD)),
+    new=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _PAYLOAD),
+)
+MARK_DIRTY = """
+    UPDATE arrivals SET dirty_seq = nextval('arrivals_dirty_seq'),
+        dirty_at = coalesce(dirty_at, now()), tries = 0
+    WHERE project_id = %s AND trace_id = ANY(%s)
+"""
+
+
+class Written(NamedTuple):
+    """What one transaction stored: traces seen for the first time, and all traces touched."""
+
+    new_traces: int
+    traces: int
+    spans: int
+
+
+def conninfo(**extra: Any) -> str:
+    """Return the libpq address of the database that Django uses, for connections of our own."""
+    db = settings.DATABASES["default"]
+    options = {
+        k: v for k, v in db["OPTIONS"].items() if k not in {"pool", "connect_timeout"}
+    }
+    return make_conninfo(
+        **{
+            "dbname": db["NAME"],
+            "user": db["USER"],
+            "password": db["PASSWORD"],
+            "host": db["HOST"],
+            "port": db["PORT"],
+            "connect_timeout": 3,
+            **options,
+            **extra,
+        }
+    )
+
+
+def prepare(conn: AsyncConnection[Any]) -> None:
+    """Set a connection up for `write`: payloads come as JSON text and go through untouched."""
+    set_json_dumps(lambda text: text, conn)
+    conn.prepare_threshold = None
+
+
+def fold(rows: Iterable[SpanRow]) -> list[SpanRow]:
+    """Return one row per span, the one that `UPSERT_SPANS` would keep.
+
+    Two versions in one group cannot both go into one statement.
+    """
+    kept: dict[tuple[int, UUID, int], SpanRow] = {}
+    for row in rows:
+        key = (row.project_id, row.trace_id, row.span_id)
+        known = kept.get(key)
+        if known is None or row.rank >= known.rank:
+            kept[key] = row
+    return list(kept.values())
+
+
+async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date) -> Written:
+    """Store spans inside the caller's transaction and mark their traces dirty.
+
+    Spans of new traces go by COPY, since nobody else can hold them before we commit; spans of
+    known traces by an upsert, whose arrival rows are locked by then.
+    """
+    rows = fold(rows)
+    keys = sorted({(row.project_id, row.trace_id) for row in rows})
+    cursor = conn.cursor()
+    await cursor.execute(ARRIVE, (today, [p for p, _ in keys], [t for _, t in keys]))
+    days: dict[tuple[int, UUID], tuple[date, bool]] = {
+        (project_id, trace_id): (day, new)
+        for project_id, trace_id, day, new in await cursor.fetchall()
+    }
+    fresh: list[tuple[Any, ...]] = []
+    known: list[tuple[Any, ...]] = []
+    for row in rows:
+        day, new = days[row.project_id, row.trace_id]
+        (fresh if new else known).append((row.project_id, day, *row[1:]))
+    if fresh:
+        async with cursor.copy(COPY_SPANS) as copy:
+            copy.set_types(TYPES)
+            for values in fresh:
+                await copy.write_row(values)
+    if known:
+        columns = [list(column) for column in zip(*known, strict=True)]
+        for at in (TYPES.index("jsonb"), TYPES.index("jsonb") + 1):
+            columns[at] = [text.decode() for text in columns[at]]
+        await cursor.execute(UPSERT_SPANS, columns)
+    return Written(sum(new for _, new in days.values()), len(days), len(rows))
+
+
+async def ensure_partitions(conn: AsyncConnection[Any], first: date, last: date) -> None:
+    """Make the partitions of these days if they are missing (at most 10 at once)."""
+    await conn.execute("SELECT tracehub_ensure_partitions(%s, %s)", (first, last))
+
+
+def mark_dirty(project_id: int, trace_ids: Iterable[UUID]) -> None:
+    """Ask the worker to look at these traces again, in the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(MARK_DIRTY, (project_id, sorted(set(trace_ids))))
