@@ -1,0 +1,91 @@
+"""`csv`: one row per case, RFC 4180, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from tracehub.core.cases import Case
+from tracehub.core.exports.base import Bundle, Format, Part, Tally
+from tracehub.core.exports.fields import as_text, input_text, prompt_label, text_type, to_json
+
+# A spreadsheet runs a cell that starts like this; full-width forms and NUL are read the same way.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00", "＝", "＋", "－", "＠")
+
+
+def _row(case: Case) -> dict[str, Any]:
+    source, calls = case["source"], case["tool_calls"]
+    expected, recorded = case["expected_output"], case["recorded_output"]
+    return {
+        "id": case["id"],
+        "set": case["set"],
+        "version": case["version"],
+        "kind": case["kind"],
+        "title": case["title"],
+        "input": input_text(case),
+        "messages": to_json(case["input"]["messages"]),
+        "variables": to_json(case["input"]["variables"]),
+        "context": to_json(case["context"]),
+        "expected_output": as_text(expected),
+        "expected_output_type": text_type(expected),
+        "recorded_output": as_text(recorded),
+        "recorded_output_type": text_type(recorded),
+        "expected_tool_calls": to_json(calls["expected"]),
+        "recorded_tool_calls": to_json(calls["recorded"]),
+        "prompt": prompt_label(case),
+        "model": case["model"],
+        "parameters": to_json(case["parameters"]),
+        "assertions": to_json(case["assertions"]),
+        "failure_modes": ",".join(case["failure_modes"]),
+        "severity": case["severity"],
+        "tags": ",".join(case["tags"]),
+        "trace_id": source["trace_id"],
+        "span_id": source["span_id"],
+        "trace_url": source["url"],
+        "failure": source["failure"],
+        "reviewer": case["reviewer"],
+        "created_at": case["created_at"],
+        "updated_at": case["updated_at"],
+    }
+
+
+def safe_cell(value: Any) -> str:
+    """Return the cell as text that no spreadsheet takes for a formula.
+
+    >>> safe_cell("=1+1"), safe_cell(3), safe_cell(None)
+    ("'=1+1", '3', '')
+    """
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def _lines(bundle: Bundle, tally: Tally) -> Iterator[bytes]:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    for case in bundle.cases:
+        row = _row(case)
+        if not tally.cases:
+            writer.writerow(row)
+        tally.cases += 1
+        tally.metadata += len(case["assertions"])
+        writer.writerow(map(safe_cell, row.values()))
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _write(bundle: Bundle, tally: Tally) -> Iterator[Part]:
+    yield "cases.csv", _lines(bundle, tally)
+
+
+FORMAT = Format(
+    name="csv",
+    label="CSV",
+    help="Flat, one row per case. Cells that look like formulas are led by '.",
+    files=("cases.csv",),
+    media_type="text/csv",
+    write=_write,
+)
