@@ -85,11 +85,18 @@ class Keeper:
     def __init__(self, output: Output) -> None:
         self.output = output
         self.stopping = asyncio.Event()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def keep(self, child: Child) -> None:
         """Start a child and start it again whenever it dies."""
-        self._tasks[child.name] = asyncio.create_task(self._keep(child), name=child.name)
+        task = self._tasks[child.name] = asyncio.create_task(self._keep(child), name=child.name)
+        task.add_done_callback(self._note_failure)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Pass an error of ours on to who waits for `failed`; it must not pass in silence."""
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
 
     async def run_once(self, child: Child, *, own_stderr: bool = False) -> int:
         """Run a child to its end and return its exit code.
@@ -138,9 +145,13 @@ class Keeper:
             await asyncio.to_thread(child.before)
         if self.stopping.is_set():
             return 0
-        process = child.process = subprocess.Popen(
-            child.command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, **child.options
-        )
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
+        try:
+            process = child.process = subprocess.Popen(child.command, **(child.options | pipes))
+        except OSError as error:  # no process or memory left: perhaps at the next try
+            child.last_words = f"cannot be started: {error.strerror}"
+            self.output.line(child.name, child.last_words)
+            return 127
         log = asyncio.create_task(self._log(child, await _reader(process.stdout)))
         try:
             code = await _ended(process)

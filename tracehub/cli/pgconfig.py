@@ -70,6 +70,7 @@ def settings(home: Path, socket_dir: Path, supported: dict[str, str]) -> dict[st
         "autovacuum_naptime": "30s",
         "autovacuum_vacuum_insert_scale_factor": "0.05",
         "max_parallel_workers_per_gather": "1",
+        "max_logical_replication_workers": "0",
         # A client that vanished in a transaction must not hold back vacuum for ever.
         "idle_in_transaction_session_timeout": "10min",
         "tcp_keepalives_idle": "60",
@@ -94,8 +95,9 @@ def render(values: dict[str, str]) -> str:
     for name, value in values.items():
         quoted = value.replace("'", "''")
         lines.append(f"{name} = '{quoted}'")
-    lines.append("include_if_exists = 'local.conf'")
+    lines.append("include = 'local.conf'")
     return "\n".join(lines) + "\n"
 
 
 HBA = "local all all scram-sha-256\n"
+LOCAL = "# Settings of your own, read after TraceHub's. TraceHub never changes this file.\n"

@@ -108,6 +108,8 @@ class Cluster:
         values = pgconfig.settings(self.home, socket_dir, self._supported())
         self._write(self.data / "postgresql.conf", pgconfig.render(values))
         self._write(self.data / "pg_hba.conf", pgconfig.HBA)
+        if not (self.data / "local.conf").exists():
+            self._write(self.data / "local.conf", pgconfig.LOCAL)
 
     def _own(self, path: Path) -> None:
         """Make a folder that only the server's account (and root) can enter."""

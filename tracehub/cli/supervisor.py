@@ -52,7 +52,6 @@ class Supervisor:
     apps: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keeper = Keeper(self.output)
         self.url = listening.base_url(self.listener)
         temporary = self.options.folder / "tmp"
         temporary.mkdir(mode=0o700, exist_ok=True)
@@ -68,17 +67,21 @@ class Supervisor:
 
     async def run(self) -> None:
         """Run until a signal comes. Raises ConfigError when a start is not possible."""
+        self.keeper = Keeper(self.output)
         stop = asyncio.Event()
         self._on_signals(stop)
         start = asyncio.create_task(self._start())
         asked = asyncio.create_task(stop.wait())
+        ends: set[asyncio.Future[Any]] = {asked, self.keeper.failed}
         try:
-            await asyncio.wait({start, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends | {start}, return_when=asyncio.FIRST_COMPLETED)
             if start.done():
                 start.result()  # raises what it raised
-                await asked
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self.keeper.failed.done():
+                self.keeper.failed.result()
         finally:
-            for task in (start, asked):
+            for task in (start, asked, self.keeper.failed):
                 task.cancel()
             await asyncio.gather(start, asked, return_exceptions=True)
             await self._stop()
