@@ -43,6 +43,10 @@ class ActionError(ValueError):
         self.field = field
 
 
+class Conflict(ActionError):
+    """A refusal because something else is there already, such as a taken slug."""
+
+
 def audit(
     action: str,
     *,
@@ -79,7 +83,7 @@ def create_project(slug: str, name: str = "", *, by: User | None = None) -> Proj
                 Membership.objects.create(project=project, user=by, role=Role.ADMIN)
             audit("project.created", by=by, project=project, object=slug)
     except IntegrityError:
-        raise ActionError(f"slug {slug!r} is taken.", "slug") from None
+        raise Conflict(f"slug {slug!r} is taken.", "slug") from None
     return project
 
 

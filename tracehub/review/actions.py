@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import slugify
 
-from tracehub.projects.actions import ActionError, audit
+from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review.models import FailureMode, Review, Severity, Verdict
 from tracehub.traces import store
@@ -103,7 +103,7 @@ def create_mode(
     if existing is not None:
         if existing.name == name and existing.archived_at is None:
             return existing, False
-        raise ActionError(f"slug {slug!r} is taken by {existing.name!r}.", "slug")
+        raise Conflict(f"slug {slug!r} is taken by {existing.name!r}.", "slug")
     with transaction.atomic():
         last = FailureMode.objects.filter(project=project).aggregate(last=Max("position"))["last"]
         mode = FailureMode.objects.create(
