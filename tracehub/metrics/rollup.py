@@ -17,12 +17,10 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from tracehub.core import rollup as core
+from tracehub.core.steps import DAY, HOUR, KEPT, MINUTE, kept_from
 from tracehub.core.trace import Json
 from tracehub.projects.models import Project
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
-# How long each resolution is kept. Ranges that start earlier are read in the next coarser one.
-KEPT = {MINUTE: timedelta(days=2), HOUR: timedelta(days=90), DAY: timedelta(days=400)}
 SERIES_A_DAY = 2000  # new series of one project and axis; what comes after is summed as `other`
 FOLD_ROWS = 20_000  # deltas merged in one transaction
 _LOCK = 7427  # advisory lock of the folder
@@ -175,12 +173,6 @@ def fold_all(*, most: int = 50) -> int:
         if merged < FOLD_ROWS:
             break
     return done
-
-
-def kept_from(resolution: int, now: datetime) -> datetime:
-    """Return the start of the oldest day whose buckets of this resolution are kept."""
-    oldest = now.astimezone(UTC) - KEPT[resolution]
-    return oldest.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def prune(*, now: datetime | None = None) -> int:
