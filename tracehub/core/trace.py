@@ -85,7 +85,9 @@ class RawSpan:
     span_kind: int = 0  # OTLP SpanKind
     trace_state: str = ""
     flags: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)  # attributes, events, links; non-zero only
+    dropped: dict[str, int] = field(
+        default_factory=dict
+    )  # attributes, events, links; non-zero only
 
 
 @dataclass(slots=True)
@@ -156,7 +158,8 @@ class SpanFacts:
     """What a trace learns from one span about itself: the trace-level fields a span carries.
 
     Differing values between spans are no error; `core.summary` decides which one wins.
-    `session_rank` 0 marks an explicit session id, 1 a conversation id (the first beats the second).
+    `session_rank` 0 marks an explicit session id, 1 a conversation id, 2 one found in metadata; a
+    lower rank anywhere in the trace beats a higher one.
     """
 
     trace_name: str | None = None
@@ -209,9 +212,13 @@ class Span:
     context: list[dict[str, Json]] = field(default_factory=list)
     tool: ToolUse | None = None
     validation_errors: list[ValidationError] = field(default_factory=list)
-    output_schema: Json = None  # the JSON Schema that the caller asked the output to follow
+    output_schema: Json = (
+        None  # the JSON Schema that the caller asked the output to follow
+    )
     guardrail: dict[str, Json] | None = None  # name, passed, score, message
-    feedback: list[dict[str, Json]] = field(default_factory=list)  # name, value, label, comment
+    feedback: list[dict[str, Json]] = field(
+        default_factory=list
+    )  # name, value, label, comment
     tokens: Tokens | None = None
     tokens_counted: bool = True  # False: a roll-up of its children; never summed
     cost: Decimal | None = None
@@ -254,8 +261,10 @@ class SpanDigest:
     """The narrow part of a stored span: all that `core.summary` and the cheap signals read.
 
     The worker loads this without touching message payloads. `input_hash` is a 64-bit hash of the
-    normalised input (kind, model-independent), for retries and loops; `empty_output` says that a
-    finished span returned nothing.
+    normalised input (kind, model-independent), for retries and loops; `previous_input_hash` is that
+    of the input without the last answer and what came after it, so that it equals the `input_hash`
+    of the call that gave the answer. `reported_errors` are validation errors of that answer which
+    this span's input tells the model about; `answers_failure` says that it reads like one.
     """
 
     trace_id: str
@@ -290,7 +299,10 @@ class SpanDigest:
     has_input: bool
     has_output: bool
     refusal: bool
-    documents: int | None  # count of retrieved documents; None when the span retrieves nothing
+    documents: int | None  # of a span that retrieves; None when it does not
+    previous_input_hash: int | None = None
+    reported_errors: list[ValidationError] = field(default_factory=list)
+    answers_failure: bool = False
 
 
 @dataclass(slots=True)
@@ -337,5 +349,7 @@ class TraceSummary:
     input_part: str = "input"
     output_span: str | None = None
     output_part: str = "output"
-    by_model: dict[str, dict[str, Json]] = field(default_factory=dict)  # calls, tokens, cost
+    by_model: dict[str, dict[str, Json]] = field(
+        default_factory=dict
+    )  # calls, tokens, cost
     by_prompt: dict[str, dict[str, Json]] = field(default_factory=dict)

@@ -1,0 +1,299 @@
+"""A raw span of any convention -> the one internal shape.
+
+Pure: the same span and time of arrival give the same result. Never raises on what a client sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracehub.core.trace import Json, Kind, Prompt, RawSpan, Span, SpanFacts, Tokens
+from tracehub.core.wire import validation
+from tracehub.core.wire.attributes import Attributes, shape_of
+from tracehub.core.wire.conventions.registry import (
+    KIND_RANK,
+    conventions_of,
+    conventions_with_events,
+)
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.guardrails import guardrail_of
+from tracehub.core.wire.messages import looks_like_messages, read_messages
+from tracehub.core.wire.tools import tool_of
+from tracehub.core.wire.values import text_of
+
+DAY_NS = 86_400 * 10**9
+MAX_NS = 2**63 - 1  # what a bigint holds
+COUNTED: frozenset[Kind] = frozenset(("llm", "embedding", "reranker"))
+STAGES = frozenset(("internal", "canary", "control", "all"))
+# Keys of frameworks inside metadata that say nothing about the user's application.
+NOISE = ("ls_", "langgraph_", "LANGSMITH_", "LANGCHAIN_")
+NOISE_KEYS = frozenset(
+    "checkpoint_ns lc_versions langgraph_checkpoint_ns usage_metadata revision_id "
+    "session_id user_id thread_id conversation_id".split()
+)
+
+
+def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
+    """Apply every convention that the span carries. `arrived_ns` mends impossible start times."""
+    attributes = Attributes(raw, shape_of(raw.attributes))
+    found = _collect(attributes)
+    kind = _kind(attributes, found)
+    start_ns, duration_ns, flags = _times(raw, arrived_ns)
+    error = raw.status_code == 2 or found.get("error", False)
+    get = found.get
+    model = get("model") or get("model_requested")
+    span = Span(
+        raw.trace_id,
+        raw.span_id,
+        raw.parent_id,
+        get("span_name") or raw.name,
+        kind,
+        start_ns,
+        duration_ns,
+        error=error,
+        provider=get("provider"),
+        model=model,
+        model_requested=get("model_requested"),
+        parameters=get("parameters") or {},
+        finish_reasons=get("finish_reasons") or get("event_finish_reasons") or [],
+        response_id=get("response_id"),
+        agent=get("agent"),
+        prompt=_prompt(kind, found),
+        context=get("context") or [],
+        output_schema=get("output_schema"),
+        feedback=get("feedback") or [],
+        tokens=_tokens(found),
+        tokens_counted=kind in COUNTED,
+        cost=get("cost"),
+        cost_source="sent" if "cost" in found else None,
+        ttft_ns=get("ttft_ns"),
+        streaming=get("streaming") or "ttft_ns" in found,
+        facts=_facts(attributes, found),
+        attributes=_kept(raw, start_ns),
+        events=raw.events,
+        links=raw.links,
+        resource=raw.resource,
+        scope=raw.scope,
+        dropped=raw.dropped,
+        flags=flags,
+    )
+    _payloads(span, found)
+    if error:
+        _error(span, raw, found)
+    _checks(span, found)
+    return span
+
+
+def _collect(attributes: Attributes) -> Found:
+    """Merge what the conventions found; the last one asked wins, lists of facts are united."""
+    shape = attributes.shape
+    make = conventions_with_events if attributes.raw.events else conventions_of
+    merged: dict[str, Any] = {}
+    best = len(KIND_RANK)
+    kind: Kind | None = None
+    for convention in shape.once(make):
+        part = convention.read(attributes)
+        if "kind" in part and (rank := KIND_RANK[convention.name]) < best:
+            best, kind = rank, part["kind"]
+        if "metadata" in part and "metadata" in merged:
+            part["metadata"] = {**merged["metadata"], **part["metadata"]}
+        if "tags" in part and "tags" in merged:
+            part["tags"] = list(dict.fromkeys([*part["tags"], *merged["tags"]]))
+        if "session" in part and "session" in merged:
+            _keep_session(part, merged)
+        merged.update(part)
+    if kind is not None:
+        merged["kind"] = kind
+    return merged  # type: ignore[return-value]  # a dict made of Found parts is one
+
+
+def _keep_session(part: Found, merged: dict[str, Any]) -> None:
+    """A session id beats a conversation id, whichever convention it comes from."""
+    if part["session_rank"] > merged["session_rank"]:
+        part["session"], part["session_rank"] = merged["session"], merged["session_rank"]
+
+
+def _kind(attributes: Attributes, found: Found) -> Kind:
+    if "kind" in found:
+        return found["kind"]
+    names = attributes.shape.names
+    if "gen_ai.request.model" in names or "llm.model_name" in names:
+        return "llm"
+    return "tool" if "gen_ai.tool.name" in names else "other"
+
+
+def _times(raw: RawSpan, arrived_ns: int) -> tuple[int, int | None, list[str]]:
+    """Start, duration and what was mended: no start of 0 or more than a day after arrival."""
+    start, end = raw.start_ns, raw.end_ns
+    flags: list[str] = []
+    duration: int | None = None
+    if end:
+        duration = min(end - start, MAX_NS)
+        if duration < 0:
+            duration = 0
+            flags.append("end_before_start")
+    if start == 0:
+        flags.append("start_missing")
+        return arrived_ns, 0 if end else None, flags
+    if start > arrived_ns + DAY_NS:
+        flags.append("start_in_future")
+        return arrived_ns, duration, flags
+    return start, duration, flags
+
+
+def _kept(raw: RawSpan, start_ns: int) -> dict[str, Json]:
+    """The attributes as received, and the start that was sent where it was mended."""
+    if start_ns == raw.start_ns:
+        return raw.attributes
+    return {**raw.attributes, "tracehub.sent_start_ns": raw.start_ns}
+
+
+def _prompt(kind: Kind, found: Found) -> Prompt | None:
+    """Prompts are set on every span of a block by some libraries: only llm spans count."""
+    get = found.get
+    name, version, template = get("prompt_name"), get("prompt_version"), get("prompt_template")
+    if not (name or version or template) or (kind != "llm" and "prompt_anywhere" not in found):
+        return None
+    return Prompt(name, version, template, get("prompt_variables") or {})
+
+
+def _tokens(found: Found) -> Tokens | None:
+    get = found.get
+    given, made, total = get("tokens_input"), get("tokens_output"), get("tokens_total")
+    if given is None and made is None and total is None:
+        return None
+    if total is None:
+        total = (given or 0) + (made or 0)
+    return Tokens(
+        given,
+        made,
+        total,
+        get("tokens_cached"),
+        get("tokens_cache_write"),
+        get("tokens_reasoning"),
+        get("tokens_audio_input"),
+        get("tokens_audio_output"),
+    )
+
+
+class _Resource:
+    """Facts of the resource that was read last; all spans of a batch share one."""
+
+    __slots__ = ("environment", "release", "service", "source")
+
+    def __init__(self, source: dict[str, Json]) -> None:
+        get = source.get
+        self.source = source  # held, so that no other dict can be at its address
+        self.environment = (
+            text_of(get("langfuse.environment"))
+            or text_of(get("deployment.environment.name"))
+            or text_of(get("deployment.environment"))
+        )
+        self.release = text_of(get("langfuse.release")) or text_of(get("service.version"))
+        service = text_of(get("service.name"))
+        self.service = None if service == "unknown_service" else service
+
+
+_last_resource = _Resource({})
+
+
+def _resource_facts(resource: dict[str, Json]) -> _Resource:
+    global _last_resource  # one slot, swapped whole: safe between threads
+    facts = _last_resource
+    if facts.source is not resource:
+        facts = _last_resource = _Resource(resource)
+    return facts
+
+
+def _facts(attributes: Attributes, found: Found) -> SpanFacts:
+    get = found.get
+    resource = _resource_facts(attributes.raw.resource)
+    metadata = get("metadata")
+    cohort = get("cohort")
+    if metadata:
+        cohort = cohort or text_of(metadata.get("cohort")) or _stage(metadata)
+        metadata = {
+            key: value
+            for key, value in metadata.items()
+            if key not in NOISE_KEYS and not key.startswith(NOISE)
+        }
+    environment = get("environment") or resource.environment
+    if environment is None:  # not a resource attribute, but set on spans by hand
+        environment = text_of(
+            attributes.get("deployment.environment.name")
+            or attributes.get("deployment.environment")
+        )
+    return SpanFacts(
+        get("trace_name"),
+        get("session"),
+        get("session_rank", 0),
+        get("user"),
+        environment,
+        get("release") or resource.release,
+        cohort,
+        resource.service,
+        get("outcome"),
+        get("tags") or [],
+        metadata or {},
+        get("trace_input"),
+        get("trace_output"),
+        get("is_app_root", False),
+        get("pending", False),
+    )
+
+
+def _stage(metadata: dict[str, Json]) -> str | None:
+    """A rollout stage that a feature flag names as its variant."""
+    for key, value in metadata.items():
+        if key.startswith("feature_flag.") and isinstance(value, str) and value in STAGES:
+            return value
+    return None
+
+
+def _payloads(span: Span, found: Found) -> None:
+    """Input and output: messages, then events, then what repeats the whole request."""
+    get = found.get
+    given, made = get("input"), get("output")
+    if given is None:
+        given = get("event_input")
+        if given is None:
+            given = _weak(span.kind, get("weak_input"), "user")
+    if made is None:
+        made = get("event_output")
+        if made is None:
+            made = _weak(span.kind, get("weak_output"), "assistant")
+    span.input, span.output = given, made
+    if span.kind == "tool":
+        span.tool = tool_of(span, found)
+        span.input, span.output = span.tool.arguments, span.tool.result
+
+
+def _weak(kind: Kind, value: Json, role: str) -> Json:
+    """A raw request or answer; for a call of a model its messages, where it holds a list."""
+    if kind != "llm" or not isinstance(value, dict | list):
+        return value
+    inner = value.get("messages", value) if isinstance(value, dict) else value
+    if looks_like_messages(inner):
+        return {"messages": read_messages(inner, role)}
+    return value
+
+
+def _error(span: Span, raw: RawSpan, found: Found) -> None:
+    span.error_type = found.get("error_type") or found.get("exception_type")
+    span.error_message = (
+        found.get("error_message") or raw.status_message or found.get("warning") or None
+    )
+
+
+def _checks(span: Span, found: Found) -> None:
+    """Validation errors and the verdict of a guardrail."""
+    errors = found.get("validation_errors")
+    if errors is None and span.error and validation.is_validation_exception(span.error_type):
+        errors = validation.errors_of_exception(span.error_message or "")
+    if span.kind == "guardrail":
+        span.guardrail = guardrail_of(span, found.get("warning"))
+        if errors is None and span.error:
+            message = span.error_message or "The guardrail failed."
+            errors = [validation.ValidationError("", "guardrail", message)]
+    if errors:
+        span.validation_errors = errors
