@@ -45,10 +45,11 @@ def parse_range(
 ) -> tuple[datetime, datetime]:
     """Return [start, end) in UTC. An empty `end` is now; an empty `start` is `default` before it.
 
-    Without `default` an empty start means all that is kept. Raises TimeError, whose sentence starts
-    with the name of the field: `from` or `to`.
+    Without `default` an empty bound is no bound: clocks that run ahead send starts in the future.
+    Raises TimeError, whose sentence starts with the name of the field: `from` or `to`.
     """
-    last = _named("to", end, now) if end.strip() else now
+    open_end = LATEST if default is None else now
+    last = _named("to", end, now) if end.strip() else open_end
     if start.strip():
         first = _named("from", start, now)
     else:

@@ -1,0 +1,331 @@
+"""What changes eval sets: one verb, one transaction.
+
+Rows that a fixed version sees are only closed, never edited. Every verb locks the
+row of its set first, so that adding and fixing never cross.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from tracehub.core import cases, promotion
+from tracehub.core.exports import FORMATS, Tally
+from tracehub.evals import querysets
+from tracehub.evals.models import Case, EvalSet, EvalSetVersion
+from tracehub.projects.actions import ActionError, Conflict, audit
+from tracehub.projects.models import ApiKey, Project, User
+from tracehub.review import querysets as reviews
+from tracehub.review.models import FailureMode
+from tracehub.traces import store
+from tracehub.traces.reading import LoadedTrace
+from tracehub.traces.wake import wake_on_commit
+
+Actor = User | ApiKey
+MAX_CASES = 20_000  # open cases of one set: what a page, an export and a gate are tested with
+
+_PLAIN = (  # fields of a case row that hold what the native form holds
+    "kind",
+    "title",
+    "input",
+    "context",
+    "tool_calls",
+    "prompt",
+    "parameters",
+    "expected_output",
+    "recorded_output",
+    "assertions",
+    "failure_modes",
+    "tags",
+)
+
+
+def create_set(
+    project: Project, name: str, *, slug: str = "", description: str = ""
+) -> tuple[EvalSet, bool]:
+    """Make a set and return it with whether it is new; the same name and slug again give the same.
+
+    Without a slug it comes from the name. Raises ActionError on a bad name or slug, Conflict on a
+    taken slug.
+    """
+    name = _name(name)
+    slug = slug or slugify(name)[:60]
+    if not slug or slugify(slug) != slug:
+        raise ActionError(
+            f"slug may hold lower-case letters, digits, - and _. Got {slug!r}. Send one.", "slug"
+        )
+    try:
+        with transaction.atomic():
+            made = EvalSet.objects.create(
+                project=project, slug=slug, name=name, description=description.strip()
+            )
+    except IntegrityError:
+        existing = EvalSet.objects.get(project=project, slug=slug)
+        if (existing.name, existing.description) != (name, description.strip()):
+            raise Conflict(f"slug {slug!r} is taken by {existing.name!r}.", "slug") from None
+        return existing, False
+    return made, True
+
+
+@transaction.atomic
+def change_set(
+    eval_set: EvalSet, *, name: str | None = None, description: str | None = None
+) -> EvalSet:
+    """Rename or describe a set; the slug stays, since files and links name it."""
+    if name is not None:
+        eval_set.name = _name(name)
+    if description is not None:
+        eval_set.description = description.strip()
+    eval_set.save(update_fields=["name", "description"])
+    return eval_set
+
+
+@transaction.atomic
+def add_cases(eval_set: EvalSet, contents: Sequence[cases.Case]) -> list[tuple[Case, bool]]:
+    """Add complete contents (`core.cases.read`) to the draft; return each with whether it is new.
+
+    A content that the draft has already is not added again. All are added or none. Raises
+    ActionError on an unknown failure mode or a full set.
+    """
+    locked, draft = _lock(eval_set)
+    _check_modes(locked.project, contents)
+    room = MAX_CASES - querysets.in_version(locked, draft).count()
+    if len(contents) > room:
+        raise ActionError(f"A set holds {MAX_CASES} cases at most. There is room for {room}.")
+    return [_add(locked, draft, content) for content in contents]
+
+
+def add_case(eval_set: EvalSet, content: cases.Case) -> tuple[Case, bool]:
+    """Add one complete content to the draft; return it with whether it is new."""
+    return add_cases(eval_set, [content])[0]
+
+
+@transaction.atomic
+def promote_trace(
+    eval_set: EvalSet, trace: LoadedTrace, *, kind: str | None = None, span_id: str | None = None
+) -> tuple[Case, bool]:
+    """Make a draft case from a trace and its newest review; return it with whether it is new.
+
+    The same step of the same trace again gives the case that is there. Raises Conflict when the
+    draft has it as another kind, ActionError when the trace has no such span.
+    """
+    locked, draft = _lock(eval_set)
+    trace_id = UUID(hex=trace.summary.trace_id)
+    try:
+        content = promotion.content(
+            trace.summary,
+            trace.spans,
+            trace.signals,
+            _judgement(locked.project, trace_id),
+            kind=kind,
+            span_id=span_id,
+        )
+    except LookupError:
+        raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
+    there = querysets.in_version(locked, draft).filter(
+        source_trace_id=trace_id, source_span_id=content["source"]["span_id"]
+    )
+    known = there.filter(kind=content["kind"]).first() or there.first()
+    if known is None:
+        return add_cases(locked, [content])[0]
+    if kind and known.kind != kind:
+        raise Conflict(
+            f"{known.case_id} of {locked.slug} comes from the same step, as {known.kind}. "
+            "Change or remove that case first.",
+            "from_trace",
+        )
+    return known, False
+
+
+@transaction.atomic
+def update_case(eval_set: EvalSet, number: int, changes: Mapping[str, Any]) -> Case:
+    """Change fields of a draft case (`core.cases.read_change`) and return its new revision.
+
+    A revision that a fixed version sees is closed and a new one opened; one of the draft is edited.
+    Raises ActionError when the draft has no such case.
+    """
+    locked, draft = _lock(eval_set)
+    row = _open(locked, number)
+    _check_modes(locked.project, [changes])
+    before = row.source_trace_id
+    content = {**querysets.content(row, locked.project.slug), **changes}
+    if row.added_in < draft:
+        row.removed_in = draft
+        row.save(update_fields=["removed_in"])
+        row = Case(number=number, added_in=draft, created_at=row.created_at, **_of_set(locked))
+    _fill(row, content)
+    row.updated_at = timezone.now()
+    row.save()
+    _touch(locked.project, before, row.source_trace_id)
+    return row
+
+
+@transaction.atomic
+def remove_case(eval_set: EvalSet, number: int) -> Case:
+    """Take a case out of the draft; fixed versions keep it, and `restore_case` brings it back."""
+    locked, draft = _lock(eval_set)
+    row = _open(locked, number)
+    row.removed_in = draft
+    row.save(update_fields=["removed_in"])
+    _touch(locked.project, row.source_trace_id)
+    return row
+
+
+@transaction.atomic
+def restore_case(eval_set: EvalSet, number: int) -> Case:
+    """Bring the last revision of a removed case back into the draft, under its old id.
+
+    A case that is there stays as it is. Raises ActionError when the set never had it.
+    """
+    locked, draft = _lock(eval_set)
+    rows = Case.objects.filter(project=locked.project, eval_set=locked, number=number)
+    row = rows.order_by("-added_in").first()
+    if row is None:
+        raise ActionError(f"{locked.slug} has no case c_{number:04d}.")
+    if row.removed_in is None:
+        return row
+    if row.removed_in < draft:  # a fixed version sees the gap: open a revision of its own
+        row.pk, row.added_in = None, draft
+        row._state.adding = True
+    row.removed_in = None
+    row.save()
+    _touch(locked.project, row.source_trace_id)
+    return row
+
+
+@transaction.atomic
+def fix(eval_set: EvalSet, *, note: str = "", by: Actor | None = None) -> EvalSetVersion:
+    """Fix the draft as the next version and return it. Nothing is copied.
+
+    Raises ActionError when the draft is empty, Conflict when it equals the newest version.
+    """
+    locked, draft = _lock(eval_set)
+    bundle = querysets.bundle(locked, draft)
+    tally, digest = Tally(), hashlib.sha256()
+    for _, pieces in FORMATS["native"].write(bundle, tally):
+        for piece in pieces:
+            digest.update(piece)
+    if not tally.cases:
+        raise ActionError(f"The draft of {locked.slug} has no cases. Add one first.")
+    if draft > 1 and not querysets.draft_changes(locked):
+        raise Conflict(f"The draft of {locked.slug} is the same as version {draft - 1}.")
+    version = EvalSetVersion.objects.create(
+        project=locked.project,
+        eval_set=locked,
+        number=draft,
+        note=note.strip(),
+        case_count=tally.cases,
+        content_hash=digest.hexdigest(),
+        fixed_by=by if isinstance(by, User) else None,
+    )
+    audit(
+        "evalset.fixed",
+        by=by,
+        project=locked.project,
+        object=f"{locked.slug}@{draft}",
+        cases=tally.cases,
+        content_hash=version.content_hash,
+    )
+    return version
+
+
+def _lock(eval_set: EvalSet) -> tuple[EvalSet, int]:
+    """Lock the set for this transaction; return it fresh, with the number of its draft."""
+    locked = (
+        EvalSet.objects.select_for_update(of=("self",))
+        .select_related("project")
+        .get(pk=eval_set.pk, project=eval_set.project_id)
+    )
+    return locked, querysets.draft_number(locked)
+
+
+def _open(eval_set: EvalSet, number: int) -> Case:
+    row = Case.objects.filter(
+        project=eval_set.project, eval_set=eval_set, number=number, removed_in=None
+    ).first()
+    if row is None:
+        raise ActionError(f"The draft of {eval_set.slug} has no case c_{number:04d}.")
+    return row
+
+
+def _add(eval_set: EvalSet, draft: int, content: cases.Case) -> tuple[Case, bool]:
+    source = content["source"]["trace_id"]
+    alike = querysets.in_version(eval_set, draft).filter(
+        kind=content["kind"],
+        title=content["title"],
+        source_trace_id=UUID(hex=source) if source else None,
+    )
+    for row in alike:
+        if cases.same(querysets.content(row, eval_set.project.slug), content):
+            return row, False
+    row = Case(number=eval_set.next_case, added_in=draft, **_of_set(eval_set))
+    _fill(row, content)
+    row.save()
+    eval_set.next_case += 1
+    eval_set.save(update_fields=["next_case"])
+    _touch(eval_set.project, row.source_trace_id)
+    return row, True
+
+
+def _of_set(eval_set: EvalSet) -> dict[str, Any]:
+    return {"project": eval_set.project, "eval_set": eval_set}
+
+
+def _fill(row: Case, content: cases.Case) -> None:
+    source = content["source"]
+    for name in _PLAIN:
+        setattr(row, name, content[name])
+    row.model = content["model"] or ""
+    row.severity = content["severity"] or ""
+    row.reviewer = content["reviewer"] or ""
+    row.source_trace_id = UUID(hex=source["trace_id"]) if source["trace_id"] else None
+    row.source_span_id = source["span_id"] or ""
+    row.source_failure = source["failure"] or ""
+
+
+def _touch(project: Project, *traces: UUID | None) -> None:
+    """Let the worker see which traces are promoted, so that `is:promoted` follows."""
+    if known := {trace for trace in traces if trace}:
+        store.mark_dirty(project.pk, known)
+        wake_on_commit()
+
+
+def _check_modes(project: Project, contents: Sequence[Mapping[str, Any]]) -> None:
+    wanted = {slug for content in contents for slug in content.get("failure_modes", ())}
+    if not wanted:
+        return
+    known = FailureMode.objects.filter(project=project, slug__in=wanted)
+    if missing := wanted - set(known.values_list("slug", flat=True)):
+        raise ActionError(
+            f"failure_modes names {min(missing)!r}, which the project does not have.",
+            "failure_modes",
+        )
+
+
+def _judgement(project: Project, trace_id: UUID) -> promotion.Judgement:
+    found = reviews.of_trace(project, trace_id)
+    if not found:
+        return promotion.Judgement()
+    newest = found[0]
+    return promotion.Judgement(
+        verdict=newest.verdict,
+        note=newest.note,
+        modes=tuple(mode.slug for mode in newest.modes.all()),
+        severity=newest.severity or None,
+        reviewer=newest.author.email if newest.author else newest.author_key or None,
+        has_correction=newest.has_correction,
+        corrected=newest.corrected_output,
+    )
+
+
+def _name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 120:
+        raise ActionError(f"name must have 1 to 120 characters. Got {len(name)}.", "name")
+    return name
