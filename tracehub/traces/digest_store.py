@@ -150,9 +150,9 @@ Cursor = psycopg.Cursor[Any]
 def driver_cursor() -> Cursor:
     """Return a psycopg cursor of Django's connection, with rows as dicts and jsonb by orjson."""
     connection.ensure_connection()
-    raw = connection.connection
-    set_json_loads(orjson.loads, raw)
-    cursor: Cursor = raw.cursor(row_factory=dict_row)
+    cursor: Cursor = connection.connection.cursor(row_factory=dict_row)
+    # Of this cursor only: Django's JSONField must go on getting text from the connection.
+    set_json_loads(orjson.loads, cursor)
     return cursor
 
 
