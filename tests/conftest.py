@@ -17,7 +17,9 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from django.test.utils import setup_databases, teardown_databases
 
+import tracehub.celery  # noqa: F401  messages go to the folder of this run, not to a default broker
 from tests.plugin import SERVER
 from tracehub.cli.postgres import Server
 
@@ -32,12 +34,23 @@ def postgres_server(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker, postgres_server: Server) -> None:
-    """Migrate once (pytest-django), and keep a copy nobody connects to, from which to clone."""
+def django_db_setup(
+    django_test_environment, django_db_blocker, postgres_server: Server
+) -> Iterator[None]:
+    """Migrate once, and keep a copy nobody connects to, from which to clone.
+
+    pytest-django's own fixture migrates only for tests marked `django_db`; those on a clone have
+    no such mark.
+    """
+    with django_db_blocker.unblock():
+        config = setup_databases(verbosity=0, interactive=False)
+        _disconnect()
     migrated = settings.DATABASES["default"]["NAME"]
+    _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}"')
+    yield
     with django_db_blocker.unblock():
         _disconnect()
-    _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}"')
+        teardown_databases(config, verbosity=0)
 
 
 @pytest.fixture

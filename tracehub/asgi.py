@@ -9,6 +9,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
 django = get_asgi_application()
 
+import tracehub.celery  # noqa: E402, F401  (what wakes the worker is sent by this application)
 from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
 
 _ingest = ingestion.Ingest()

@@ -67,9 +67,9 @@ def welcome() -> dict[str, str]:
     from django.urls import reverse
 
     from tracehub.projects import actions
-    from tracehub.projects.models import ApiKey, Project, Role, Scope, User
+    from tracehub.projects.models import ApiKey, Project, Role, Scope
 
-    admin = User.objects.filter(email=ADMIN).first() or User.objects.create_superuser(ADMIN)
+    admin = actions.add_user(ADMIN, superuser=True)
     project = Project.objects.filter(slug=DEFAULT_PROJECT).first()
     if project is None:
         project = actions.create_project(DEFAULT_PROJECT, "Default", by=admin)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
+from django.core.validators import EmailValidator, validate_slug
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -257,3 +257,26 @@ def set_role(project: Project, user: User, role: str | None, *, by: User | None 
         before=current.get(user.pk),
         after=role,
     )
+
+
+@transaction.atomic
+def add_user(email: str, *, superuser: bool = False, by: User | None = None) -> User:
+    """Return the person with this address, made (without a password) when new.
+
+    `superuser` is only ever given, never taken. Raises ActionError on a malformed address.
+    """
+    email = email.strip().lower()
+    try:
+        # Without a dot, for admin@localhost and addresses inside a company.
+        EmailValidator(allowlist=[email.rpartition("@")[2]])(email)
+    except ValidationError:
+        raise ActionError(f"email must be an address. Got {email!r}.", "email") from None
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        user = User.objects.create_user(email)
+        audit("user.created", by=by, object=email)
+    if superuser and not user.is_superuser:
+        user.is_staff = user.is_superuser = True
+        user.save(update_fields=["is_staff", "is_superuser"])
+        audit("user.superuser", by=by, object=email)
+    return user
