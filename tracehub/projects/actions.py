@@ -28,6 +28,7 @@ from tracehub.projects.models import (
 
 LINK_LIFE = timedelta(minutes=10)
 INVITATION_LIFE = timedelta(hours=72)
+USE_NOTED_EVERY = timedelta(minutes=1)
 # First path segments that routes use; a project of that name could never be reached.
 RESERVED_SLUGS = frozenset(
     "static accounts admin langsmith api v1 otlp otel runs info healthz readyz metrics "
@@ -136,6 +137,13 @@ def find_key(text: str) -> ApiKey | None:
     if row.expires_at and row.expires_at <= timezone.now():
         return None
     return row
+
+
+def note_use(key: ApiKey) -> None:
+    """Remember that a key was used, at most once a minute, so that reads stay reads."""
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at >= USE_NOTED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
 def _token() -> tuple[str, bytes]:
