@@ -65,7 +65,7 @@ TYPES = tuple(_FIELDS)
 MAX_ASSERTIONS = 100
 _ID: Schema = {
     "type": "string",
-    "pattern": r"^[A-Za-z0-9_-]{1,40}\Z",
+    "pattern": r"^[A-Za-z0-9_-]{1,40}$",
     "description": "letters, digits, - and _, 40 characters at most",
 }
 

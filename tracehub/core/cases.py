@@ -125,12 +125,12 @@ _CONTENT: Schema = {
         "properties": {
             "trace_id": {
                 "type": ["string", "null"],
-                "pattern": r"^[0-9a-fA-F]{32}\Z",
+                "pattern": r"^[0-9a-fA-F]{32}$",
                 "description": "32 hex digits",
             },
             "span_id": {
                 "type": ["string", "null"],
-                "pattern": r"^[0-9a-fA-F]{16}\Z",
+                "pattern": r"^[0-9a-fA-F]{16}$",
                 "description": "16 hex digits",
             },
             "url": {"type": ["string", "null"], "maxLength": 2000},

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_DEPTH = 64
-NUL_STAND_IN = "\u2400"  # text and jsonb of Postgres hold no NUL; readers see that one was there
+NUL_STAND_IN = "\N{REPLACEMENT CHARACTER}"  # text and jsonb of Postgres hold no NUL
 Schema = dict[str, Any]
 
 _NAMES = {
@@ -36,12 +36,12 @@ class ShapeError(ValueError):
 
 
 def clean(value: Any, *, max_depth: int = MAX_DEPTH) -> Any:
-    """Return the value with every NUL made visible. Raises ShapeError on what cannot be stored.
+    """Return the value with every NUL replaced by U+FFFD, visibly. Raises ShapeError on what cannot be stored.
 
     That is nesting beyond `max_depth` and numbers that are not finite (`1e999`).
 
     >>> clean({"a": "x\\x00"})
-    {'a': 'x␀'}
+    {'a': 'x�'}
     """
     return _clean(value, "", max_depth)
 
@@ -149,7 +149,8 @@ def _check_text(value: str, schema: Schema, field: str) -> None:
     if len(value) > schema.get("maxLength", math.inf):
         limit = schema["maxLength"]
         raise ShapeError(field, f"may have {limit} characters at most. Got {len(value)}.")
-    if "pattern" in schema and not re.search(schema["pattern"], value):
+    # `$` is the end in JSON Schema; in Python it would let a line break follow.
+    if "pattern" in schema and not re.search(re.sub(r"\$$", r"\\Z", schema["pattern"]), value):
         rule = schema.get("description", f"must match {schema['pattern']}")
         raise ShapeError(field, f"is not right: {rule}. Got {shown(value)}.")
 
