@@ -16,6 +16,7 @@ class Found(TypedDict, total=False):
     """
 
     kind: Kind
+    request_kind: Kind  # from `llm.request.type`, when nothing else names a kind
     span_name: str
     provider: str
     model: str
@@ -58,7 +59,9 @@ class Found(TypedDict, total=False):
     error: bool
     error_type: str
     error_message: str
-    exception_type: str  # of the last exception event; `error_type` goes before it
+    exception_type: str  # of the last exception event; what names an error itself goes first
+    exception_message: str
+    status_message: str  # used when the span's own status has none
     warning: str  # a guardrail that let it pass, with its reason
     validation_errors: list[ValidationError]
     session: str

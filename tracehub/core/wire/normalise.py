@@ -116,6 +116,8 @@ def _keep_session(part: Found, merged: dict[str, Any]) -> None:
 def _kind(attributes: Attributes, found: Found) -> Kind:
     if "kind" in found:
         return found["kind"]
+    if "request_kind" in found:
+        return found["request_kind"]
     names = attributes.shape.names
     if "gen_ai.request.model" in names or "llm.model_name" in names:
         return "llm"
@@ -281,7 +283,10 @@ def _weak(kind: Kind, value: Json, role: str) -> Json:
 def _error(span: Span, raw: RawSpan, found: Found) -> None:
     span.error_type = found.get("error_type") or found.get("exception_type")
     span.error_message = (
-        found.get("error_message") or raw.status_message or found.get("warning") or None
+        found.get("error_message")
+        or found.get("exception_message")
+        or raw.status_message
+        or found.get("status_message")
     )
 
 

@@ -52,7 +52,7 @@ def _exception(attributes: dict[str, Json], found: Found) -> None:
     if (kind := text_of(attributes.get("exception.type"))) is not None:
         found["exception_type"] = kind
     if (message := text_of(attributes.get("exception.message"))) is not None:
-        found["error_message"] = message
+        found["exception_message"] = message
 
 
 def _evaluation(attributes: dict[str, Json]) -> dict[str, Json]:

@@ -7,14 +7,36 @@ order that has a usable value. Documented for users in docs/conventions.md.
 from __future__ import annotations
 
 from tracehub.core.wire.attributes import Convention, Shape
-from tracehub.core.wire.conventions import genai, openinference, otel, tracehub
+from tracehub.core.wire.conventions import (
+    frameworks,
+    genai,
+    genai_events,
+    langfuse,
+    langsmith,
+    logfire,
+    mlflow,
+    openinference,
+    openllmetry,
+    otel,
+    tracehub,
+    vercel,
+)
 
-# Messages, tokens, model and all that is not named below: the earlier wins.
+# Messages, tokens, model and all that is not named below: the earlier wins. Content of events and
+# whole requests (`event_*`, `weak_*` of Found) come after all of these, whoever found them.
 ORDER: tuple[Convention, ...] = (
     tracehub.CONVENTION,
     otel.CONVENTION,
     genai.CONVENTION,
     openinference.CONVENTION,
+    openllmetry.CONVENTION,
+    vercel.CONVENTION,
+    langfuse.CONVENTION,
+    mlflow.CONVENTION,
+    langsmith.CONVENTION,
+    logfire.CONVENTION,
+    frameworks.CONVENTION,
+    genai_events.CONVENTION,
 )
 # The library's own word for the kind of a span beats `gen_ai.operation.name`, which LangSmith,
 # for one, sets to `embeddings` on a retriever.

@@ -1,0 +1,56 @@
+"""OpenLIT, Strands, Google ADK and CrewAI, as far as they differ from the GenAI conventions."""
+
+from __future__ import annotations
+
+from tracehub.core.trace import Json
+from tracehub.core.wire.attributes import Attributes, Convention, Row
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.messages import read_messages, with_system, wrap
+from tracehub.core.wire.values import cost_of, ns_of, object_of, parsed, text_of
+
+ADK = "gcp.vertex.agent."
+
+
+def whole_milliseconds(value: Json) -> int | None:
+    """Strands' time to first token: an int in ms. OpenLIT's float in s is only a latency."""
+    return ns_of(value / 1000) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+ROWS: tuple[Row, ...] = (
+    Row("ttft_ns", "gen_ai.server.time_to_first_token", whole_milliseconds),
+    Row("cost", "gen_ai.usage.cost", cost_of),
+    Row("tool_arguments", "gen_ai.tool.args", parsed),
+    Row("tool_arguments", ADK + "tool_call_args", parsed),
+    Row("tool_result", ADK + "tool_response", parsed),
+    Row("tool_call_id", ADK + "tool_call_id", text_of),
+    Row("session", ADK + "session_id", text_of),
+)
+
+
+def read(span: Attributes) -> Found:
+    found = span.take(ROWS)
+    if "session" in found:
+        found["session_rank"] = 2
+    if (sent := span.get(ADK + "llm_request")) is not None:
+        _request(object_of(sent), found)
+    if (sent := span.get(ADK + "llm_response")) is not None:
+        content = object_of(object_of(sent).get("content"))
+        if content and (messages := read_messages({"role": "model", **content})):
+            found["output"] = wrap(messages)
+    return found
+
+
+def _request(request: dict[str, Json], found: Found) -> None:
+    """Gemini: `{"model", "config": {"system_instruction"}, "contents": [{"role", "parts"}]}`."""
+    messages = read_messages(request["contents"]) if request.get("contents") else []
+    instruction = object_of(request.get("config")).get("system_instruction")
+    if instruction:
+        system = read_messages({"role": "system", "content": instruction})
+        messages = with_system(messages, system)
+    if messages:
+        found["input"] = wrap(messages)
+    if model := text_of(request.get("model")):
+        found["model_requested"] = model
+
+
+CONVENTION = Convention("frameworks", frozenset(("gen_ai", "gcp")), read)

@@ -1,0 +1,217 @@
+"""Langfuse SDKs: Python 3 and later, JavaScript 4 and later, over OTLP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from tracehub.core.trace import Json, Kind
+from tracehub.core.wire.attributes import Attributes, Convention, Row
+from tracehub.core.wire.documents import read_documents
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
+from tracehub.core.wire.responses import read_response
+from tracehub.core.wire.values import (
+    cost_of,
+    count_of,
+    object_of,
+    parsed,
+    provider_of,
+    text_of,
+    texts_of,
+    true_of,
+)
+
+KINDS: dict[str, Kind] = {
+    "generation": "llm",
+    "span": "chain",
+    "event": "other",
+    "agent": "agent",
+    "tool": "tool",
+    "chain": "chain",
+    "retriever": "retriever",
+    "evaluator": "evaluator",
+    "embedding": "embedding",
+    "guardrail": "guardrail",
+    "reranker": "reranker",
+}
+INPUT, OUTPUT = "langfuse.observation.input", "langfuse.observation.output"
+USAGE, COSTS = "langfuse.observation.usage_details", "langfuse.observation.cost_details"
+TRACE_METADATA = "langfuse.trace.metadata."
+# Parts of input and output in usage details that are disjoint from `input` and `output`.
+CACHED = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens")
+WRITTEN = ("input_cache_creation", "cache_creation_input_tokens", "input_cache_write")
+REASONING = ("output_reasoning", "output_reasoning_tokens", "reasoning_tokens")
+
+
+def kind_of(value: Json) -> Kind | None:
+    return KINDS.get(value.lower(), "other") if isinstance(value, str) and value else None
+
+
+def is_error(value: Json) -> bool | None:
+    return True if value == "ERROR" else None
+
+
+ROWS: tuple[Row, ...] = (
+    Row("kind", "langfuse.observation.type", kind_of),
+    Row("model", "langfuse.observation.model.name", text_of),
+    Row("provider", "langfuse.observation.metadata.ls_provider", lambda v: provider_of(parsed(v))),
+    Row(
+        "model_requested",
+        "langfuse.observation.metadata.ls_model_name",
+        lambda v: text_of(parsed(v)),
+    ),
+    Row("prompt_name", "langfuse.observation.prompt.name", text_of),
+    Row("prompt_version", "langfuse.observation.prompt.version", text_of),
+    Row("error", "langfuse.observation.level", is_error),
+    Row("trace_name", "langfuse.trace.name", text_of),
+    Row("trace_input", "langfuse.trace.input", parsed),
+    Row("trace_output", "langfuse.trace.output", parsed),
+    Row("environment", "langfuse.environment", text_of),
+    Row("release", "langfuse.release", text_of),
+    Row("tags", "langfuse.trace.tags", texts_of),
+    Row("tags", "langfuse.tags", texts_of),
+    Row("is_app_root", "langfuse.internal.is_app_root", true_of),
+)
+
+
+def read(span: Attributes) -> Found:
+    found = span.take(ROWS)
+    get = span.get
+    kind = found.get("kind")
+    if (sent := get(INPUT)) is not None:
+        found["input"] = _input(parsed(sent), kind, found)
+    if (sent := get(OUTPUT)) is not None:
+        _output(parsed(sent), kind, found)
+    if parameters := object_of(get("langfuse.observation.model.parameters")):
+        found["parameters"] = parameters
+    if usage := object_of(get(USAGE)):
+        _usage(usage, found)
+    if (cost := _cost(object_of(get(COSTS)))) is not None:
+        found["cost"] = cost
+    if (started := get("langfuse.observation.completion_start_time")) is not None:
+        _first_token(parsed(started), span.raw.start_ns, found)
+    if reasons := texts_of(get("langfuse.observation.metadata.finish_reason")):
+        found["finish_reasons"] = reasons
+    if message := text_of(get("langfuse.observation.status_message")):
+        _status(message, get("langfuse.observation.level"), found)
+    if metadata := span.under(TRACE_METADATA):
+        found["metadata"] = {key: parsed(value) for key, value in metadata.items()}
+    return found
+
+
+def _status(message: str, level: Json, found: Found) -> None:
+    if level == "WARNING":
+        found["warning"] = message
+    else:
+        found["status_message"] = message
+
+
+def _input(value: Json, kind: Kind | None, found: Found) -> Json:
+    """Messages of a generation: a list, `{"messages", "tools"}`, or one text."""
+    if kind != "llm":
+        return value
+    inner = value.get("messages", value) if isinstance(value, dict) else value
+    if isinstance(value, dict) and isinstance(form := value.get("response_format"), dict):
+        schema = object_of(form.get("json_schema")).get("schema")
+        if isinstance(schema, dict):
+            found["output_schema"] = schema
+    if isinstance(inner, str) or looks_like_messages(inner):
+        return wrap(read_messages(inner))
+    return value
+
+
+def _output(value: Json, kind: Kind | None, found: Found) -> None:
+    if kind == "retriever" and (documents := read_documents(value)):
+        found["context"] = documents
+    if kind != "llm":
+        if value is not None:
+            found["output"] = value
+        return
+    response = read_response(value)
+    if response is not None:
+        found["output"] = wrap(response.messages)
+        if response.finish_reasons:
+            found["finish_reasons"] = response.finish_reasons
+    elif isinstance(value, str) or looks_like_messages(value):
+        found["output"] = wrap(read_messages(value, "assistant"))
+    elif value is not None:
+        found["output"] = value
+
+
+def _usage(usage: dict[str, Json], found: Found) -> None:
+    """Token counts: OpenAI's names are totals with parts, all other names are disjoint."""
+    if "prompt_tokens" in usage or "completion_tokens" in usage:
+        _openai_usage(usage, found)
+        return
+    cached, written, reasoning = (_any(usage, keys) for keys in (CACHED, WRITTEN, REASONING))
+    given, made = count_of(usage.get("input")), count_of(usage.get("output"))
+    if given is not None or cached is not None or written is not None:
+        found["tokens_input"] = (given or 0) + (cached or 0) + (written or 0)
+    if made is not None or reasoning is not None:
+        found["tokens_output"] = (made or 0) + (reasoning or 0)
+    _put(found, count_of(usage.get("total")), cached, written, reasoning)
+    heard, spoken = count_of(usage.get("input_audio")), count_of(usage.get("output_audio"))
+    if heard:
+        found["tokens_input"] = found.get("tokens_input", 0) + heard
+        found["tokens_audio_input"] = heard
+    if spoken:
+        found["tokens_output"] = found.get("tokens_output", 0) + spoken
+        found["tokens_audio_output"] = spoken
+
+
+def _openai_usage(usage: dict[str, Json], found: Found) -> None:
+    if (given := count_of(usage.get("prompt_tokens"))) is not None:
+        found["tokens_input"] = given
+    if (made := count_of(usage.get("completion_tokens"))) is not None:
+        found["tokens_output"] = made
+    details = object_of(usage.get("prompt_tokens_details"))
+    made_details = object_of(usage.get("completion_tokens_details"))
+    _put(
+        found,
+        count_of(usage.get("total_tokens")),
+        count_of(details.get("cached_tokens")),
+        count_of(details.get("cache_write_tokens")),
+        count_of(made_details.get("reasoning_tokens")),
+    )
+
+
+def _put(
+    found: Found, total: int | None, cached: int | None, written: int | None, reasoning: int | None
+) -> None:
+    if total is not None:
+        found["tokens_total"] = total
+    if cached is not None:
+        found["tokens_cached"] = cached
+    if written is not None:
+        found["tokens_cache_write"] = written
+    if reasoning is not None:
+        found["tokens_reasoning"] = reasoning
+
+
+def _any(usage: dict[str, Json], keys: tuple[str, ...]) -> int | None:
+    return next((count for key in keys if (count := count_of(usage.get(key))) is not None), None)
+
+
+def _cost(details: dict[str, Json]) -> Decimal | None:
+    """The total, else the sum; `{"total": 0}` on a failed call is no cost."""
+    if "total" in details:
+        return cost_of(details["total"])
+    parts = [cost for value in details.values() if (cost := cost_of(value)) is not None]
+    return sum(parts[1:], parts[0]) if parts else None
+
+
+def _first_token(value: Json, start_ns: int, found: Found) -> None:
+    if not isinstance(value, str):
+        return
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    micros = (delta.days * 86_400 + delta.seconds) * 10**6 + delta.microseconds
+    found["ttft_ns"] = max(0, micros * 1000 - start_ns)
+
+
+CONVENTION = Convention("langfuse", frozenset(("langfuse",)), read)

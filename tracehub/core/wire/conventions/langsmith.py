@@ -1,0 +1,136 @@
+"""LangSmith SDK in OTel mode. Inputs and outputs are JSON in `gen_ai.prompt`, `gen_ai.completion`."""
+
+from __future__ import annotations
+
+import re
+
+from tracehub.core.trace import Json, Kind
+from tracehub.core.wire.attributes import Attributes, Convention, Row
+from tracehub.core.wire.documents import read_documents
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
+from tracehub.core.wire.responses import read_response, usage_tokens
+from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of
+
+KINDS: dict[str, Kind] = {
+    "llm": "llm",
+    "tool": "tool",
+    "retriever": "retriever",
+    "embedding": "embedding",
+    "chain": "chain",
+    "prompt": "chain",
+    "parser": "chain",
+}
+METADATA = "langsmith.metadata."
+SESSIONS = ("session_id", "thread_id", "conversation_id")
+# `ValueError('amount must be number')`, then usually a traceback.
+REPR = re.compile(r"([A-Za-z_][\w.]{0,200})\((['\"])(.{0,4000})\2,?\)", re.DOTALL)
+MAX_MESSAGE = 5_000
+
+
+def kind_of(value: Json) -> Kind | None:
+    return KINDS.get(value.lower(), "other") if isinstance(value, str) and value else None
+
+
+def tags_of(value: Json) -> list[str] | None:
+    """A comma-separated string."""
+    if not isinstance(value, str):
+        return None
+    return [tag for item in value.split(",") if (tag := item.strip())] or None
+
+
+ROWS: tuple[Row, ...] = (
+    Row("kind", "langsmith.span.kind", kind_of),
+    Row("tags", "langsmith.span.tags", tags_of),
+    Row("provider", METADATA + "ls_provider", provider_of),
+    Row("model_requested", METADATA + "ls_model_name", text_of),
+    Row("prompt_name", METADATA + "lc_hub_repo", text_of),
+    Row("prompt_version", METADATA + "lc_hub_commit_hash", text_of),
+    Row("streaming", "langsmith.request.streaming", true_of),
+)
+
+
+def read(span: Attributes) -> Found:
+    if "langsmith.span.kind" not in span.shape.names and not span.shape.under("langsmith."):
+        return {}  # `gen_ai.prompt` of another library
+    found = span.take(ROWS)
+    kind = found.get("kind")
+    if (sent := span.get("gen_ai.prompt")) is not None:
+        _input(parsed(sent), kind, found)
+    if (sent := span.get("gen_ai.completion")) is not None:
+        _output(parsed(sent), kind, found)
+    if metadata := span.under(METADATA):
+        _metadata(metadata, found)
+    _error(span, found)
+    return found
+
+
+def _input(value: Json, kind: Kind | None, found: Found) -> None:
+    if kind == "llm":
+        inner = (
+            value.get("messages", value.get("input", value)) if isinstance(value, dict) else value
+        )
+        if isinstance(inner, str) or looks_like_messages(inner):
+            found["input"] = wrap(read_messages(inner))
+            return
+    if value is not None:
+        found["input"] = value
+
+
+def _output(value: Json, kind: Kind | None, found: Found) -> None:
+    if kind == "retriever" and (documents := read_documents(value)):
+        found["context"] = documents
+    if kind == "llm":
+        response = read_response(value)
+        inner = value.get("output", value) if isinstance(value, dict) else value
+        if response is not None:
+            found["output"] = wrap(response.messages)
+            if response.finish_reasons:
+                found["finish_reasons"] = response.finish_reasons
+            return
+        if isinstance(inner, str) or looks_like_messages(inner):
+            found["output"] = wrap(read_messages(inner, "assistant"))
+            return
+    if value is not None:
+        found["output"] = value
+
+
+def _metadata(metadata: dict[str, Json], found: Found) -> None:
+    for key in SESSIONS:
+        if session := text_of(metadata.get(key)):
+            found["session"], found["session_rank"] = session, 2
+            break
+    if user := text_of(metadata.get("user_id")):
+        found["user"] = user
+    tokens = usage_tokens(object_of(metadata.get("usage_metadata")))
+    if tokens is not None:
+        for name in ("input", "output", "total", "cached", "cache_write", "reasoning"):
+            if (count := getattr(tokens, name)) is not None:
+                found[f"tokens_{name}"] = count  # type: ignore[literal-required]  # as in Tokens
+    if (temperature := metadata.get("ls_temperature")) is not None:
+        found["parameters"] = {"temperature": temperature}
+    found["metadata"] = metadata
+
+
+def _error(span: Attributes, found: Found) -> None:
+    """The type is always `Exception`; the real one is in the repr that the message starts with."""
+    for event in reversed(span.raw.events):
+        if event["name"] != "exception":
+            continue
+        message = event["attributes"].get("exception.message")
+        if isinstance(message, str) and event["attributes"].get("exception.type") == "Exception":
+            kind, text = error_of_repr(message)
+            if kind is not None:
+                found["error_type"], found["error_message"] = kind, text
+        return
+
+
+def error_of_repr(message: str) -> tuple[str | None, str]:
+    """Type and text out of `ValueError('…')` and what follows; type None for any other text."""
+    match = REPR.match(message[:MAX_MESSAGE])
+    if match is None:
+        return None, message
+    return match[1], match[3]
+
+
+CONVENTION = Convention("langsmith", frozenset(("langsmith",)), read)

@@ -1,0 +1,133 @@
+"""Logfire and pydantic-ai, beside the GenAI conventions that both follow."""
+
+from __future__ import annotations
+
+from tracehub.core.trace import Json
+from tracehub.core.wire.attributes import Attributes, Convention, Row
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.messages import Message, read_messages, wrap
+from tracehub.core.wire.responses import usage_tokens
+from tracehub.core.wire.values import (
+    cost_of,
+    list_of,
+    number_of,
+    object_of,
+    parsed,
+    text_of,
+    true_of,
+)
+
+ERROR_LEVEL = 17
+EVENT_ROLES = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+
+
+def is_pending(value: Json) -> bool | None:
+    return True if value == "pending_span" else None
+
+
+def is_error(value: Json) -> bool | None:
+    level = number_of(value)
+    return True if level is not None and level >= ERROR_LEVEL else None
+
+
+ROWS: tuple[Row, ...] = (
+    Row("span_name", "logfire.msg", text_of),
+    Row("pending", "logfire.span_type", is_pending),
+    Row("error", "logfire.level_num", is_error),
+    Row("cost", "operation.cost", cost_of),
+    Row("output", "final_result", parsed),
+    Row("agent", "agent_name", text_of),
+    Row("tool_arguments", "tool_arguments", parsed),
+    Row("tool_result", "tool_response", parsed),
+)
+
+
+def read(span: Attributes) -> Found:
+    found = span.take(ROWS)
+    get = span.get
+    if "cost" in found and "gen_ai.aggregated_usage.input_tokens" in span.shape.names:
+        del found["cost"]  # an agent's roll-up of the calls below it
+    history = get("pydantic_ai.all_messages")
+    if history is None:
+        history = get("all_messages_events")
+    if history is not None:
+        _conversation(read_messages(_events_to_messages(list_of(history))), found)
+    elif (events := get("events")) is not None and "gen_ai.request.model" in span.shape.names:
+        _events(list_of(events), found)
+    if (request := get("request_data")) is not None:
+        _request(object_of(request), found)
+    if (response := get("response_data")) is not None:
+        _response(object_of(response), found)
+    return found
+
+
+def _conversation(messages: list[Message], found: Found) -> None:
+    """The run of an agent: what it was asked is all up to the first answer."""
+    for index, item in enumerate(messages):
+        if item["role"] == "assistant":
+            messages = messages[:index]
+            break
+    if messages:
+        found["input"] = wrap(messages)
+
+
+def _events_to_messages(items: list[Json]) -> list[Json]:
+    """pydantic-ai before 1.0: `{"event.name": "gen_ai.user.message", "content", "role"}`."""
+    result: list[Json] = []
+    for item in items:
+        if isinstance(item, dict) and "event.name" in item:
+            name = item["event.name"]
+            role = EVENT_ROLES.get(name) if isinstance(name, str) else None
+            item = {"role": role, **item} if role else item.get("message")
+        result.append(item)
+    return result
+
+
+def _events(items: list[Json], found: Found) -> None:
+    given = [item for item in items if object_of(item).get("event.name") != "gen_ai.choice"]
+    made = [item for item in items if object_of(item).get("event.name") == "gen_ai.choice"]
+    if messages := read_messages(_events_to_messages(given)):
+        found["input"] = wrap(messages)
+    if made and (messages := read_messages(_events_to_messages(made), "assistant")):
+        found["output"] = wrap(messages)
+
+
+def _request(request: dict[str, Json], found: Found) -> None:
+    """`instrument_openai`: the request as it was made."""
+    sent = request.get("messages", request.get("input"))
+    if isinstance(sent, str | list) and sent:
+        messages = read_messages(sent)
+        if system := text_of(request.get("system", request.get("instructions"))):
+            messages = [*read_messages(system, "system"), *messages]
+        found["weak_input"] = wrap(messages)
+    if model := text_of(request.get("model")):
+        found["model_requested"] = model
+    if true_of(request.get("stream")):
+        found["streaming"] = True
+
+
+def _response(response: dict[str, Json], found: Found) -> None:
+    """The answer; of a stream it is on a log record beside the span of the request."""
+    sent = response.get("message", response.get("combined_chunk_content"))
+    if sent:
+        found["weak_output"] = wrap(read_messages(sent, "assistant"))
+    tokens = usage_tokens(object_of(response.get("usage")))
+    if tokens is not None:
+        for name in ("input", "output", "total", "cached", "reasoning"):
+            if (count := getattr(tokens, name)) is not None:
+                found[f"tokens_{name}"] = count  # type: ignore[literal-required]  # as in Tokens
+
+
+CONVENTION = Convention(
+    "logfire",
+    frozenset(
+        "logfire operation pydantic_ai final_result agent_name tool_arguments tool_response "
+        "all_messages_events events request_data response_data".split()
+    ),
+    read,
+)

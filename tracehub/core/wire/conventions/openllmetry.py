@@ -1,0 +1,138 @@
+"""OpenLLMetry (Traceloop SDK and its instrumentations), current and the flattened form.
+
+Up to 0.4x messages are `gen_ai.prompt.N.role`, `gen_ai.completion.N.content` and so on; that many
+installed versions still send.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracehub.core.trace import Json, Kind
+from tracehub.core.wire.attributes import Attributes, Convention, Node, Row, Shape, fill, tree
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.messages import Message, read_messages, wrap
+from tracehub.core.wire.values import (
+    count_of,
+    object_of,
+    parsed,
+    provider_of,
+    text_of,
+    true_of,
+)
+
+KINDS: dict[str, Kind] = {"workflow": "chain", "task": "chain", "agent": "agent", "tool": "tool"}
+REQUEST_KINDS: dict[str, Kind] = {
+    "chat": "llm",
+    "completion": "llm",
+    "embedding": "embedding",
+    "rerank": "reranker",
+}
+PROPERTIES = "traceloop.association.properties."
+CHUNKS = frozenset(("gen_ai.content.completion.chunk", "llm.content.completion.chunk"))
+SESSIONS = ("session_id", "thread_id", "conversation_id")
+
+
+def kind_of(value: Json) -> Kind | None:
+    return KINDS.get(value, "chain") if isinstance(value, str) and value else None
+
+
+def request_kind(value: Json) -> Kind | None:
+    return REQUEST_KINDS.get(value) if isinstance(value, str) else None
+
+
+ROWS: tuple[Row, ...] = (
+    Row("kind", "traceloop.span.kind", kind_of),
+    Row("request_kind", "llm.request.type", request_kind),
+    Row("weak_input", "traceloop.entity.input", parsed),
+    Row("weak_output", "traceloop.entity.output", parsed),
+    Row("prompt_name", "traceloop.prompt.key", text_of),
+    Row("prompt_version", "traceloop.prompt.version", text_of),
+    Row("prompt_template", "traceloop.prompt.template", text_of),
+    Row("tokens_total", "llm.usage.total_tokens", count_of),
+    Row("tokens_input", "llm.usage.prompt_tokens", count_of),
+    Row("tokens_output", "llm.usage.completion_tokens", count_of),
+    Row("streaming", "llm.is_streaming", true_of),
+    Row("provider", PROPERTIES + "ls_provider", provider_of),
+    Row("model_requested", PROPERTIES + "ls_model_name", text_of),
+)
+
+
+def read(span: Attributes) -> Found:
+    found = span.take(ROWS)
+    if found.get("kind") == "tool" and (name := text_of(span.get("traceloop.entity.name"))):
+        found["tool_name"] = name
+    elif found.get("kind") == "agent" and (name := text_of(span.get("traceloop.entity.name"))):
+        found["agent"] = name
+    if variables := span.under("traceloop.prompt.template_variables."):
+        found["prompt_variables"] = variables
+    if properties := span.under(PROPERTIES):
+        _properties(properties, found)
+    plan = span.shape.once(_plan)
+    if plan[0] or plan[1]:
+        _flattened(plan, span.values, found)
+    for event in span.raw.events:
+        if event["name"] in CHUNKS:
+            found["ttft_ns"] = max(0, event["time_ns"] - span.raw.start_ns)
+            break
+    return found
+
+
+def _properties(properties: dict[str, Json], found: Found) -> None:
+    found["metadata"] = properties
+    for key in SESSIONS:
+        if session := text_of(properties.get(key)):
+            found["session"], found["session_rank"] = session, 2
+            break
+    if user := text_of(properties.get("user_id")):
+        found["user"] = user
+
+
+def _plan(shape: Shape) -> tuple[Node, Node]:
+    """The trees of flattened prompts and completions; empty without indices (LangSmith's text)."""
+    prompts = tree(shape.under("gen_ai.prompt."))
+    completions = tree(shape.under("gen_ai.completion."))
+    return (
+        prompts if isinstance(prompts, list) else _indexed(prompts),
+        completions if isinstance(completions, list) else _indexed(completions),
+    )
+
+
+def _indexed(node: Node) -> list[Node]:
+    """Indexed items beside other names: `gen_ai.prompt.name` next to `gen_ai.prompt.0.role`."""
+    numbers = [name for name in node if name.isascii() and name.isdigit() and len(name) < 16]
+    return [node[name] for name in sorted(numbers, key=int)]
+
+
+def _flattened(plan: tuple[Node, Node], values: dict[str, Json], found: Found) -> None:
+    prompts = _messages(plan[0], values, "user")
+    if prompts:
+        found["input"] = wrap(prompts)
+    filled = [fill(node, values) for node in plan[1] if isinstance(node, dict)]
+    answers = [message for item in filled for message in _message(item, "assistant")]
+    if answers:
+        found["output"] = wrap(answers)
+    reasons = [text for item in filled if (text := text_of(item.get("finish_reason")))]
+    if reasons:
+        found["finish_reasons"] = reasons
+
+
+def _messages(nodes: list[Node], values: dict[str, Json], role: str) -> list[Message]:
+    return [
+        message
+        for node in nodes
+        if isinstance(node, dict)
+        for message in _message(fill(node, values), role)
+    ]
+
+
+def _message(item: dict[str, Any], role: str) -> list[Message]:
+    if "role" not in item and "content" not in item and "tool_calls" not in item:
+        return []
+    calls = item.get("tool_calls")
+    if isinstance(calls, list):
+        item = {**item, "tool_calls": [object_of(call) for call in calls]}
+    return read_messages({**item, "role": item.get("role") or role})
+
+
+CONVENTION = Convention("openllmetry", frozenset(("traceloop", "llm", "gen_ai")), read)
