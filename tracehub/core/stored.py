@@ -159,6 +159,8 @@ _DIGEST_PLAIN = (
     "has_output",
     "refusal",
     "documents",
+    "previous_input_hash",
+    "answers_failure",
 )
 
 
@@ -167,12 +169,11 @@ def facts_of(digest: SpanDigest) -> dict[str, Json]:
     out: dict[str, Json] = {}
     for name in _DIGEST_PLAIN:
         value = getattr(digest, name)
-        if value or value == 0:
+        if value or (value == 0 and value is not False):
             out[name] = value
-    if digest.validation_errors:
-        out["validation_errors"] = [
-            [e.pointer, e.rule, e.message] for e in digest.validation_errors
-        ]
+    for name in ("validation_errors", "reported_errors"):
+        if errors := getattr(digest, name):
+            out[name] = [[e.pointer, e.rule, e.message] for e in errors]
     if parts := _tokens(digest.tokens):
         out["tokens"] = parts
     if not digest.tokens_counted:
@@ -217,7 +218,7 @@ def digest_of(row: dict[str, Json]) -> SpanDigest:
         agent=facts.get("agent"),
         prompt=facts.get("prompt"),
         tool=facts.get("tool"),
-        validation_errors=[ValidationError(*e) for e in facts.get("validation_errors", ())],
+        validation_errors=_errors(facts, "validation_errors"),
         guardrail=facts.get("guardrail"),
         feedback=facts.get("feedback", []),
         tokens=tokens,
@@ -232,7 +233,14 @@ def digest_of(row: dict[str, Json]) -> SpanDigest:
         has_output=facts.get("has_output", False),
         refusal=facts.get("refusal", False),
         documents=facts.get("documents"),
+        previous_input_hash=facts.get("previous_input_hash"),
+        reported_errors=_errors(facts, "reported_errors"),
+        answers_failure=facts.get("answers_failure", False),
     )
+
+
+def _errors(facts: dict[str, Json], name: str) -> list[ValidationError]:
+    return [ValidationError(*error) for error in facts.get(name, ())]
 
 
 def content_of(span: Span) -> dict[str, Json]:
@@ -287,7 +295,8 @@ def span_of(row: dict[str, Json]) -> Span:
     """Rebuild a whole span, payloads included, from a row of `spans` (as dict)."""
     digest, content, received = digest_of(row), row["content"], unpack(row["raw"])
     prompt, tool = content.get("prompt"), content.get("tool")
-    attributes = dict(received.get("attributes", {}))
+    for name in ("trace_input", "trace_output"):
+        setattr(digest.facts, name, content.get(name))
     return Span(
         trace_id=digest.trace_id,
         span_id=digest.span_id,
@@ -322,7 +331,7 @@ def span_of(row: dict[str, Json]) -> Span:
         ttft_ns=digest.ttft_ns,
         streaming=digest.streaming,
         facts=digest.facts,
-        attributes=attributes,
+        attributes=received.get("attributes", {}),
         events=received.get("events", []),
         links=received.get("links", []),
         resource=received.get("resource", {}),

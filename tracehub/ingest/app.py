@@ -10,15 +10,15 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
 from tracehub.ingest import body, refusals
-from tracehub.ingest.access import Grant, Keyring
+from tracehub.ingest.access import Keyring
 from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.http import Answer, Request
 from tracehub.ingest.routes import ROUTES, Route
 from tracehub.ingest.writer import Writer
 from tracehub.traces import store
@@ -39,28 +39,6 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-
-
-@dataclass(slots=True)
-class Request:
-    """One request on an ingestion path. Header names are lower case."""
-
-    path: str
-    headers: Mapping[str, str]
-    content_type: str  # without parameters
-    charset: str
-    body: bytes
-    grant: Grant
-
-
-@dataclass(slots=True)
-class Answer:
-    """What goes back: status, body, its type, and headers beyond the fixed ones."""
-
-    status: int
-    body: bytes
-    content_type: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Ingest:
@@ -92,6 +70,10 @@ class Ingest:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pool.close(timeout=2)
+
+    def wake(self) -> None:
+        """Have the worker told that something was committed."""
+        self._committed.set()
 
     async def _wake_worker(self) -> None:
         """Tell the worker of new spans, at most every WAKE_EVERY, off the request path."""

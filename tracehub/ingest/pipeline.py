@@ -15,7 +15,7 @@ from tracehub.core import stored
 from tracehub.core.cost import price
 from tracehub.core.mask import Masker
 from tracehub.core.stored import SpanRow
-from tracehub.core.summary import digest
+from tracehub.core.digest import digest
 from tracehub.core.trace import RawSpan, Rejected, Span
 from tracehub.core.wire.normalise import normalise
 from tracehub.ingest.access import Grant

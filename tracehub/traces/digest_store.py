@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 import psycopg
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
@@ -235,3 +236,9 @@ def lag(cursor: Cursor) -> tuple[int, datetime | None]:
         " WHERE dirty_seq IS NOT NULL"
     ).fetchone()
     return (row["waiting"], row["since"]) if row else (0, None)
+
+
+def pending_migrations() -> int:
+    """Return how many migrations this database has not had yet."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

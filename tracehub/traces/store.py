@@ -99,6 +99,31 @@ MARK_DIRTY = """
 """
 
 
+# `xmax = 0` is true for a row that was inserted; a score that came again changes nothing.
+ADD_FEEDBACK = """
+    INSERT INTO traces_feedback
+        (project_id, trace_id, span_id, key, name, value, label, comment, source, created_at)
+    SELECT p, t, s, k, n, v::jsonb, l, c, o, now()
+    FROM unnest(%s::int8[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::text[], %s::text[]) AS sent (p, t, s, k, n, v, l, c, o) ORDER BY p, k
+    ON CONFLICT (project_id, key) DO NOTHING RETURNING project_id, trace_id
+"""
+
+
+class FeedbackRow(NamedTuple):
+    """One score. `value` is JSON text; `key` makes it idempotent in its project."""
+
+    project_id: int
+    trace_id: UUID
+    span_id: str
+    key: str
+    name: str
+    value: str
+    label: str
+    comment: str
+    source: str
+
+
 class Written(NamedTuple):
     """What one transaction stored: traces seen for the first time, and all traces touched."""
 
@@ -177,6 +202,22 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
             columns[at] = [text.decode() for text in columns[at]]
         await cursor.execute(UPSERT_SPANS, columns)
     return Written(sum(new for _, new in days.values()), len(days), len(rows))
+
+
+async def add_feedback(conn: AsyncConnection[Any], rows: Sequence[FeedbackRow]) -> int:
+    """Store scores in the caller's transaction and mark their traces dirty; return how many are new.
+
+    A score may come before its trace: it waits and is found when the trace arrives.
+    """
+    if not rows:
+        return 0
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    cursor = await conn.execute(ADD_FEEDBACK, columns)
+    new = await cursor.fetchall()
+    for project_id in sorted({project_id for project_id, _ in new}):
+        traces = sorted({trace for owner, trace in new if owner == project_id})
+        await conn.execute(MARK_DIRTY, (project_id, traces))
+    return len(new)
 
 
 async def ensure_partitions(conn: AsyncConnection[Any], first: date, last: date) -> None:

@@ -1,0 +1,181 @@
+"""Look at dirty traces and write their rows: the worker's one loop.
+
+A cycle takes what was dirty when it began and no more, and cycles are PAUSE apart, so a trace is
+written at most once per PAUSE however many spans arrive. Everything is a function of what is
+stored, so a run that dies is simply done again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+
+from tracehub.core.stored import digest_of, span_number
+from tracehub.digest.rows import Digested, Known, digested, fill_previews
+from tracehub.evals.querysets import promoted
+from tracehub.metrics import rollup
+from tracehub.review.querysets import standing
+from tracehub.traces import digest_store as store
+from tracehub.traces.models import Parked
+from tracehub.traces.actions import register_prompts
+from tracehub.traces.reading import feedback_of
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 0.3  # seconds between two cycles
+BATCH = 200  # traces in one transaction
+TRIES = 3  # before a trace that cannot be digested is parked
+Cursor = store.Cursor
+
+
+def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -> int:
+    """Work until nothing is dirty or the time is up; return how many traces were looked at."""
+    end = time.monotonic() + seconds
+    total = 0
+    while time.monotonic() < end:
+        began = time.monotonic()
+        done = _cycle()
+        total += done
+        if not done:
+            break
+        rollup.fold_all()
+        sleep(max(0.0, PAUSE - (time.monotonic() - began)))
+    return total
+
+
+def _cycle() -> int:
+    """Digest what is dirty now, shard by shard; return how many traces that were."""
+    with transaction.atomic():
+        mark = store.high_mark(store.driver_cursor())
+    done = 0
+    for shard in range(store.SHARDS):
+        while batch := _shard_batch(shard, mark):
+            done += batch
+    return done
+
+
+def _shard_batch(shard: int, mark: int, limit: int = BATCH) -> int:
+    """Digest one batch of a shard in a transaction; when it fails, its traces one by one."""
+    try:
+        with transaction.atomic():
+            claimed = _claim(shard, mark, limit)
+            digest_traces(claimed)
+    except DatabaseError as error:
+        if getattr(error, "__cause__", None) is None or limit == 1:
+            raise
+        logger.warning("A batch of %s traces failed (%s).", limit, type(error).__name__)
+        return _one_by_one(shard, mark, limit)
+    except Exception:
+        logger.exception("A batch of traces failed; trying them one by one.")
+        return _one_by_one(shard, mark, limit)
+    return len(claimed)
+
+
+def _claim(shard: int, mark: int, limit: int) -> list[store.Claimed]:
+    cursor = store.driver_cursor()
+    if not store.try_shard(cursor, shard):
+        return []
+    return store.claim(cursor, shard, up_to=mark, limit=limit, tries=TRIES)
+
+
+def _one_by_one(shard: int, mark: int, limit: int) -> int:
+    """Digest the traces of a batch alone, so that one bad trace harms only itself."""
+    with transaction.atomic():
+        claimed = _claim(shard, mark, limit)
+    for trace in claimed:
+        try:
+            with transaction.atomic():
+                digest_traces([trace])
+        except Exception as error:
+            logger.exception("Trace %s could not be digested.", trace.trace_id.hex)
+            _count_failure(trace, error)
+    return len(claimed)
+
+
+def _count_failure(trace: store.Claimed, error: Exception) -> None:
+    with transaction.atomic():
+        tries = store.failed(store.driver_cursor(), trace.project_id, trace.trace_id)
+        if tries >= TRIES:
+            Parked.objects.update_or_create(
+                project_id=trace.project_id,
+                trace_id=trace.trace_id,
+                defaults={"error": f"{type(error).__name__}: {error}"[:2000]},
+            )
+
+
+def digest_traces(claimed: Sequence[store.Claimed]) -> None:
+    """Write the rows of these traces inside the caller's transaction."""
+    groups: dict[tuple[int, Any], list[store.Claimed]] = defaultdict(list)
+    for trace in claimed:
+        groups[trace.project_id, trace.day].append(trace)
+    cursor = store.driver_cursor()
+    for (project_id, day), traces in sorted(groups.items()):
+        _digest_group(cursor, project_id, day, [trace.trace_id for trace in traces])
+    store.clean(cursor, claimed)
+
+
+def _digest_group(cursor: Cursor, project_id: int, day: Any, traces: list[UUID]) -> None:
+    spans: dict[UUID, list[Any]] = defaultdict(list)
+    for row in store.load_spans(cursor, project_id, day, traces):
+        spans[row["trace_id"]].append(digest_of(row))
+    reviews = standing(project_id, traces)
+    scores = feedback_of(project_id, traces)
+    cases = promoted(project_id, traces)
+    results = [
+        digested(
+            Known(
+                project_id,
+                day,
+                trace,
+                spans[trace],
+                reviews.get(trace),
+                scores.get(trace, []),
+                trace in cases,
+            )
+        )
+        for trace in traces
+        if spans[trace]
+    ]
+    _fill(cursor, project_id, day, results)
+    stored = store.load_traces(cursor, project_id, day, traces)
+    changed = [
+        result.row
+        for result in results
+        if stored.get(result.row["trace_id"], {}).get("digest_hash") != result.row["digest_hash"]
+    ]
+    store.write_traces(cursor, changed)
+    rollup.append(
+        cursor,
+        [
+            (project_id, stored.get(row["trace_id"], {}).get("contribution"), row["contribution"])
+            for row in changed
+        ],
+    )
+    register_prompts(project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]])
+
+
+def _fill(cursor: Cursor, project_id: int, day: Any, results: list[Digested]) -> None:
+    """Read the payloads that hold input and output of each trace, at most two spans a trace."""
+    wanted: dict[tuple[UUID, int], None] = {}
+    for result in results:
+        for span_id in (result.summary.input_span, result.summary.output_span):
+            if span_id is not None:
+                wanted[result.row["trace_id"], span_number(span_id)] = None
+    payloads = store.load_payloads(cursor, project_id, day, list(wanted))
+
+    def payload(result: Digested, span_id: str | None) -> dict[str, Any] | None:
+        if span_id is None:
+            return None
+        return payloads.get((result.row["trace_id"], span_number(span_id)))
+
+    for result in results:
+        summary = result.summary
+        fill_previews(
+            result, payload(result, summary.input_span), payload(result, summary.output_span)
+        )

@@ -1,0 +1,120 @@
+"""TraceHub's own JSON: traces and feedback, for people without OpenTelemetry."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from tracehub.core import shape
+from tracehub.core.wire.decoded import Decoded, WireError
+from tracehub.core.wire.otlp_json import load
+from tracehub.ingest import pipeline
+from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.http import Answer, Request
+from tracehub.traces import store
+
+if TYPE_CHECKING:
+    from tracehub.ingest.app import Ingest
+
+JSON = "application/json"
+MAX_FEEDBACK = 10_000  # in one request
+FEEDBACK: shape.Schema = {
+    "type": "object",
+    "required": ["trace_id", "name"],
+    "properties": {
+        "trace_id": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$"},
+        "span_id": {"type": ["string", "null"], "pattern": "^[0-9a-fA-F]{16}$"},
+        "name": {"type": "string", "minLength": 1, "maxLength": 200},
+        "value": {"type": ["number", "boolean", "string", "null"]},
+        "label": {"type": ["string", "null"], "maxLength": 200},
+        "comment": {"type": ["string", "null"], "maxLength": 10_000},
+        "source": {"type": ["string", "null"], "maxLength": 60},
+        "id": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
+    },
+    "additionalProperties": False,
+}
+
+
+async def feedback(ingest: Ingest, request: Request) -> Answer:
+    """Store one score or an array of them. The same `id` (or the same content) again is one."""
+    value = _json(request.body)
+    items = value if isinstance(value, list) else [value]
+    if len(items) > MAX_FEEDBACK:
+        raise Refused(400, f"A request may hold {MAX_FEEDBACK:,} scores. Got {len(items):,}.")
+    rejected: list[dict[str, Any]] = []
+    rows: list[store.FeedbackRow] = []
+    for index, item in enumerate(items):
+        try:
+            shape.check(item, FEEDBACK)
+        except shape.ShapeError as error:
+            rejected.append({"index": index, "field": error.field, "message": str(error)})
+        else:
+            rows.append(_feedback_row(request.grant.project_id, item))
+    if items and not rows:
+        first = rejected[0]
+        raise Refused(400, first["message"], first["field"])
+    try:
+        async with ingest.pool.connection(timeout=2) as conn, conn.transaction():
+            await store.add_feedback(conn, rows)
+    except (psycopg.OperationalError, PoolTimeout):
+        raise busy("The database is away. Send again.") from None
+    ingest.wake()
+    return _answer(200, {"accepted": len(rows), "rejected": rejected})
+
+
+def _feedback_row(project_id: int, item: dict[str, Any]) -> store.FeedbackRow:
+    masked: Counter[str] = Counter()
+    item = pipeline.mask_json(orjson.dumps(item), item, masked)
+    key = item.get("id") or hashlib.sha256(
+        orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    ).hexdigest()
+    return store.FeedbackRow(
+        project_id,
+        UUID(hex=item["trace_id"]),
+        (item.get("span_id") or "").lower(),
+        key,
+        item["name"],
+        orjson.dumps(item.get("value")).decode(),
+        item.get("label") or "",
+        item.get("comment") or "",
+        item.get("source") or "",
+    )
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return shape.clean(load(body, Decoded()))
+    except WireError as error:
+        raise Refused(400, error.message, error.field) from None
+    except shape.ShapeError as error:
+        raise Refused(400, str(error), error.field) from None
+
+
+def refuse(refused: Refused, content_type: str) -> Answer:
+    """Return the API's error object."""
+    error = {"code": _CODES.get(refused.status, "error"), "message": refused.message}
+    if refused.field:
+        error["field"] = refused.field
+    return _answer(refused.status, {"error": error}, refused.headers)
+
+
+_CODES = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "quota_exceeded",
+    503: "unavailable",
+}
+
+
+def _answer(status: int, value: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+    return Answer(status, orjson.dumps(value), JSON, headers)

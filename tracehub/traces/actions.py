@@ -1,0 +1,52 @@
+"""What changes what is known beside spans: feedback and prompt versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+
+from django.db import connection
+
+REGISTER = """
+    INSERT INTO traces_promptversion
+        (project_id, name, version, template, author, message, first_seen_at, created_at)
+    SELECT %s, n, v, '', '', '', at, now()
+    FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS seen (n, v, at) ORDER BY n, v
+    ON CONFLICT (project_id, name, version) DO UPDATE
+    SET first_seen_at = least(traces_promptversion.first_seen_at, excluded.first_seen_at)
+    WHERE traces_promptversion.first_seen_at IS NULL
+        OR traces_promptversion.first_seen_at > excluded.first_seen_at
+"""
+
+
+@lru_cache(maxsize=10_000)
+def _known(project_id: int, name: str, version: str) -> list[datetime]:
+    """The earliest start that this process has registered for a prompt version, if any."""
+    return []
+
+
+def register_prompts(project_id: int, seen: Iterable[tuple[str, datetime]]) -> None:
+    """Register prompt versions (`refund@v12`) with the earliest start they were seen at.
+
+    Labels without a version are no versions. One statement, and none when all is known already.
+    """
+    earliest: dict[tuple[str, str], datetime] = {}
+    for label, at in seen:
+        name, _, version = label.rpartition("@")
+        if name and version:
+            key = (name[:200], version[:100])
+            earliest[key] = min(at, earliest.get(key, at))
+    news = {}
+    for (name, version), at in earliest.items():
+        kept = _known(project_id, name, version)
+        if not kept or at < kept[0]:
+            kept[:] = [at]
+            news[name, version] = at
+    if not news:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REGISTER,
+            (project_id, [n for n, _ in news], [v for _, v in news], list(news.values())),
+        )

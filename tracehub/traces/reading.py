@@ -1,0 +1,114 @@
+"""One whole trace, computed from its spans at the time of asking, so never stale."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
+
+from tracehub.core.digest import digest
+from tracehub.core.signals.base import Evidence
+from tracehub.core.signals.run import detect
+from tracehub.core.stored import span_of
+from tracehub.core.summary import summarise
+from tracehub.core.trace import Json, Signal, Span, SpanDigest, TraceSummary
+from tracehub.core.trace_json import trace_json
+from tracehub.projects.models import Project
+from tracehub.traces.models import Arrival, Feedback, Trace
+
+MAX_SPANS = 20_000  # of one trace on a page or in an answer
+
+SPANS = """
+    SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
+        input_tokens, output_tokens, total_tokens, cost, facts, content, raw
+    FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
+    ORDER BY start_ns, span_id LIMIT %s
+"""
+
+
+@dataclass
+class LoadedTrace:
+    """A trace with its spans in order of start. `row` is None until the worker has seen it."""
+
+    project: Project
+    summary: TraceSummary
+    spans: list[Span]
+    digests: list[SpanDigest]
+    row: Trace | None
+    feedback: list[dict[str, Json]]
+
+    @cached_property
+    def signals(self) -> list[Signal]:
+        """What the cheap detectors find now, whether or not the worker has come by."""
+        settled = self.summary.root_present
+        return detect(Evidence(self.summary, self.digests, self.feedback, settled))
+
+    @cached_property
+    def signals(self) -> list[Signal]:
+        """The signals of the trace as its spans stand now; the row may be a moment behind."""
+        digests = [digest(span) for span in self.spans]
+        settled = self.summary.root_present
+        return detect(Evidence(self.summary, digests, self.feedback, settled=settled))
+
+    def as_json(self, **extra: Json) -> dict[str, Json]:
+        """Return the trace as the API writes it (docs/reference/api.md)."""
+        return trace_json(self.project.slug, self.summary, self.spans, self.feedback, **extra)
+
+
+def day_of(project: Project, trace_id: UUID) -> Any:
+    """Return the day of a trace's first arrival, None when the project has no such trace."""
+    return (
+        Arrival.objects.filter(project_id=project.pk, trace_id=trace_id)
+        .values_list("day", flat=True)
+        .first()
+    )
+
+
+def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
+    """Return a trace of this project with all its spans; None when there is none.
+
+    Reads one partition: three index look-ups and the spans' payloads.
+    """
+    day = day_of(project, trace_id)
+    if day is None:
+        return None
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=dict_row) as cursor:
+        set_json_loads(orjson.loads, cursor)  # of this cursor only: JSONField wants text
+        cursor.execute(SPANS, (project.pk, day, trace_id, MAX_SPANS))
+        spans = [span_of(row) for row in cursor.fetchall()]
+    if not spans:
+        return None
+    row = Trace.objects.filter(project_id=project.pk, day=day, trace_id=trace_id).first()
+    sent = [score for span in spans for score in span.feedback]
+    feedback = [*feedback_of(project.pk, [trace_id]).get(trace_id, []), *sent]
+    digests = [digest(span) for span in spans]
+    return LoadedTrace(project, summarise(digests), spans, digests, row, feedback)
+
+
+def feedback_of(project_id: int, traces: Iterable[UUID]) -> dict[UUID, list[dict[str, Json]]]:
+    """Return the feedback that was sent for these traces, oldest first, by trace."""
+    found: dict[UUID, list[dict[str, Json]]] = defaultdict(list)
+    rows = Feedback.objects.filter(project_id=project_id, trace_id__in=list(traces)).order_by("id")
+    for row in rows:
+        found[row.trace_id].append(
+            {
+                "name": row.name,
+                "value": row.value,
+                "label": row.label or None,
+                "comment": row.comment or None,
+                "source": row.source or None,
+                "span_id": row.span_id or None,
+            }
+        )
+    return dict(found)
+
+
