@@ -258,7 +258,8 @@ class Line:
     values: list[metrics.Number | None]
     requests: list[int]
     total: metrics.Number | None
-    sums: Sums = field(default_factory=Sums)
+    sums: Sums = field(default_factory=Sums)  # of the range
+    steps: list[Sums] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -348,6 +349,7 @@ def line(metric: Metric, label: str, frame: Window, steps: Mapping[datetime, Sum
         requests=[int(sums["requests"]) for sums in every],
         total=metric.value(whole),
         sums=whole,
+        steps=every,
     )
 
 

@@ -1,0 +1,80 @@
+// Draws the figures that the server built. Colours in them are names of our tokens: what they are
+// in the theme at hand is asked of the page when drawing.
+
+/* global Plotly */
+
+const CONFIG = {
+  displayModeBar: false,
+  displaylogo: false,
+  doubleClick: false,
+  plotlyServerURL: "",
+  responsive: true,
+  scrollZoom: false,
+  showSendToCloud: false,
+  showTips: false,
+  typesetMath: false,
+};
+const TOKEN = /^var\(--[a-z0-9-]+\)$/;
+
+/** Return a function that turns `var(--line)` into the colour it has now. */
+function palette() {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  document.body.append(probe);
+  const known = new Map();
+  const look = (token) => {
+    if (!known.has(token)) {
+      probe.style.color = token;
+      known.set(token, getComputedStyle(probe).color);
+    }
+    return known.get(token);
+  };
+  return { look, done: () => probe.remove() };
+}
+
+/** Return a copy of the figure with every token in it replaced. */
+function themed(value, look) {
+  if (typeof value === "string") return TOKEN.test(value) ? look(value) : value;
+  if (Array.isArray(value)) return value.map((each) => themed(each, look));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, themed(each, look)]));
+}
+
+/** Open the traces behind the step that was chosen. */
+function openTraces(plot, point) {
+  const from = new Date(`${String(point.x).replace(" ", "T")}Z`);
+  if (Number.isNaN(from.valueOf())) return;
+  const to = new Date(from.valueOf() + Number(plot.dataset.step));
+  const range = new URLSearchParams({ from: from.toISOString(), to: to.toISOString() });
+  location.assign(`${plot.dataset.traces}?${range}`);
+}
+
+async function draw(plot, figure, look) {
+  const { data, layout } = themed(figure, look);
+  layout.font.family = getComputedStyle(document.body).fontFamily;
+  await Plotly.react(plot, data, layout, CONFIG);
+  if (plot.dataset.drawn) return;
+  plot.dataset.drawn = "yes";
+  plot.on("plotly_click", (event) => openTraces(plot, event.points[0]));
+}
+
+async function drawAll() {
+  const source = document.getElementById("figures");
+  if (!source) return;
+  const figures = JSON.parse(source.textContent);
+  const { look, done } = palette();
+  await Promise.all([...document.querySelectorAll("[data-figure]")]
+    .map((plot) => draw(plot, figures[plot.dataset.figure], look)));
+  done();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".chart__switch");
+  if (!button) return;
+  const open = button.getAttribute("aria-expanded") !== "true";
+  button.setAttribute("aria-expanded", String(open));
+  button.closest(".panel").toggleAttribute("data-table", open);
+});
+document.addEventListener("htmx:after:swap", drawAll);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+drawAll();

@@ -1,0 +1,310 @@
+"""The figures of the Metrics page, built with Plotly and drawn by plotly.js in the browser.
+
+Colours are names of our tokens (`var(--series-1)`); the page's script puts in what they are in the
+theme at hand. Names that come from traces are escaped: Plotly reads a little HTML in every text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from tracehub.core.metrics import Number
+from tracehub.core.steps import Window
+from tracehub.core.trace import Json
+from tracehub.metrics.querysets import Marker
+
+HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 156, 12, 20, 40, 76  # px
+LABEL_PX = 26  # a label at the end of a line: name and value
+SHOWN = 4  # lines of one chart; as many as there are series colours
+COLOURS = tuple(f"var(--series-{n})" for n in range(1, SHOWN + 1))
+LONGEST_LABEL = 13  # characters that fit beside the plot
+
+Say = Callable[[Number | None], str]  # a value as the page writes it
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line: its values in the steps of the window, and what stands at its end."""
+
+    label: str
+    values: Sequence[Number | None]
+    total: str
+    colour: str = COLOURS[0]
+    ink: str = "var(--ink)"
+    band: Sequence[tuple[float, float] | None] | None = None
+
+
+def figure(
+    frame: Window, curves: Sequence[Curve], markers: Sequence[Marker], *, say: Say, tick: Say
+) -> Json:
+    """Return a line chart as plotly.js takes it: `data` and `layout`.
+
+    `say` writes a value, `tick` a round one at the axis.
+    """
+    top = _top(curves)
+    traces = [trace for curve in curves for trace in _traces(frame, curve, say)]
+    ticks = nice_ticks(top)
+    layout = _layout(frame, markers)
+    layout["yaxis"] = _value_axis(ticks, tick)
+    layout["annotations"] += _end_labels(curves, ticks[-1], HEIGHT - TOP - BOTTOM)
+    return _finished(traces, layout)
+
+
+def requests_figure(
+    frame: Window,
+    failing: Curve,
+    requests: Curve,
+    markers: Sequence[Marker],
+    *,
+    say: Say,
+    tick: Say,
+) -> Json:
+    """Return the failing rate as a line above the requests as bars; each has its own scale."""
+    ticks = nice_ticks(_top([failing]), most=2)
+    layout = _layout(frame, markers)
+    layout["yaxis"] = _value_axis(ticks, tick) | {"domain": [0.5, 1]}
+    most = max((float(value or 0) for value in requests.values), default=0) or 1
+    layout["yaxis2"] = _hidden_axis(most) | {"domain": [0, 0.36]}
+    height = HEIGHT - TOP - BOTTOM
+    layout["annotations"] += _end_labels([failing], ticks[-1], height / 2, domain="y domain")
+    layout["annotations"] += _label(requests, "y2 domain", 0.5, 0)
+    bars = go.Bar(
+        x=_times(frame),
+        y=[float(value or 0) for value in requests.values],
+        yaxis="y2",
+        name=requests.label,
+        marker={"color": "var(--neutral-2)", "line": {"width": 0}},
+        customdata=[f"{value or 0:,.0f}" for value in requests.values],
+        hovertemplate=_HOVER,
+    )
+    layout["bargap"] = 0.2
+    return _finished([bars, *_traces(frame, failing, say)], layout)
+
+
+_HOVER = "%{fullData.name} %{customdata}<extra></extra>"
+_FONT = {"size": 11, "color": "var(--ink-3)"}
+
+
+def _finished(traces: list[Any], layout: dict[str, Any]) -> Json:
+    drawn = go.Figure(traces, layout=layout | {"template": {}})
+    return drawn.to_plotly_json()
+
+
+def _times(frame: Window) -> list[str]:
+    return [mark.strftime("%Y-%m-%dT%H:%M:%S") for mark in frame.marks]
+
+
+def _traces(frame: Window, curve: Curve, say: Say) -> list[Any]:
+    times, values = _times(frame), [None if v is None else float(v) for v in curve.values]
+    drawn = []
+    if curve.band is not None:
+        known = [(at, band) for at, band in zip(times, curve.band, strict=True) if band]
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+        at = [each for each, _ in known]
+        drawn.append(go.Scatter(x=at, y=[band[0] for _, band in known], **edge))
+        fill = {"fill": "tonexty", "fillcolor": "var(--neutral-2)", "opacity": 0.55}
+        drawn.append(go.Scatter(x=at, y=[band[1] for _, band in known], **edge, **fill))
+    drawn.append(
+        go.Scatter(
+            x=times,
+            y=values,
+            mode="lines+markers",
+            name=escape(curve.label, quote=False),
+            line={"color": curve.colour, "width": 1.5},
+            marker={"size": _lone_points(values), "color": curve.colour, "line": {"width": 0}},
+            customdata=[say(value) for value in curve.values],
+            hovertemplate=_HOVER,
+        )
+    )
+    return drawn
+
+
+def _lone_points(values: Sequence[float | None]) -> list[int]:
+    """A value between two gaps has no line: give it a dot."""
+    padded = [None, *values, None]  # one before, one after: zip ends with `values`
+    return [
+        4 if value is not None and before is None and after is None else 0
+        for before, value, after in zip(padded, values, padded[2:], strict=False)
+    ]
+
+
+def _layout(frame: Window, markers: Sequence[Marker]) -> dict[str, Any]:
+    return {
+        "height": HEIGHT,
+        "margin": {"t": TOP, "b": BOTTOM, "l": LEFT, "r": RIGHT, "pad": 0},
+        "font": _FONT,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "dragmode": False,
+        "hovermode": "x unified",
+        "hoverlabel": {
+            "bgcolor": "var(--raised)",
+            "bordercolor": "var(--line-2)",
+            "font": {"size": 11, "color": "var(--ink)"},
+        },
+        "xaxis": _time_axis(frame),
+        "shapes": [_marker_line(marker) for marker in markers],
+        "annotations": [_marker_name(marker, frame, markers) for marker in markers],
+    }
+
+
+def _time_axis(frame: Window) -> dict[str, Any]:
+    marks = frame.marks
+    shown = [marks[0], marks[len(marks) // 2], marks[-1]] if len(marks) > 2 else marks
+    form = "%H:%M" if frame.end - frame.start <= timedelta(days=2) else "%-d %b"
+    return {
+        "type": "date",
+        "tickvals": [mark.strftime("%Y-%m-%dT%H:%M:%S") for mark in shown],
+        "ticktext": [mark.strftime(form) for mark in shown],
+        "range": [_iso(marks[0] - frame.step / 2), _iso(marks[-1] + frame.step / 2)],
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "showline": True,
+        "linecolor": "var(--line-2)",
+        "hoverformat": "%-d %b %H:%M UTC",
+        "showspikes": False,
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _value_axis(ticks: list[float], tick: Say) -> dict[str, Any]:
+    return {
+        "range": [0, ticks[-1]],
+        "tickvals": ticks,
+        "ticktext": [tick(each) for each in ticks],
+        "gridcolor": "var(--line)",
+        "zeroline": True,
+        "zerolinecolor": "var(--line-2)",
+        "zerolinewidth": 1,
+        "fixedrange": True,
+    }
+
+
+def _hidden_axis(most: float) -> dict[str, Any]:
+    return {
+        "range": [0, most],
+        "showticklabels": False,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+    }
+
+
+def _top(curves: Sequence[Curve]) -> float:
+    values = [float(value) for curve in curves for value in curve.values if value is not None]
+    bands = [band[1] for curve in curves for band in curve.band or () if band]
+    return max([*values, *bands], default=0.0)
+
+
+def nice_ticks(top: float, *, most: int = 4) -> list[float]:
+    """Return round numbers from 0 to the first one at or above `top`, in at most `most` steps.
+
+    >>> nice_ticks(0.061, most=2)
+    [0.0, 0.05, 0.1]
+    >>> nice_ticks(14.8)
+    [0.0, 5.0, 10.0, 15.0]
+    """
+    if top <= 0:
+        return [0.0, 1.0]
+    size = 10.0 ** math.floor(math.log10(top / most))
+    step = next(size * n for n in (1, 2, 2.5, 5, 10) if size * n * most >= top * 0.999)
+    return [round(n * step, 12) for n in range(math.ceil(top / step - 0.001) + 1)]
+
+
+def _marker_line(marker: Marker) -> dict[str, Any]:
+    at = _iso(marker.at)
+    return {
+        "type": "line",
+        "xref": "x",
+        "yref": "paper",
+        "x0": at,
+        "x1": at,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": "var(--ink-3)", "width": 1, "dash": "1px,3px"},
+        "layer": "below",
+    }
+
+
+def _marker_name(marker: Marker, frame: Window, markers: Sequence[Marker]) -> dict[str, Any]:
+    one = len({each.name for each in markers}) == 1
+    name = marker.version if one else f"{marker.name} {marker.version}"
+    late = marker.at > frame.start + (frame.end - frame.start) * 0.6
+    return {
+        "text": escape(_short(name), quote=False),
+        "xref": "x",
+        "yref": "paper",
+        "x": _iso(marker.at),
+        "y": 1,
+        "yanchor": "top",
+        "xanchor": "right" if late else "left",
+        "xshift": -2 if late else 2,
+        "yshift": 6,
+        "showarrow": False,
+        "font": _FONT,
+    }
+
+
+def _end_labels(
+    curves: Sequence[Curve], top: float, height: float, domain: str = "paper"
+) -> list[dict[str, Any]]:
+    """Names and values at the ends of the lines, moved apart until none covers another."""
+    wanted = []
+    for curve in curves:
+        last = next((float(v) for v in reversed(curve.values) if v is not None), None)
+        if last is not None:
+            wanted.append((min(last / top, 1.0) * height, curve))
+    labels: list[dict[str, Any]] = []
+    for middle, curve in _apart(sorted(wanted, key=lambda each: each[0]), height):
+        labels += _label(curve, domain, middle / height, 0)
+    return labels
+
+
+def _apart(wanted: list[tuple[float, Curve]], height: float) -> list[tuple[float, Curve]]:
+    gap = min(LABEL_PX, height / max(1, len(wanted)))
+    placed: list[tuple[float, Curve]] = []
+    for middle, curve in wanted:
+        lowest = placed[-1][0] + gap if placed else gap / 2
+        placed.append((max(middle, lowest), curve))
+    ceiling = height - gap / 2 + 6
+    for position in range(len(placed) - 1, -1, -1):
+        middle, curve = placed[position]
+        placed[position] = (min(middle, ceiling), curve)
+        ceiling = placed[position][0] - gap
+    return placed
+
+
+def _label(curve: Curve, domain: str, y: float, shift: float) -> list[dict[str, Any]]:
+    shared = {
+        "xref": "paper",
+        "x": 1,
+        "xanchor": "left",
+        "xshift": 6,
+        "yref": domain,
+        "y": y,
+        "yanchor": "middle",
+        "align": "left",
+        "showarrow": False,
+    }
+    name = {"text": escape(_short(curve.label), quote=False), "yshift": shift + 6}
+    value = {"text": escape(curve.total, quote=False), "yshift": shift - 6}
+    return [
+        {**shared, **name, "font": {"size": 11, "color": curve.ink}},
+        {**shared, **value, "font": _FONT},
+    ]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"

@@ -1,0 +1,308 @@
+"""What each panel of the Metrics page says and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tracehub.core import metrics
+from tracehub.core.metrics import METRICS, Metric, Number, Sums
+from tracehub.core.steps import Window
+from tracehub.core.trace import Json
+from tracehub.metrics import charts
+from tracehub.metrics.charts import Curve
+from tracehub.metrics.querysets import Groups, Line, Marker, by_requests, line
+from tracehub.web import copy
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel as the template writes it: a headline, a figure, and the same as a table."""
+
+    key: str
+    title: str
+    stat: str
+    stat_label: str
+    note: str
+    tone: str
+    about: str  # for screen readers, in place of the picture
+    figure: Json
+    head: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A metric of a panel: the name of its line and its colour."""
+
+    metric: str
+    label: str
+    colour: str
+    ink: str = "var(--ink)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """A panel: its headline metric, what follows the number, and its lines when not grouped."""
+
+    key: str
+    title: str
+    headline: str
+    label: str
+    lines: tuple[_Drawn, ...]
+    columns: tuple[str, ...] = field(default=())  # of the table, besides the lines
+
+
+_1, _2, _3, _4 = charts.COLOURS
+_QUIET = "var(--ink-3)"
+_SPECS = (
+    _Spec(
+        "requests",
+        "Requests and failing rate",
+        "failing_rate",
+        "failing",
+        (
+            _Drawn("failing_rate", "failing", "var(--fail)", "var(--fail-ink)"),
+            _Drawn("requests", "requests", "var(--neutral-2)", _QUIET),
+        ),
+    ),
+    _Spec(
+        "cost",
+        "Cost",
+        "cost_per_success",
+        "per successful task",
+        (
+            _Drawn("cost_per_success", "per success", _1),
+            _Drawn("cost_per_request", "per request", _4, _QUIET),
+        ),
+        ("cost",),
+    ),
+    _Spec(
+        "latency",
+        "Latency",
+        "latency_p95",
+        "p95",
+        (
+            _Drawn("latency_p50", "p50", _1),
+            _Drawn("latency_p95", "p95", _2, _2),
+            _Drawn("latency_p99", "p99", _4, _QUIET),
+        ),
+    ),
+    _Spec(
+        "reliability",
+        "Timeouts, retries, fallbacks",
+        "retry_rate",
+        "of requests retried",
+        (
+            _Drawn("retry_rate", "retries", _1),
+            _Drawn("timeout_rate", "timeouts", _2, _2),
+            _Drawn("fallback_rate", "fallbacks", _3, _3),
+        ),
+    ),
+    _Spec(
+        "tokens",
+        "Tokens per request",
+        "tokens_per_request",
+        "in and out",
+        (
+            _Drawn("input_tokens_per_request", "input", _1),
+            _Drawn("output_tokens_per_request", "output", _4, _QUIET),
+        ),
+    ),
+    _Spec(
+        "reviews",
+        "Failed by reviewers",
+        "review_fail_rate",
+        "of reviewed",
+        (_Drawn("review_fail_rate", "failed", _1),),
+        ("reviewed",),
+    ),
+)
+_SHOWN = {name for spec in _SPECS for name in (*(d.metric for d in spec.lines), *spec.columns)}
+_SHOWN |= {spec.headline for spec in _SPECS}
+COUNTERS = frozenset(name for each in _SHOWN for name in METRICS[each].counters)
+MEASURES = frozenset(METRICS[each].measure for each in _SHOWN if METRICS[each].measure)
+
+
+def say(metric: Metric, value: Number | None) -> str:
+    """Write a value as the copy rules want it; "none" when it is not known."""
+    if value is None:
+        return "none"
+    if metric.unit == "share":
+        return copy.rate(float(value))
+    if metric.unit == "usd":
+        return copy.money(value, whole=metric.name == "cost")
+    if metric.unit == "ms":
+        return copy.duration(float(value))
+    return copy.total(float(value)) if metric.unit == "count" else copy.count(float(value))
+
+
+def tick(metric: Metric, value: Number | None) -> str:
+    """Write a round value at the axis, in little room.
+
+    >>> [tick(METRICS[n], v) for n, v in (("failing_rate", 0.05), ("cost", 0.025), ("cost", 0))]
+    ['5%', '$0.025', '$0.00']
+    >>> [tick(METRICS["latency_p50"], v) for v in (0, 500, 2500)]
+    ['0 s', '500 ms', '2.5 s']
+    """
+    number = float(value or 0)
+    if metric.unit == "share":
+        return f"{number * 100:g}%"
+    if metric.unit == "usd":
+        text = f"{number:.6f}".rstrip("0")
+        return f"${text}" if len(text.partition(".")[2]) > 2 else f"${number:.2f}"
+    if metric.unit == "ms":
+        return f"{number:g} ms" if 0 < number < 1000 else f"{number / 1000:g} s"
+    return f"{number / 1000:g}k" if number >= 1000 else f"{number:g}"
+
+
+def build(frame: Window, found: Groups, group: str, markers: Sequence[Marker]) -> list[Panel]:
+    """Return the six panels, for one line each ("" in `group`) or one line a group."""
+    make = _grouped if group else _whole
+    return [make(spec, frame, found, markers) for spec in _SPECS]
+
+
+def _whole(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker]) -> Panel:
+    steps = found.get("", {})
+    lines = {name: line(METRICS[name], "", frame, steps) for name in _names(spec)}
+    headline = METRICS[spec.headline]
+    curves = [_curve(drawn, lines[drawn.metric]) for drawn in spec.lines]
+    parts = {"say": lambda v: say(headline, v), "tick": lambda v: tick(headline, v)}
+    if spec.key == "requests":
+        figure = charts.requests_figure(frame, curves[0], curves[1], markers, **parts)
+    else:
+        figure = charts.figure(frame, curves, markers, **parts)
+    note, tone = _change(headline, steps, markers)
+    stat = say(headline, lines[spec.headline].total)
+    label = _stat_label(spec, frame, lines[spec.headline].sums)
+    shown = [*(d.metric for d in spec.lines), *spec.columns]
+    return Panel(
+        spec.key, spec.title, stat, label, note, tone,
+        about=_about(spec.title, f"{stat} {label}", note, curves),
+        figure=figure,
+        head=["Time (UTC)", *(METRICS[name].title for name in shown)],
+        rows=[
+            [_clock(mark, frame), *cells]
+            for mark, *cells in zip(
+                frame.marks,
+                *([say(METRICS[n], v) for v in lines[n].values] for n in shown),
+                strict=True,
+            )
+        ],
+    )  # fmt: skip
+
+
+def _names(spec: _Spec) -> list[str]:
+    return [*dict.fromkeys([spec.headline, *(d.metric for d in spec.lines), *spec.columns])]
+
+
+def _grouped(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker]) -> Panel:
+    metric = METRICS[spec.headline]
+    lines = [line(metric, label, frame, steps) for label, steps in by_requests(found)]
+    inks = ("var(--ink)", _2, _3, _QUIET)
+    curves = [
+        Curve(name_of(each.group), each.values, say(metric, each.total), colour, ink)
+        for each, colour, ink in zip(lines, charts.COLOURS, inks, strict=False)
+    ]
+    whole = Sums()
+    for each in lines:
+        whole.add(each.sums)
+    title = metric.title if spec.key != "requests" else "Failing rate"
+    more = len(lines) - len(curves)
+    note = f"{len(curves)} of {len(lines)} drawn" if more > 0 else ""
+    stat = say(metric, metric.value(whole))
+    return Panel(
+        spec.key, title, stat, "in all groups", note, "neutral",
+        about=_about(title, f"{stat} in all groups", note, curves),
+        figure=charts.figure(
+            frame, curves, markers, say=lambda v: say(metric, v), tick=lambda v: tick(metric, v)
+        ),
+        head=["Group", "Requests", title],
+        rows=[
+            [name_of(each.group), copy.total(sum(each.requests)), say(metric, each.total)]
+            for each in lines
+        ],
+    )  # fmt: skip
+
+
+def name_of(group: str) -> str:
+    return group or "none"
+
+
+def _curve(drawn: _Drawn, found: Line) -> Curve:
+    metric = METRICS[drawn.metric]
+    total, band = say(metric, found.total), None
+    if drawn.metric == "review_fail_rate":
+        band = [metric.interval(sums) for sums in found.steps]
+        if bounds := metric.interval(found.sums):
+            total = f"{total} ± {(bounds[1] - bounds[0]) * 50:.1f}"
+    return Curve(drawn.label, found.values, total, drawn.colour, drawn.ink, band)
+
+
+def _stat_label(spec: _Spec, frame: Window, sums: Sums) -> str:
+    if spec.key == "reviews":
+        reviewed = METRICS["reviewed"].value(sums) or 0
+        return f"of {copy.total(float(reviewed))} reviewed"
+    if spec.key != "requests":
+        return spec.label
+    days = (frame.end - frame.start) / timedelta(days=1)
+    requests = float(sums["requests"])
+    if days < 2:
+        return f"failing of {copy.count(requests)} requests"
+    return f"failing of {copy.count(requests / days)} a day"
+
+
+def _change(
+    metric: Metric, steps: Mapping[datetime, Sums], markers: Sequence[Marker]
+) -> tuple[str, str]:
+    """Return how the metric changed with the last version, and its tone.
+
+    Red and green are verdicts: they need two shares whose 95 % intervals do not touch.
+    """
+    if not markers:
+        return "", "neutral"
+    before, after = Sums(), Sums()
+    for at, sums in steps.items():
+        (before if at < markers[-1].at else after).add(sums)
+    old, new = metric.value(before), metric.value(after)
+    if old is None or new is None:
+        return "", "neutral"
+    since = f"since {markers[-1].version}"
+    if metric.unit == "share":
+        return f"{copy.points(float(new) - float(old))} {since}", _verdict(metric, before, after)
+    if metric.unit == "ms":
+        sign = copy.MINUS if new < old else "+"
+        return f"{sign}{copy.duration(abs(float(new) - float(old)))} {since}", "neutral"
+    if not old:
+        return "", "neutral"
+    percent = f"{(float(new) / float(old) - 1) * 100:+.0f}%".replace("-", copy.MINUS)
+    return f"{percent} {since}", "neutral"
+
+
+def _verdict(metric: Metric, before: Sums, after: Sums) -> str:
+    old, new = metric.interval(before), metric.interval(after)
+    if old is None or new is None:
+        return "neutral"
+    if new[0] > old[1]:
+        return "fail"
+    return "pass" if new[1] < old[0] else "neutral"
+
+
+def _about(title: str, stat: str, note: str, curves: Sequence[Curve]) -> str:
+    ends = ", ".join(f"{curve.label} {curve.total}" for curve in curves)
+    return ". ".join(part for part in (title, stat, note, ends) if part) + "."
+
+
+def _clock(mark: datetime, frame: Window) -> str:
+    return mark.strftime("%Y-%m-%d" if frame.step >= timedelta(days=1) else "%Y-%m-%d %H:%M")
+
+
+def summed(found: Groups) -> int:
+    """Return the number of requests that the page is about, the busiest group for groups."""
+    totals = [sum(int(s["requests"]) for s in steps.values()) for steps in found.values()]
+    return max(totals, default=0)
+
+
+def counts_twice(group: str) -> bool:
+    return metrics.GROUPS[group][0] in ("model", "prompt")
