@@ -51,13 +51,6 @@ class LoadedTrace:
         settled = self.summary.root_present
         return detect(Evidence(self.summary, self.digests, self.feedback, settled))
 
-    @cached_property
-    def signals(self) -> list[Signal]:
-        """The signals of the trace as its spans stand now; the row may be a moment behind."""
-        digests = [digest(span) for span in self.spans]
-        settled = self.summary.root_present
-        return detect(Evidence(self.summary, digests, self.feedback, settled=settled))
-
     def as_json(self, **extra: Json) -> dict[str, Json]:
         """Return the trace as the API writes it (docs/reference/api.md)."""
         return trace_json(self.project.slug, self.summary, self.spans, self.feedback, **extra)
