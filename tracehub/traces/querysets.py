@@ -2,14 +2,103 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from uuid import UUID
 
-from django.db import models
+import psycopg
+from django.db import connection, models, transaction
+from django.db.models.expressions import RawSQL
+from django.db.utils import OperationalError
+
+from tracehub.core.query import Filter
+from tracehub.traces.filter_sql import where
 
 if TYPE_CHECKING:
     from tracehub.projects.models import Project
     from tracehub.traces.models import Trace
+
+DEFAULT_SORT = "-started_at"
+# Traces without the value come last: it stands as less than all, or as more than all.
+_COLUMNS = {
+    "started_at": ("traces.started_at", "traces.started_at"),
+    "latency": (
+        "COALESCE(traces.duration_ns, -1)",
+        "COALESCE(traces.duration_ns, 9223372036854775807)",
+    ),
+    "cost": ("COALESCE(traces.cost, -1)", "COALESCE(traces.cost, 9999999999)"),
+    "tokens": (
+        "COALESCE(traces.total_tokens, -1)",
+        "COALESCE(traces.total_tokens, 9223372036854775807)",
+    ),
+}
+SORTS = tuple(_COLUMNS)
+_CURSOR = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)~([0-9a-f]{32})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class PageError(ValueError):
+    """A sort or cursor that is none; `field` names which."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TooSlow(Exception):
+    """The database stopped a statement at the limit of `bounded`."""
+
+
+class Sort(NamedTuple):
+    """An order of traces: `latency` rises, `-latency` falls."""
+
+    column: str
+    falling: bool
+
+    @classmethod
+    def of(cls, text: str) -> Sort:
+        """Return the order that `text` names. Raises PageError."""
+        column = text.removeprefix("-")
+        if column not in _COLUMNS:
+            message = f"sort must be one of {', '.join(SORTS)}, with - to fall. Got {text[:40]!r}."
+            raise PageError("sort", message)
+        return cls(column, text.startswith("-"))
+
+    @property
+    def expression(self) -> str:
+        return _COLUMNS[self.column][0 if self.falling else 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some traces in order, and the cursor of what follows them; None at the end."""
+
+    traces: list[Trace]
+    following: str | None
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Let no statement inside run longer. Raises TooSlow when one would."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"]
+                )
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise TooSlow from error
+        raise
 
 
 class TraceQuerySet(models.QuerySet["Trace"]):
@@ -30,6 +119,63 @@ class TraceQuerySet(models.QuerySet["Trace"]):
             day__gte=(start - timedelta(days=1)).date(),
         )
 
+    def matching(self, wanted: Filter) -> Self:
+        """Traces that a filter of `core.query` lets through."""
+        condition, params = where(wanted)
+        return self.filter(RawSQL(condition, params, output_field=models.BooleanField()))  # noqa: S611 our own SQL, values as parameters
+
     def newest_first(self) -> Self:
         """In the order of the index on (project_id, started_at, trace_id)."""
         return self.order_by("-started_at", "-trace_id")
+
+    def page(self, *, sort: str = DEFAULT_SORT, cursor: str = "", limit: int = 50) -> Page:
+        """Return `limit` traces after `cursor` in the order `sort`. Raises PageError.
+
+        By keyset, so page 50 costs what the first one does. The order by start uses the index on
+        (project_id, started_at, trace_id); the others sort what the range and filter leave.
+        """
+        order = Sort.of(sort)
+        rows = self.annotate(
+            sort_value=RawSQL(order.expression, [])  # noqa: S611 one of our own expressions
+        )
+        if cursor:
+            sign = "<" if order.falling else ">"
+            condition = f"({order.expression}, traces.trace_id) {sign} (%s, %s)"
+            after = _read_cursor(order, cursor)
+            rows = rows.filter(RawSQL(condition, after, output_field=models.BooleanField()))  # noqa: S611 as above
+        if order.column == "started_at":
+            names = ["-started_at", "-trace_id"] if order.falling else ["started_at", "trace_id"]
+            rows = rows.order_by(*names)
+        else:
+            names = ["-sort_value", "-trace_id"] if order.falling else ["sort_value", "trace_id"]
+            rows = rows.order_by(*names)
+        found = list(rows[: limit + 1])
+        more = len(found) > limit
+        return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+
+
+def _cursor(trace: Trace) -> str:
+    value = getattr(trace, "sort_value")  # noqa: B009 annotated by page, unknown to the type
+    if isinstance(value, datetime):
+        value = (value - _EPOCH) // _MICROSECOND
+    text = f"{Decimal(value):f}~{trace.trace_id.hex}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(order: Sort, cursor: str) -> list[Any]:
+    """Return the sort value and id that `cursor` stands for. Raises PageError."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii"))
+    except (binascii.Error, UnicodeError):
+        found = None
+    if found is None:
+        raise PageError("cursor", f"cursor must be one that a page gave. Got {cursor[:40]!r}.")
+    value: Any = Decimal(found[1])
+    if order.column == "started_at":
+        try:
+            value = _EPOCH + int(value) * _MICROSECOND
+        except OverflowError:
+            message = f"cursor must be one that a page gave. Got {cursor[:40]!r}."
+            raise PageError("cursor", message) from None
+    return [value, UUID(hex=found[2])]

@@ -1,0 +1,248 @@
+"""Filters on trace rows: what each key finds, and that nothing typed becomes SQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.trace_rows import signal, trace_row
+from tracehub.core.query import FilterError, keys, parse
+from tracehub.projects.models import Project
+from tracehub.traces import facets
+from tracehub.traces.filter_sql import COLUMNS, where
+from tracehub.traces.models import Trace
+from tracehub.traces.querysets import PageError
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return Project.objects.create(slug="skylane", name="Skylane")
+
+
+def names(project: Project, text: str) -> set[str]:
+    now = datetime.now(UTC)
+    rows = Trace.objects.in_project(project).in_range(now - timedelta(days=1), now)
+    return {row.name for row in rows.matching(parse(text))}
+
+
+FEATURES = {
+    "verdict": "fail",
+    "failure_modes": ["wrong-amount"],
+    "reviewers": ["maja@skylane.example"],
+    "severity": "high",
+    "agents": ["planner"],
+    "prompts": ["refund@v12"],
+    "model_names": ["gpt-4o-mini"],
+    "providers": ["openai"],
+    "tools": ["get_booking"],
+    "environment": "staging",
+    "cohort": "canary",
+    "release": "2026.11.3",
+    "session_id": "s-91",
+    "user_id": "u_48f1",
+    "tags": ["lang:sv"],
+    "metadata": {"tenant": 12, "tier": "gold"},
+    "duration_ns": 8_400_000_000,
+    "ttft_ns": 412_000_000,
+    "cost": Decimal("0.31"),
+    "total_tokens": 12_400,
+    "input_tokens": 12_000,
+    "output_tokens": 400,
+    "span_count": 40,
+    "retries": 3,
+    "fallbacks": 1,
+    "timeouts": 1,
+    "streaming": True,
+    "promoted": True,
+    "outcome": "escalated",
+    "finish_reasons": ["length"],
+    "input_preview": "100% of X_7, please",
+    "output_preview": '{"refund": null}',
+    "signals": [signal("schema_error", message="/refund/amount must be number")],
+    "failing": True,
+    "status": "error",
+}
+PLAIN = {
+    "model_names": ["mistral-large"],
+    "prompts": ["summary@v4"],
+    "providers": ["mistral"],
+    "output_preview": "100 of X 7",
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"is:{state}" for state in keys.STATES if state not in ("passing", "unreviewed")),
+        "signal:schema",
+        "signal:schema*",
+        "verdict:fail,unsure",
+        "mode:wrong-amount",
+        "mode:wrong*",
+        "severity:high",
+        "reviewer:maja*",
+        "agent:planner",
+        "prompt:refund",
+        "prompt:refund@v12",
+        "prompt:ref*",
+        "model:gpt-4o*",
+        "provider:openai",
+        "tool:get_booking",
+        "env:staging",
+        "cohort:canary",
+        "release:2026.11.*",
+        "session:s-91",
+        "user:u_48f1",
+        "tag:lang:sv",
+        "meta.tenant:12",
+        "meta.tier:g*d",
+        "latency:>5s",
+        "latency:8s..9s",
+        "ttft:412ms",
+        "cost:>$0.30",
+        "tokens:>=12.4k",
+        "input_tokens:12000",
+        "output_tokens:400",
+        "spans:>30",
+        "retries:3",
+        "outcome:escalated",
+        "finish:length",
+        "input:x_7",
+        "output:refund",
+        "error:amount",
+        "100%",
+        '"x_7, PLEASE"',
+        "(model:gpt* OR model:claude*) latency:>1s",
+        "-model:mistral-large",
+        "-(model:mistral-large OR name:nothing)",
+        "-cohort:none",
+        "-session:none",
+    ],
+)
+def test_a_filter_finds_the_trace_that_has_it_and_not_the_other(project, text):
+    trace_row(project, name="wanted", **FEATURES)
+    trace_row(project, name="other", **PLAIN)
+    assert names(project, text) == {"wanted"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "verdict:none",
+        "mode:none",
+        "signal:none",
+        "cohort:none",
+        "tag:none",
+        "meta.tenant:none",
+        "ttft:none",
+        "is:passing",
+        "is:unreviewed",
+        "-is:failing",
+        "-cohort:canary",
+        "-meta.tier:gold",
+        "-ttft:<1s",
+        "-output:refund",
+    ],
+)
+def test_absence_and_exclusion_find_traces_without_the_value(project, text):
+    trace_row(project, name="other", **FEATURES)
+    trace_row(project, name="wanted", **PLAIN)
+    assert names(project, text) == {"wanted"}
+
+
+def test_a_trace_is_found_by_its_id_or_the_first_digits(project):
+    row = trace_row(project, name="wanted")
+    trace_row(project, name="other")
+    assert names(project, f"trace:{row.hex}") == {"wanted"}
+    assert names(project, f"trace:{row.hex[:20]}*") == {"wanted"}
+
+
+def test_every_key_has_an_expression():
+    special = {"is", "trace", "error"}
+    assert set(keys.KEYS) == set(COLUMNS) | special
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet="abis:%_\\'\";-*.,>()$ {}sn5", max_size=30))
+def test_any_filter_that_parses_runs_in_postgres(project, text):
+    try:
+        wanted = parse(text)
+    except FilterError:
+        return
+    names(project, str(wanted))
+
+
+def test_what_was_typed_is_only_ever_a_parameter():
+    marks = "Robert'); DROP TABLE traces;--"
+    for key in ("name", "tag", "prompt", "input", "meta.x"):
+        condition, params = where(parse(f'{key}:"{marks}" -"{marks}"'))
+        assert "Robert" not in condition
+        assert len(params) >= 2
+
+
+def test_facets_ignore_their_own_filter_and_count_the_rest(project):
+    trace_row(project, model_names=["a"], environment="production", verdict="fail")
+    trace_row(project, model_names=["a", "b"], environment="staging")
+    trace_row(project, model_names=["b"], environment="staging")
+    now = datetime.now(UTC)
+    within = facets.Range(project, now - timedelta(days=1), now)
+    found = facets.counts(within, parse("model:a env:staging"))
+    assert found["model"] == [("b", 2), ("a", 1)]
+    assert found["env"] == [("production", 1), ("staging", 1)]
+    assert found["verdict"] == [("none", 1)]
+    assert facets.values(within, parse("env:staging"), "model", "A", 5) == [("a", 1)]
+
+
+def test_the_histogram_shows_failing_against_all_whatever_is_filtered(project):
+    trace_row(project, ago=timedelta(hours=3), failing=True)
+    trace_row(project, ago=timedelta(hours=3))
+    trace_row(project, ago=timedelta(minutes=1))
+    now = datetime.now(UTC)
+    within = facets.Range(project, now - timedelta(hours=24), now)
+    shown = facets.histogram(within, parse("is:failing"))
+    assert (shown.traces, shown.failing, shown.matching) == (3, 1, 1)
+    assert shown.step == timedelta(minutes=15)
+    assert 96 <= len(shown.bins) <= 97
+    assert shown.bins[0].start <= within.start
+
+
+@pytest.mark.parametrize("sort", ["-started_at", "started_at", "-latency", "latency", "-cost"])
+def test_pages_follow_each_other_without_gap_or_repeat(project, sort):
+    for number in range(7):
+        absent = number in (2, 5)
+        trace_row(
+            project,
+            name=str(number),
+            ago=timedelta(minutes=number % 3),
+            duration_ns=None if absent else number % 4,
+            cost=None if absent else Decimal(number % 2),
+        )
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    rows = Trace.objects.in_project(project).in_range(now - timedelta(days=1), now)
+    whole = [t.name for t in rows.page(sort=sort, limit=50).traces]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = rows.page(sort=sort, cursor=cursor, limit=2)
+        seen += [t.name for t in page.traces]
+        cursor = page.following
+    assert seen == whole
+    assert len(set(seen)) == 7
+    if "latency" in sort:
+        assert set(whole[-2:]) == {"2", "5"}
+
+
+@pytest.mark.parametrize("cursor", ["x", "é", "MX5hYmM", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OX4wMDAw"])
+def test_a_foreign_cursor_is_refused(project, cursor):
+    with pytest.raises(PageError, match="cursor must be one"):
+        Trace.objects.in_project(project).page(cursor=cursor)
+
+
+def test_an_unknown_order_is_refused(project):
+    with pytest.raises(PageError, match="sort must be one of started_at, latency, cost, tokens"):
+        Trace.objects.in_project(project).page(sort="name; DROP TABLE traces")

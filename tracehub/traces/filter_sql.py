@@ -1,0 +1,220 @@
+"""A filter as a condition on the rows of `traces`. What people typed is only ever a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tracehub.core.query import keys
+from tracehub.core.query.tree import (
+    Absent,
+    Amount,
+    And,
+    Between,
+    Compared,
+    Filter,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Term,
+    Text,
+    Value,
+)
+
+Params = list[Any]
+Sql = tuple[str, Params]
+
+_STATES = {
+    "failing": "traces.failing",
+    "passing": "(traces.finished AND NOT traces.failing)",
+    "reviewed": "traces.verdict IS NOT NULL",
+    "unreviewed": "traces.verdict IS NULL",
+    "retried": "traces.retries > 0",
+    "fallback": "traces.fallbacks > 0",
+    "timeout": "traces.timeouts > 0",
+    "promoted": "traces.promoted",
+    "error": "traces.status = 'error'",
+    "streaming": "traces.streaming",
+}
+
+
+class Column(NamedTuple):
+    """Where a key is stored; `many` for a text[] column."""
+
+    name: str
+    many: bool = False
+
+
+COLUMNS = {
+    "signal": Column("signal_kinds", many=True),
+    "verdict": Column("verdict"),
+    "mode": Column("failure_modes", many=True),
+    "severity": Column("severity"),
+    "reviewer": Column("reviewers", many=True),
+    "name": Column("name"),
+    "agent": Column("agents", many=True),
+    "prompt": Column("prompts", many=True),
+    "model": Column("models", many=True),
+    "provider": Column("providers", many=True),
+    "tool": Column("tools", many=True),
+    "env": Column("environment"),
+    "cohort": Column("cohort"),
+    "release": Column("release"),
+    "session": Column("session_id"),
+    "user": Column("user_id"),
+    "tag": Column("tags", many=True),
+    "latency": Column("duration_ns"),
+    "ttft": Column("ttft_ns"),
+    "cost": Column("cost"),
+    "tokens": Column("total_tokens"),
+    "input_tokens": Column("input_tokens"),
+    "output_tokens": Column("output_tokens"),
+    "spans": Column("span_count"),
+    "retries": Column("retries"),
+    "outcome": Column("outcome"),
+    "finish": Column("finish_reasons", many=True),
+    "input": Column("input_preview"),
+    "output": Column("output_preview"),
+}
+
+
+def where(wanted: Filter) -> Sql:
+    """Return a condition on `traces` and its parameters; `TRUE` for the empty filter."""
+    return ("TRUE", []) if wanted.root is None else _node(wanted.root)
+
+
+def like(parts: tuple[str, ...]) -> str:
+    """Return the LIKE pattern of `parts` with wildcards between; `%` and `_` in them are literal.
+
+    >>> print(like(("50%_a", "")))
+    50\\%\\_a%
+    """
+    escaped = (part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for part in parts)
+    return "%".join(escaped)
+
+
+def _node(node: Node) -> Sql:
+    match node:
+        case And():
+            return _joined(" AND ", [_node(inner) for inner in node.nodes])
+        case Or():
+            return _joined(" OR ", [_node(inner) for inner in node.nodes])
+        case Not():
+            condition, params = _node(node.node)
+            return f"({condition}) IS NOT TRUE", params  # a null is no match either
+        case Text():
+            return _free_text(node.words)
+        case Term():
+            read = _value_reader(node.key)
+            return _joined(" OR ", [read(value) for value in node.values])
+
+
+def _joined(word: str, conditions: list[Sql]) -> Sql:
+    if len(conditions) == 1:
+        return conditions[0]
+    params = [param for _, inner in conditions for param in inner]
+    return f"({word.join(f'({condition})' for condition, _ in conditions)})", params
+
+
+def _value_reader(key: str) -> Callable[[Value], Sql]:
+    """Return the function that turns one value of `key` into a condition."""
+    if key == "is":
+        return lambda value: (_STATES[_word(value)], [])
+    if key == "trace":
+        return _trace_id
+    if key == "error":
+        return _error_text
+    if key == "prompt":
+        return _prompt
+    if key.startswith(keys.META):
+        return lambda value: _metadata(key.removeprefix(keys.META), value)
+    column = COLUMNS[key]
+    if key in ("input", "output"):
+        return lambda value: _contained(column.name, value)
+    if column.many:
+        return lambda value: _among(column.name, value)
+    return lambda value: _scalar(f"traces.{column.name}", [], value)
+
+
+def _word(value: Value) -> str:
+    assert isinstance(value, Pattern)  # noqa: S101 the key table has `is` as a choice without none
+    return value.parts[0]
+
+
+def _scalar(expression: str, before: Params, value: Value) -> Sql:
+    match value:
+        case Absent():
+            return f"{expression} IS NULL", before
+        case Pattern(parts) if len(parts) == 1:
+            return f"{expression} = %s", [*before, parts[0]]
+        case Pattern(parts):
+            return f"{expression} LIKE %s", [*before, like(parts)]
+        case Amount():
+            return f"{expression} = %s", [*before, value.value]
+        case Compared():
+            return f"{expression} {value.op} %s", [*before, value.amount.value]
+        case Between():
+            return f"{expression} BETWEEN %s AND %s", [*before, value.low.value, value.high.value]
+
+
+def _among(column: str, value: Value) -> Sql:
+    match value:
+        case Absent():
+            return f"cardinality(traces.{column}) = 0", []
+        case Pattern(parts) if len(parts) == 1:
+            return f"traces.{column} @> ARRAY[%s]::text[]", [parts[0]]
+    condition, params = _scalar("item", [], value)
+    return f"EXISTS (SELECT FROM unnest(traces.{column}) item WHERE {condition})", params
+
+
+def _prompt(value: Value) -> Sql:
+    """A prompt without `@` means every version of it."""
+    if not isinstance(value, Pattern) or any("@" in part for part in value.parts):
+        return _among("prompts", value)
+    pattern = like(value.parts)
+    condition = "item LIKE %s OR item LIKE %s"
+    return (
+        f"EXISTS (SELECT FROM unnest(traces.prompts) item WHERE {condition})",
+        [pattern, f"{pattern}@%"],
+    )
+
+
+def _metadata(field: str, value: Value) -> Sql:
+    if isinstance(value, Absent):
+        return "(traces.metadata -> %s) IS NULL", [field]
+    return _scalar("(traces.metadata ->> %s)", [field], value)
+
+
+def _contained(column: str, value: Value) -> Sql:
+    if isinstance(value, Pattern):
+        return f"traces.{column} ILIKE %s", [like(("", *value.parts, ""))]
+    return f"COALESCE(traces.{column}, '') = ''", []
+
+
+def _error_text(value: Value) -> Sql:
+    """Text in what the signals of a trace say; errors of spans are among them."""
+    assert isinstance(value, Pattern)  # noqa: S101 the key table gives `error` no none
+    return (
+        "EXISTS (SELECT FROM jsonb_array_elements(traces.signals) item"
+        " WHERE item ->> 'message' ILIKE %s)",
+        [like(("", *value.parts, ""))],
+    )
+
+
+def _trace_id(value: Value) -> Sql:
+    digits = _word(value)
+    if len(digits) == 32:
+        return "traces.trace_id = %s::uuid", [digits]
+    return (
+        "traces.trace_id BETWEEN %s::uuid AND %s::uuid",
+        [digits.ljust(32, "0"), digits.ljust(32, "f")],
+    )
+
+
+def _free_text(words: str) -> Sql:
+    pattern = like(("", words, ""))
+    return (
+        "(traces.input_preview ILIKE %s OR traces.output_preview ILIKE %s OR traces.name ILIKE %s)",
+        [pattern, pattern, pattern],
+    )
