@@ -8,7 +8,7 @@ field, how flattened lists (`llm.input_messages.0.message.role`) fit together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from tracehub.core.trace import Json, RawSpan
 from tracehub.core.wire.found import Found
@@ -45,30 +45,30 @@ class Shape:
     def once(self, make: Callable[[Shape], T]) -> T:
         """The result of `make` for this shape, made at most once."""
         try:
-            return cast("T", self._made[make])
+            result: T = self._made[make]
         except KeyError:
             result = self._made[make] = make(self)
-            return result
+        return result
 
     def rows(self, table: tuple[Row, ...]) -> tuple[Row, ...]:
         """The rows of a constant table whose key is there, in the table's order."""
         marker = id(table)
         try:
-            return cast("tuple[Row, ...]", self._made[marker])
+            result: tuple[Row, ...] = self._made[marker]
         except KeyError:
             result = self._made[marker] = tuple(row for row in table if row.key in self.names)
-            return result
+        return result
 
     def under(self, prefix: str) -> tuple[tuple[str, str], ...]:
         """(key, rest of the key) of every key that starts with `prefix`, in order."""
         try:
-            return cast("tuple[tuple[str, str], ...]", self._made[prefix])
+            result: tuple[tuple[str, str], ...] = self._made[prefix]
         except KeyError:
             cut = len(prefix)
             result = self._made[prefix] = tuple(
                 (key, key[cut:]) for key in self.keys if key.startswith(prefix) and len(key) > cut
             )
-            return result
+        return result
 
 
 class Attributes:
@@ -91,7 +91,7 @@ class Attributes:
                 value = read(values[key])
                 if value is not None:
                     found[field] = value
-        return cast("Found", found)
+        return found  # type: ignore[return-value]  # the tables name fields of Found
 
     def under(self, prefix: str) -> dict[str, Json]:
         """The attributes below a prefix, without it."""
@@ -102,12 +102,12 @@ class Attributes:
 class Convention(NamedTuple):
     """One naming convention. `read` is pure: attributes of a span -> what they say.
 
-    It is asked only when the first segment of a key is among `segments`, or, with `events`, when
-    the span has events.
+    It is asked only when a key starts with one of `prefixes`, or, with `events`, when the span has
+    events.
     """
 
     name: str
-    segments: frozenset[str]
+    prefixes: tuple[str, ...]
     read: Callable[[Attributes], Found]
     events: bool = False
 

@@ -5,9 +5,19 @@ Pure: the same span and time of arrival give the same result. Never raises on wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from tracehub.core.trace import Json, Kind, Prompt, RawSpan, Span, SpanFacts, Tokens
+from tracehub.core.trace import (
+    Json,
+    Kind,
+    Prompt,
+    RawSpan,
+    Span,
+    SpanFacts,
+    Tokens,
+    ValidationError,
+)
 from tracehub.core.wire import validation
 from tracehub.core.wire.attributes import Attributes, shape_of
 from tracehub.core.wire.conventions.registry import (
@@ -40,7 +50,7 @@ def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
     kind = _kind(attributes, found)
     start_ns, duration_ns, flags = _times(raw, arrived_ns)
     error = raw.status_code == 2 or found.get("error", False)
-    get = found.get
+    get: Callable[..., Any] = found.get
     model = get("model") or get("model_requested")
     span = Span(
         raw.trace_id,
@@ -152,7 +162,7 @@ def _kept(raw: RawSpan, start_ns: int) -> dict[str, Json]:
 
 def _prompt(kind: Kind, found: Found) -> Prompt | None:
     """Prompts are set on every span of a block by some libraries: only llm spans count."""
-    get = found.get
+    get: Callable[..., Any] = found.get
     name, version, template = get("prompt_name"), get("prompt_version"), get("prompt_template")
     if not (name or version or template) or (kind != "llm" and "prompt_anywhere" not in found):
         return None
@@ -160,7 +170,7 @@ def _prompt(kind: Kind, found: Found) -> Prompt | None:
 
 
 def _tokens(found: Found) -> Tokens | None:
-    get = found.get
+    get: Callable[..., Any] = found.get
     given, made, total = get("tokens_input"), get("tokens_output"), get("tokens_total")
     if given is None and made is None and total is None:
         return None
@@ -208,7 +218,7 @@ def _resource_facts(resource: dict[str, Json]) -> _Resource:
 
 
 def _facts(attributes: Attributes, found: Found) -> SpanFacts:
-    get = found.get
+    get: Callable[..., Any] = found.get
     resource = _resource_facts(attributes.raw.resource)
     metadata = get("metadata")
     cohort = get("cohort")
@@ -254,7 +264,7 @@ def _stage(metadata: dict[str, Json]) -> str | None:
 
 def _payloads(span: Span, found: Found) -> None:
     """Input and output: messages, then events, then what repeats the whole request."""
-    get = found.get
+    get: Callable[..., Any] = found.get
     given, made = get("input"), get("output")
     if given is None:
         given = get("event_input")
@@ -299,6 +309,6 @@ def _checks(span: Span, found: Found) -> None:
         span.guardrail = guardrail_of(span, found.get("warning"))
         if errors is None and span.error:
             message = span.error_message or "The guardrail failed."
-            errors = [validation.ValidationError("", "guardrail", message)]
+            errors = [ValidationError("", "guardrail", message)]
     if errors:
         span.validation_errors = errors

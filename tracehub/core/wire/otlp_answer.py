@@ -49,7 +49,7 @@ def success(rejected: int, message: str, as_json: bool) -> bytes:
     answer = ExportTraceServiceResponse()
     answer.partial_success.rejected_spans = rejected
     answer.partial_success.error_message = message
-    return answer.SerializeToString()
+    return bytes(answer.SerializeToString())
 
 
 def logs_success(rejected: int, message: str, as_json: bool) -> bytes:
@@ -61,7 +61,7 @@ def logs_success(rejected: int, message: str, as_json: bool) -> bytes:
     answer = ExportLogsServiceResponse()
     answer.partial_success.rejected_log_records = rejected
     answer.partial_success.error_message = message
-    return answer.SerializeToString()
+    return bytes(answer.SerializeToString())
 
 
 def metrics_not_stored(body: bytes, as_json: bool) -> bytes:
@@ -72,7 +72,7 @@ def metrics_not_stored(body: bytes, as_json: bool) -> bytes:
     answer = ExportMetricsServiceResponse()
     answer.partial_success.rejected_data_points = points
     answer.partial_success.error_message = NO_METRICS
-    return answer.SerializeToString()
+    return bytes(answer.SerializeToString())
 
 
 def status(http_status: int, message: str, field: str | None, as_json: bool) -> bytes:

@@ -166,4 +166,4 @@ def _output(sent: Json, found: Found) -> None:
             found["finish_reasons"] = reasons
 
 
-CONVENTION = Convention("genai", frozenset(("gen_ai",)), read)
+CONVENTION = Convention("genai", ("gen_ai.",), read)

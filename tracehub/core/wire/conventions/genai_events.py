@@ -125,4 +125,4 @@ def _details(
     return given, made
 
 
-CONVENTION = Convention("genai_events", frozenset(), read, events=True)
+CONVENTION = Convention("genai_events", (), read, events=True)

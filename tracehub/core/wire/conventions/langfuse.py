@@ -214,4 +214,4 @@ def _first_token(value: Json, start_ns: int, found: Found) -> None:
     found["ttft_ns"] = max(0, micros * 1000 - start_ns)
 
 
-CONVENTION = Convention("langfuse", frozenset(("langfuse",)), read)
+CONVENTION = Convention("langfuse", ("langfuse.",), read)

@@ -51,8 +51,6 @@ ROWS: tuple[Row, ...] = (
 
 
 def read(span: Attributes) -> Found:
-    if "langsmith.span.kind" not in span.shape.names and not span.shape.under("langsmith."):
-        return {}  # `gen_ai.prompt` of another library
     found = span.take(ROWS)
     kind = found.get("kind")
     if (sent := span.get("gen_ai.prompt")) is not None:
@@ -133,4 +131,4 @@ def error_of_repr(message: str) -> tuple[str | None, str]:
     return match[1], match[3]
 
 
-CONVENTION = Convention("langsmith", frozenset(("langsmith",)), read)
+CONVENTION = Convention("langsmith", ("langsmith.",), read)

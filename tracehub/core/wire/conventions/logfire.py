@@ -125,8 +125,8 @@ def _response(response: dict[str, Json], found: Found) -> None:
 
 CONVENTION = Convention(
     "logfire",
-    frozenset(
-        "logfire operation pydantic_ai final_result agent_name tool_arguments tool_response "
+    tuple(
+        "logfire. operation.cost pydantic_ai. final_result agent_name tool_arguments tool_response "
         "all_messages_events events request_data response_data".split()
     ),
     read,

@@ -145,4 +145,4 @@ def _prompt(linked: Json, found: Found) -> None:
             found["prompt_version"] = versions[0]
 
 
-CONVENTION = Convention("mlflow", frozenset(("mlflow",)), read)
+CONVENTION = Convention("mlflow", ("mlflow.",), read)

@@ -231,9 +231,20 @@ def _documents(plan: list[tuple[str | None, ...]], values: dict[str, Json]) -> l
 
 CONVENTION = Convention(
     "openinference",
-    frozenset(
-        ("openinference", "llm", "input", "output", "retrieval", "embedding", "reranker", "tool")
-        + ("tool_call", "metadata", "tag", "prompt", "agent")
+    (
+        "openinference.",
+        "llm.",
+        "input.",
+        "output.",
+        "retrieval.",
+        "embedding.",
+        "reranker.",
+        "tool.",
+        "tool_call.",
+        "metadata",
+        "tag.tags",
+        "prompt.id",
+        "agent.name",
     ),
     read,
 )

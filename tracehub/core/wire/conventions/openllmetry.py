@@ -135,4 +135,10 @@ def _message(item: dict[str, Any], role: str) -> list[Message]:
     return read_messages({**item, "role": item.get("role") or role})
 
 
-CONVENTION = Convention("openllmetry", frozenset(("traceloop", "llm", "gen_ai")), read)
+CONVENTION = Convention(
+    "openllmetry",
+    ("traceloop.", "llm.request.type", "llm.usage.", "llm.is_streaming")
+    + ("gen_ai.prompt.", "gen_ai.completion."),
+    read,
+    events=True,
+)

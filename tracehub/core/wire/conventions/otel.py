@@ -91,8 +91,7 @@ def _flag(attributes: dict[str, Json], result: dict[str, Json]) -> None:
 
 CONVENTION = Convention(
     "otel",
-    frozenset(("session", "user", "langfuse", "enduser", "prompt", "validation", "error"))
-    | {"feature_flag"},
+    (*{row.key for row in ROWS}, "feature_flag."),
     read,
     events=True,
 )

@@ -55,9 +55,10 @@ KIND_RANK = {name: rank for rank, name in enumerate(KIND_ORDER)}
 
 def conventions_of(shape: Shape) -> tuple[Convention, ...]:
     """The conventions that a set of keys belongs to, last in ORDER first."""
-    segments = {key.partition(".")[0] for key in shape.keys}
     return tuple(
-        convention for convention in reversed(ORDER) if not convention.segments.isdisjoint(segments)
+        convention
+        for convention in reversed(ORDER)
+        if any(key.startswith(convention.prefixes) for key in shape.keys)
     )
 
 

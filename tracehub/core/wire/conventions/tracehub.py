@@ -45,4 +45,4 @@ def read(span: Attributes) -> Found:
     return found
 
 
-CONVENTION = Convention("tracehub", frozenset(("tracehub",)), read)
+CONVENTION = Convention("tracehub", ("tracehub.",), read)

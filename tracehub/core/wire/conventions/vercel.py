@@ -171,4 +171,4 @@ def _metadata(metadata: dict[str, Json], found: Found) -> None:
         found["metadata"] = metadata
 
 
-CONVENTION = Convention("vercel", frozenset(("ai",)), read)
+CONVENTION = Convention("vercel", ("ai.",), read)
