@@ -19,12 +19,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
 class FolderChannel(filesystem.Channel):
     """kombu's own writes a message in place, and a worker that reads it half-written dies of it."""
 
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as kombu's
         folder = Path(self.data_folder_out)
         # Names sort by time, which is the order in which kombu reads.
         name = f"{time.time_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         draft = folder / f".{name}.draft"
-        draft.write_text(dumps(message))  # type: ignore[no-untyped-call]
+        draft.write_text(dumps(payload))  # type: ignore[no-untyped-call]
         draft.rename(folder / name)
 
 

@@ -279,7 +279,7 @@ USE_TZ = True
 USE_I18N = False
 
 # Celery: a message only wakes a worker, so it holds ids at most and results are not kept.
-CELERY_BROKER_URL = env_str("TRACEHUB_BROKER_URL") or "filesystem://"
+CELERY_BROKER_URL = env_str("TRACEHUB_BROKER_URL") or "filesystem://folder"
 _broker = DATA_DIR / "broker"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
@@ -288,7 +288,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
         "control_folder": str(_broker / "control"),
         "polling_interval": 0.1,
     }
-    if CELERY_BROKER_URL == "filesystem://"
+    if CELERY_BROKER_URL == "filesystem://folder"
     else {"visibility_timeout": 3600}
 )
 CELERY_TASK_SERIALIZER = "json"

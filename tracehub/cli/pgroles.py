@@ -31,17 +31,23 @@ def _exists(link: psycopg.Connection, query: str, name: str) -> bool:
 
 
 def check_durable(url: str) -> None:
-    """Raise ConfigError unless a commit on this server is on disk when it is acknowledged.
+    """Raise ConfigError unless a commit on this server is on disk when it is acknowledged."""
+    for name, (needed, found) in undurable(url).items():
+        raise ConfigError(
+            f"{name} must be {needed}, or an acknowledged trace could be lost. Got {found!r}. "
+            "Take it out of the database's settings."
+        )
+
+
+def undurable(url: str) -> dict[str, tuple[str, str]]:
+    """Return the settings by which a commit could be lost, as name: (needed, found).
 
     Asked of the server itself, as the application's role: a setting may come from local.conf,
     ALTER SYSTEM or ALTER ROLE.
     """
     needed = {**pgconfig.DURABLE, "data_checksums": "on"}
     with psycopg.connect(url, connect_timeout=10) as link:
-        for name, value in needed.items():
-            row = link.execute("SELECT current_setting(%s)", (name,)).fetchone()
-            if row is None or row[0] != value:
-                raise ConfigError(
-                    f"{name} must be {value}, or an acknowledged trace could be lost. "
-                    f"Got {row[0] if row else 'nothing'!r}. Take it out of the database's settings."
-                )
+        rows = link.execute(
+            "SELECT name, current_setting(name) FROM unnest(%s::text[]) name", (list(needed),)
+        ).fetchall()
+    return {name: (needed[name], found) for name, found in rows if found != needed[name]}

@@ -21,6 +21,7 @@ def main() -> None:
         loop="auto",
         lifespan="on",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -134,7 +134,9 @@ class Supervisor:
 
     def _child(self, name: str, *arguments: str, **options: Any) -> Child:
         """Return a Python child that dies with us, whatever ends us."""
-        command = [sys.executable, "-P", "-m", *arguments]
+        # Celery warns of root because of pickle, which is refused here.
+        quiet = "ignore:You're running the worker with superuser privileges"
+        command = [sys.executable, "-P", "-W", quiet, "-m", *arguments]
         alive = {
             "env": self.env,
             "cwd": self.options.folder,

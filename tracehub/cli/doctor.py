@@ -1,0 +1,198 @@
+"""`tracehub doctor`: what is well, what is not, and how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import click
+
+from tracehub.cli import config
+from tracehub.cli.connect import application, running
+from tracehub.cli.options import data_option
+from tracehub.cli.output import visible
+
+LAG = timedelta(seconds=60)
+
+
+class Finding(NamedTuple):
+    """One line of the report. Without a `mend` all is well."""
+
+    what: str
+    found: str
+    mend: str = ""
+
+
+@click.command()
+@data_option
+def doctor() -> None:
+    """Check settings, database, queue, partitions and disk; exit 1 when something needs mending.
+
+    \b
+    Example:
+      tracehub doctor --data /srv/tracehub
+    """
+    sick = 0
+    with application(migrate=False):
+        for finding in _findings():
+            sick += bool(finding.mend)
+            word, colour = ("wrong", "red") if finding.mend else ("ok", "green")
+            mark = click.style(f"{word:<5}", fg=colour)
+            click.echo(f"{mark}  {finding.what:<11} {visible(finding.found)}")
+            if finding.mend:
+                click.echo(f"       {'':<11} {finding.mend}")
+    if sick:
+        raise SystemExit(1)
+
+
+def _findings() -> Iterator[Finding]:
+    yield _settings()
+    yield _supervisor()
+    yield _server()
+    migrations = _migrations()
+    yield migrations
+    if not migrations.mend:  # the rest reads tables
+        yield from (check() for check in (_worker, _queue, _parked, _partitions))
+    yield _disk()
+
+
+def _settings() -> Finding:
+    from django.conf import settings
+
+    found = f"{settings.BASE_URL}, data in {settings.DATA_DIR}"
+    if not settings.SECURE and not settings.LOOPBACK:
+        return Finding(
+            "settings",
+            found,
+            "Passwords and traces cross the network in the clear. Put a proxy with TLS in front "
+            "and set TRACEHUB_BASE_URL to its https address.",
+        )
+    return Finding("settings", found)
+
+
+def _supervisor() -> Finding:
+    state = running(config.data_dir())
+    if state:
+        return Finding("up", f"process {state['pid']} at {state['url']}")
+    return Finding("up", "not running on this data folder (nothing wrong, if it runs elsewhere)")
+
+
+def _server() -> Finding:
+    import psycopg
+
+    from tracehub.cli import pgroles
+
+    url = config.database_url()
+    with psycopg.connect(url, connect_timeout=10) as link:
+        version = link.info.server_version
+    name = f"PostgreSQL {version // 10000}.{version % 10000}"
+    if version < 150000:
+        return Finding("database", name, "TraceHub needs PostgreSQL 15 or later: upgrade it.")
+    weak = pgroles.undurable(url)
+    if weak:
+        values = ", ".join(f"{key} = {found}" for key, (_needed, found) in weak.items())
+        return Finding(
+            "database",
+            f"{name}, {values}",
+            f"Set {', '.join(weak)} to on: an acknowledged trace could be lost.",
+        )
+    return Finding("database", f"{name}, commits are durable, pages have checksums")
+
+
+def _migrations() -> Finding:
+    import io
+
+    from django.core.management import call_command
+
+    plan = io.StringIO()
+    call_command("showmigrations", plan=True, no_color=True, stdout=plan)
+    waiting = [line[3:].strip() for line in plan.getvalue().splitlines() if line.startswith("[ ]")]
+    if waiting:
+        return Finding(
+            "migrations",
+            f"{len(waiting)} are not applied, first {waiting[0]}",
+            "Start `tracehub up`, or run `django-admin migrate --settings tracehub.settings`.",
+        )
+    return Finding("migrations", "all applied")
+
+
+def _worker() -> Finding:
+    from tracehub.digest.models import Heartbeat
+
+    last = Heartbeat.objects.filter(name="digest").first()
+    if last is None:
+        return Finding("worker", "has never run", "Start `tracehub up`, or a Celery worker.")
+    age = datetime.now(UTC) - last.at
+    found = f"last run {_ago(age)}"
+    if age > LAG and running(config.data_dir()):
+        return Finding(
+            "worker", found, "Look at the lines of `worker` and `beat` in the log of up."
+        )
+    return Finding("worker", found)
+
+
+def _queue() -> Finding:
+    from tracehub.traces.models import Arrival
+
+    waiting = Arrival.objects.exclude(dirty_seq=None)
+    oldest = waiting.order_by("dirty_at").values_list("dirty_at", flat=True).first()
+    if oldest is None:
+        return Finding("queue", "empty")
+    age = datetime.now(UTC) - oldest
+    found = f"{waiting.count()} traces to process, the oldest came {_ago(age)}"
+    if age > LAG:
+        return Finding("queue", found, "Start more workers: `tracehub up --workers 2`.")
+    return Finding("queue", found)
+
+
+def _parked() -> Finding:
+    from tracehub.traces.models import Parked
+
+    newest = Parked.objects.order_by("-pk").first()
+    if newest is None:
+        return Finding("parked", "no trace failed to be processed")
+    return Finding(
+        "parked",
+        f"{Parked.objects.count()} traces, for example {newest.trace_id}: {newest.error[:200]}",
+        "Report it with the message above; the traces are kept and show without signals.",
+    )
+
+
+def _partitions() -> Finding:
+    from tracehub.traces import partitions
+
+    days = sorted({part.day for part in partitions.existing()})
+    size = sum(part.size for part in partitions.existing()) / 1e6
+    today = datetime.now(UTC).date()
+    if not days or days[-1] < today + timedelta(days=1):
+        found = f"the last is of {days[-1]}" if days else "none"
+        return Finding(
+            "partitions", found, "Run `tracehub prune`, which makes them, and check beat."
+        )
+    return Finding("partitions", f"{days[0]} to {days[-1]}, {size:.1f} MB")
+
+
+def _disk() -> Finding:
+    from django.conf import settings
+
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    free, total = usage.free / 1e9, usage.total / 1e9
+    found = f"{free:.1f} of {total:.1f} GB free"
+    if usage.free < 2 * settings.MIN_FREE_MB * 1_000_000:
+        return Finding(
+            "disk",
+            found,
+            f"Free some, or lower TRACEHUB_RETENTION_DAYS and run `tracehub prune`: below "
+            f"{settings.MIN_FREE_MB} MB ingestion answers 503.",
+        )
+    return Finding("disk", found)
+
+
+def _ago(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}s ago"
+    return f"{seconds} s ago"
