@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tracehub.web import metrics, shell, traces
+from tracehub.web import evals, metrics, panel, shell, trace, traces
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
@@ -12,4 +12,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.account.urls")),
     path("<slug:slug>/traces", traces.trace_list, name="traces"),
     path("<slug:slug>/metrics", metrics.page, name="metrics"),
+    path("<slug:slug>/traces/<str:trace_id>", trace.trace_page, name="trace"),
+    path("<slug:slug>/traces/<str:trace_id>/json", trace.trace_json, name="trace_json"),
+    path("<slug:slug>/traces/<str:trace_id>/review", panel.submit, name="trace_review"),
+    path("<slug:slug>/reviews/<int:review_id>/withdraw", panel.withdraw, name="review_withdraw"),
+    path("<slug:slug>/evals", evals.set_list, name="evals"),
+    path("<slug:slug>/evals/<slug:set_slug>", evals.set_page, name="evals_set"),
+    path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),
+    path("<slug:slug>/evals/<slug:set_slug>/export", evals.export, name="evals_export"),
+    path("<slug:slug>/evals/<slug:set_slug>/cases/<str:case_id>", evals.case_page, name="evals_case"),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/cases/<str:case_id>/remove",
+        evals.remove,
+        name="evals_remove",
+    ),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/cases/<str:case_id>/restore",
+        evals.restore,
+        name="evals_restore",
+    ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,5 +157,5 @@ def test_every_span_is_shown_once_whatever_its_parent(parents):
     spans = [span(n, parent, start=n) for n, parent in enumerate(parents)]
     rows = tree.rows(tree.build(spans))
     assert sorted(names(rows)) == sorted(s.name for s in spans)
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         assert after.level <= before.level + 1

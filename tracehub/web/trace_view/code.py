@@ -43,6 +43,7 @@ class Line:
 
     pieces: list[Piece]
     notes: list[Note] = field(default_factory=list)
+    first_error: bool = False  # of the page: where the jump to the error lands
 
     @property
     def tone(self) -> str:

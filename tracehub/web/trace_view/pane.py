@@ -75,6 +75,18 @@ class Block:
     open: bool = True
 
     @property
+    def length(self) -> int:
+        """Characters of the whole text, the folded ones too."""
+        return len(self.text.text) + self.text.hidden if self.text else 0
+
+    @property
+    def contract(self) -> str:
+        """The contract that the first note with one names."""
+        lines = self.code.lines if self.code else []
+        notes = [note for line in lines for note in line.notes]
+        return next((note.contract for note in notes if note.contract), "")
+
+    @property
     def errors(self) -> int:
         return len(self.notes) + (self.code.errors if self.code else 0)
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from tracehub.core.trace import Span
+from tracehub.web.trace_view.text import visible
 
 T = TypeVar("T", int, Decimal)
 
@@ -83,6 +84,16 @@ class Row:
     descendants: int = 0
     expanded: bool | None = None  # None: has no children
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        return visible(self.span.name) if self.span else ""
+
+    @property
+    def error_word(self) -> str:
+        """A short error type or status (`503`, `TimeoutError`) to stand beside the name."""
+        word = (self.span.error_type or "") if self.span else ""
+        return visible(word.rsplit(".", 1)[-1])[:24]
 
 
 def build(spans: Sequence[Span], failed: Collection[str] = ()) -> Tree:

@@ -1,0 +1,112 @@
+// The verdict panel: severity by brackets, submit by command and Enter, and a draft that survives
+// a lost connection. What was typed stays in this browser until the server has taken it.
+
+import { on } from "tracehub/keys";
+import { problem } from "tracehub/shell";
+
+const PREFIX = "tracehub:verdict:";
+const KEEP_MS = 7 * 86_400_000;
+const FIELDS = ["verdict", "modes", "new_mode", "severity", "note", "corrected", "promote", "eval_set", "new_set", "kind", "submission"];
+
+const form = () => document.querySelector("form[data-verdict]");
+const key = () => PREFIX + form().dataset.draft;
+
+function read(from) {
+  const data = new FormData(from);
+  return Object.fromEntries(FIELDS.map((name) => [name, data.getAll(name)]));
+}
+
+function keep() {
+  localStorage.setItem(key(), JSON.stringify({ at: Date.now(), values: read(form()) }));
+}
+
+function forget() {
+  localStorage.removeItem(key());
+  document.querySelector("[data-kept]").hidden = true;
+}
+
+function fill(to, values) {
+  for (const field of to.elements) {
+    const kept = values[field.name];
+    if (!FIELDS.includes(field.name) || !Array.isArray(kept)) continue;
+    if (field.type === "radio" || field.type === "checkbox") field.checked = kept.includes(field.value);
+    else field.value = kept[0] ?? "";
+    if (field.value && field.closest("details") && field.type !== "checkbox") field.closest("details").open = true;
+  }
+}
+
+function restore() {
+  for (const name of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX))) {
+    const kept = JSON.parse(localStorage.getItem(name));
+    if (Date.now() - kept.at > KEEP_MS) localStorage.removeItem(name);
+    else if (name === key()) {
+      fill(form(), kept.values);
+      document.querySelector("[data-kept]").hidden = false;
+    }
+  }
+}
+
+function show() {
+  const from = form();
+  const chosen = from.querySelectorAll('[name="modes"]:checked').length;
+  from.querySelector("[data-chosen]").textContent = chosen ? `${chosen} chosen` : "";
+  const promoted = from.elements.promote.checked;
+  for (const element of [from.elements.eval_set, from.querySelector("[data-kinds]").closest("fieldset")]) element.hidden = !promoted;
+  from.elements.new_set.hidden = !promoted || from.elements.eval_set.value !== "+";
+  for (const button of from.querySelectorAll("[data-start-from]")) button.hidden = false;
+}
+
+function step(by) {
+  return () => {
+    const choices = [...form().querySelectorAll("[data-severity] input")];
+    const at = choices.findIndex((choice) => choice.checked);
+    choices[Math.min(choices.length - 1, Math.max(0, at + by))].click();
+  };
+}
+
+function start() {
+  restore();
+  show();
+}
+
+document.addEventListener("input", (event) => {
+  if (!event.target.closest("form[data-verdict]")) return;
+  if (event.target.name === "verdict" && form().elements.kind.value !== "risky_edge" && form().elements.kind.value !== "format") {
+    form().elements.kind.value = event.target.value === "pass" ? "success" : "known_failure";
+  }
+  show();
+  keep();
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-discard]")) {
+    forget();
+    form().reset();
+    show();
+  }
+  const from = event.target.closest("[data-start-from]");
+  if (from) {
+    form().elements.corrected.value = JSON.parse(document.getElementById(from.dataset.startFrom).textContent);
+    keep();
+  }
+});
+on("[", step(-1));
+on("]", step(1));
+on("Mod+Enter", () => form().requestSubmit(form().querySelector("[data-submit]")));
+
+const ours = (event) => event.detail.ctx?.sourceElement === form();
+function lost(event) {
+  if (!ours(event) || event.detail.ctx.response?.status === 422) return;
+  keep();
+  const status = event.detail.ctx.response?.status;
+  const title = status && status < 500 ? "Your verdict was not taken" : "The server did not answer";
+  problem(title, "Your verdict and note are kept in this browser.", () => form().requestSubmit());
+}
+document.addEventListener("htmx:error", lost);
+document.addEventListener("htmx:response:error", lost);
+document.addEventListener("htmx:after:request", (event) => {
+  if (ours(event) && event.detail.ctx.response?.status === 204) forget();
+});
+document.addEventListener("htmx:after:swap", (event) => {
+  if (form() && document.getElementById("review")?.contains(form()) && event.detail.ctx?.target?.id === "review") show();
+});
+start();

@@ -1,0 +1,1 @@
+"""What people type, checked: one small form per POST."""

@@ -1,0 +1,235 @@
+"""The verdict panel of the trace page: what it shows, and the verdicts sent from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from tracehub.core import promotion
+from tracehub.evals import actions as evals
+from tracehub.evals import querysets as eval_sets
+from tracehub.evals.models import Case, CaseKind, EvalSet
+from tracehub.projects.actions import ActionError
+from tracehub.projects.models import Project, Role, User
+from tracehub.review import actions
+from tracehub.review import querysets as reviews
+from tracehub.review.models import FailureMode, Review
+from tracehub.traces.reading import LoadedTrace
+from tracehub.web import marks, permissions, shell
+from tracehub.web.forms.review import NEW_SET, ReviewForm
+from tracehub.web.loading import trace_or_404
+
+KEYS = {"fail": "f", "pass": "p", "unsure": "u"}
+RECORDED_AT_MOST = 100_000  # characters of the output that the correction may start from
+FIELDS = {"failure_modes": "modes", "name": "new_mode", "slug": "new_mode", "severity": "severity"}
+
+
+def context(
+    request: HttpRequest,
+    loaded: LoadedTrace,
+    page: dict[str, Any],
+    form: ReviewForm | None = None,
+) -> dict[str, Any]:
+    """Return what the panel shows. `page` is the context around it; viewers get no form."""
+    project = loaded.project
+    trace_id = UUID(hex=loaded.summary.trace_id)
+    given = reviews.of_trace(project, trace_id)
+    shown: dict[str, Any] = {
+        "reviews": given,
+        "cases": list(eval_sets.of_trace(project, trace_id)[:20]),
+    }
+    role = getattr(request, "role", None)
+    if not permissions.allows(role, Role.REVIEWER):
+        return shown
+    sets = _sets(project)
+    form = form or ReviewForm(project, initial=_initial(request, given, sets))
+    return shown | {
+        "form": form,
+        "review_url": reverse("trace_review", args=[project.slug, loaded.summary.trace_id]),
+        "modes": _modes(project),
+        "chosen_modes": form["modes"].value() or [],
+        "eval_sets": sets,
+        "kinds": CaseKind.choices,
+        "verdict_choices": [(v, mark, KEYS[v]) for v, mark in marks.VERDICTS.items()],
+        "recorded": _recorded(loaded),
+    }
+
+
+@require_POST
+def submit(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
+    """Take a verdict, promote the trace when asked, and go on to the next trace.
+
+    What was wrong comes back as the panel, with 422; htmx swaps it, a plain form gets the page.
+    """
+    project = permissions.project_for(request, slug, Role.REVIEWER)
+    loaded = trace_or_404(project, trace_id)
+    form = ReviewForm(project, request.POST)
+    if not form.is_valid() or not (done := _take(request, loaded, form)):
+        return _refused(request, loaded, form)
+    review, case = done
+    said = f"Marked as {review.get_verdict_display().lower()}"
+    if case is not None:
+        said += f", kept as {case.case_id} of {case.eval_set.name}"
+    undo = reverse("review_withdraw", args=[slug, review.pk])
+    shell.toast(request, said, undo=f"{undo}?case={case.pk}" if case is not None else undo)
+    return _go(request, _ours(request, "next", reverse("trace", args=[slug, trace_id])))
+
+
+@require_POST
+def withdraw(request: HttpRequest, slug: str, review_id: int) -> HttpResponse:
+    """Take back an own review (admins: any), and the case that was made with it."""
+    project = permissions.project_for(request, slug, Role.REVIEWER)
+    review = get_object_or_404(Review, project=project, pk=review_id)
+    role = getattr(request, "role", None)
+    if review.author_id != request.user.pk and not permissions.allows(role, Role.ADMIN):
+        raise Http404("There is no such review of yours.")
+    case_id = request.GET.get("case", "")
+    with transaction.atomic():
+        if review.withdrawn_at is None:
+            actions.withdraw(review)
+        case = Case.objects.filter(
+            project=project,
+            pk=int(case_id) if re.fullmatch("[0-9]{1,15}", case_id) else None,
+            source_trace_id=review.trace_id,
+            removed_in=None,
+        ).first()
+        if case is not None:
+            evals.remove_case(case.eval_set, case.number)
+    shell.toast(request, "Taken back")
+    return HttpResponseRedirect(reverse("trace", args=[slug, review.trace_id.hex]))
+
+
+def _take(
+    request: HttpRequest, loaded: LoadedTrace, form: ReviewForm
+) -> tuple[Review, Case | None] | None:
+    """Do all that the form asks, or nothing: then the form says why."""
+    try:
+        with transaction.atomic():
+            return _write(request, loaded, form)
+    except ActionError as error:
+        form.add_error(FIELDS.get(error.field or ""), str(error))
+        return None
+
+
+def _write(
+    request: HttpRequest, loaded: LoadedTrace, form: ReviewForm
+) -> tuple[Review, Case | None]:
+    project, data = loaded.project, form.cleaned_data
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 project_for let nobody else in
+    chosen = list(data["modes"])
+    if data["new_mode"].strip():
+        mode, _ = actions.create_mode(project, data["new_mode"], by=user)
+        chosen.append(mode.slug)
+    corrected, output = form.corrected_output()
+    extra = {"corrected_output": output} if corrected else {}
+    review, is_new = actions.submit_review(
+        project,
+        UUID(hex=loaded.summary.trace_id),
+        data["verdict"],
+        author=user,
+        modes=chosen,
+        severity=data["severity"],
+        note=data["note"],
+        submission=data["submission"],
+        **extra,
+    )
+    if not data["promote"]:
+        return review, None
+    if data["eval_set"] in ("", NEW_SET):
+        eval_set, _ = evals.create_set(project, data["new_set"])
+    else:
+        eval_set = EvalSet.objects.filter(project=project, slug=data["eval_set"]).first()
+        if eval_set is None:
+            raise ActionError("This project has no such eval set. Choose another.", "eval_set")
+    case, _ = evals.promote_trace(eval_set, loaded, kind=data["kind"])
+    return review, case if is_new else None
+
+
+def _refused(request: HttpRequest, loaded: LoadedTrace, form: ReviewForm) -> HttpResponse:
+    slug, trace_id = loaded.project.slug, loaded.summary.trace_id
+    here = _ours(request, "here", reverse("trace", args=[slug, trace_id]))
+    following = _ours(request, "next", "")
+    page = {
+        "trace": {"trace_id": trace_id},
+        "here_url": here,
+        "next_url": "" if following == here else following,
+    }
+    shown = page | context(request, loaded, page, form)
+    if request.headers.get("HX-Request") == "true":
+        return render(request, "trace/review.html", shown, status=422)
+    return render(request, "trace/review_page.html", shown, status=422)
+
+
+def _go(request: HttpRequest, url: str) -> HttpResponse:
+    if request.headers.get("HX-Request") != "true":
+        return HttpResponseRedirect(url)
+    return HttpResponse(status=204, headers={"HX-Redirect": url})
+
+
+def _ours(request: HttpRequest, field: str, otherwise: str) -> str:
+    """Return a URL of the form if it stays on this host."""
+    url = request.POST.get(field, "")
+    safe = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if safe else otherwise
+
+
+def _initial(request: HttpRequest, given: list[Review], sets: list[EvalSet]) -> dict[str, Any]:
+    """Start from the person's own newest review, if there is one."""
+    initial: dict[str, Any] = {
+        "submission": ReviewForm.new_submission(),
+        "kind": CaseKind.KNOWN_FAILURE,
+        "eval_set": sets[0].slug if sets else NEW_SET,
+    }
+    mine = next((r for r in given if r.author_id == request.user.pk), None)
+    if mine is None:
+        return initial
+    correction = mine.corrected_output if mine.has_correction else ""
+    text = correction if isinstance(correction, str) else json.dumps(correction, indent=2)
+    return initial | {
+        "verdict": mine.verdict,
+        "modes": [mode.slug for mode in mine.modes.all()],
+        "severity": mine.severity,
+        "note": mine.note,
+        "corrected": text,
+    }
+
+
+def _modes(project: Project) -> list[FailureMode]:
+    """The project's modes with `used`: in how many reviews that stand."""
+    standing = Q(reviews__withdrawn_at=None)
+    modes = FailureMode.objects.filter(project=project, archived_at=None)
+    return list(modes.annotate(used=Count("reviews", filter=standing)))
+
+
+def _sets(project: Project) -> list[EvalSet]:
+    """The project's sets, the one changed last first, with the number of their draft."""
+    found: list[Any] = list(eval_sets.sets(project).prefetch_related(None))
+    for eval_set in found:
+        eval_set.draft_number = eval_set.newest + 1
+    found.sort(key=lambda s: s.last_changed or s.created_at, reverse=True)
+    return found
+
+
+def _recorded(loaded: LoadedTrace) -> str:
+    """The output that a correction may start from, as text; empty if none or too long."""
+    span = promotion.focus(
+        loaded.summary, loaded.spans, loaded.signals, promotion.Judgement(has_correction=True)
+    )
+    output = promotion.recorded_output(span)
+    if output is None:
+        return ""
+    text = output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
+    return text if len(text) <= RECORDED_AT_MOST else ""

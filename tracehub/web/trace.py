@@ -1,0 +1,145 @@
+"""One trace: reading it, and the fragments its page swaps. Verdicts are in `web.panel`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csp.decorators import csp_replace
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from tracehub.core.trace import Json, Span
+from tracehub.core.trace_json import span_json
+from tracehub.projects.models import Project
+from tracehub.traces import reading
+from tracehub.traces.reading import LoadedTrace
+from tracehub.web import links, panel, permissions
+from tracehub.web.loading import trace_or_404
+from tracehub.web.neighbours import Neighbours, neighbours
+from tracehub.web.trace_view.code import laid_out
+from tracehub.web.trace_view.page import TracePage, trace_facts
+from tracehub.web.trace_view.text import visible
+
+PAGE_SPANS = reading.MAX_SPANS
+# What the browser may do with JSON opened on its own: nothing.
+SANDBOX = {"default-src": ["'none'"], "sandbox": [""], "frame-ancestors": ["'none'"]}
+
+
+@require_GET
+@vary_on_headers("HX-Request", "HX-Target")
+def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
+    """The page of a trace, or only its selected span, or more rows of its tree."""
+    project = permissions.project_for(request, slug)
+    loaded = trace_or_404(project, trace_id)
+    page = _page(loaded, request.GET)
+    state = links.list_state(request.GET)
+    context = {"trace": trace_facts(loaded.summary), "keep": _keep(state)}
+    context["json_url"] = reverse("trace_json", args=[slug, loaded.summary.trace_id])
+    context["selected_id"] = page.selected.span_id if page.selected else ""
+    target = request.headers.get("HX-Target", "")
+    fragment = request.headers.get("HX-Request") == "true"
+    if fragment and page.under:
+        return render(request, "trace/rows.html", context | {"rows": page.rows()})
+    context |= page.pane_context() | {"raw": _raw(page)}
+    if fragment and target.endswith("#pane"):
+        return render(request, "trace/span.html", context)
+    context |= page.tree_context() | {"rows": page.rows(), "badges": page.badges()}
+    context |= _around(project, loaded, state) | _rest(loaded)
+    return render(request, "trace/page.html", context | panel.context(request, loaded, context))
+
+
+@require_GET
+@csp_replace(SANDBOX)
+def trace_json(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
+    """The trace, or one span of it with `?span=`, as JSON; with `raw=1` as it was received."""
+    project = permissions.project_for(request, slug)
+    loaded = trace_or_404(project, trace_id)
+    wanted = request.GET.get("span")
+    if not wanted:
+        body = loaded.as_json()
+    else:
+        span = next((s for s in loaded.spans if s.span_id == wanted), None)
+        if span is None:
+            raise Http404("The trace has no such span.")
+        body = received(span) if request.GET.get("raw") else span_json(span)
+    return JsonResponse(body, json_dumps_params={"ensure_ascii": False, "indent": 1})
+
+
+def received(span: Span) -> dict[str, Json]:
+    """Return a span as it was received: ids, attributes, events, links, resource and scope."""
+    return {
+        "trace_id": span.trace_id,
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "name": span.name,
+        "attributes": span.attributes,
+        "events": span.events,
+        "links": span.links,
+        "resource": span.resource,
+        "scope": span.scope,
+    }
+
+
+def _page(loaded: LoadedTrace, params: QueryDict) -> TracePage:
+    return TracePage(
+        loaded.summary,
+        loaded.spans,
+        loaded.signals,
+        span_id=params.get("span", ""),
+        tab=params.get("tab", ""),
+        whole=params.get("all", ""),
+        under=params.get("under", ""),
+        first=_number(params.get("first")) or 0,
+        past=_number(params.get("past")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
+def _keep(state: dict[str, str]) -> str:
+    query = links.with_query("", state)
+    return f"{query[1:]}&" if query else ""
+
+
+def _raw(page: TracePage) -> Any:
+    if page.tab != "raw" or page.selected is None:
+        return None
+    return laid_out(received(page.selected), key="raw", whole=page.whole)
+
+
+def _around(project: Project, loaded: LoadedTrace, state: dict[str, str]) -> dict[str, Any]:
+    """Where the trace stands: its list, and the traces before and after it there."""
+    beside = Neighbours()
+    if loaded.row is not None:
+        beside = neighbours(project, loaded.row, state, now=timezone.now())
+    path = reverse("traces", args=[project.slug])
+
+    def link(trace: str | None) -> str:
+        return links.with_query(f"{path}/{trace}", state) if trace else ""
+
+    return {
+        "list_path": path,
+        "list_url": links.with_query(path, state),
+        "here_url": link(loaded.summary.trace_id),
+        "previous_url": link(beside.previous),
+        "next_url": link(beside.next),
+    }
+
+
+def _rest(loaded: LoadedTrace) -> dict[str, Any]:
+    shown = [
+        {
+            "name": visible(str(score.get("name") or "feedback")),
+            "shown": visible(str(score.get("label") or score.get("value"))),
+            "comment": visible(str(score.get("comment") or "")),
+        }
+        for score in loaded.feedback[-4:]
+    ]
+    cut = len(loaded.spans) if len(loaded.spans) >= PAGE_SPANS else 0
+    return {"feedback": shown, "spans_cut": cut, "digested": loaded.row is not None}
