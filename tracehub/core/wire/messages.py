@@ -203,13 +203,11 @@ def _all_parts(content: Json) -> bool:
 
 
 KNOWN_PARTS = frozenset(
-    ("text", "image", "image_url", "input_text", "output_text", "tool_use", "tool_result")
-    + ("tool_call", "tool_call_response", "tool-call", "tool-result", "thinking", "reasoning")
-    + ("file", "input_audio", "document", "audio", "video")
+    "text image image_url input_text output_text tool_use tool_result tool_call tool_call_response "
+    "tool-call tool-result thinking reasoning file input_audio document audio video".split()
 )
 BEDROCK_PARTS = frozenset(
-    ("text", "toolUse", "toolResult", "image", "document", "video", "reasoningContent")
-    + ("cachePoint", "guardContent")
+    "text toolUse toolResult image document video reasoningContent cachePoint guardContent".split()
 )
 
 

@@ -46,7 +46,7 @@ def _reasoning(part: Part) -> Part | None:
 
 
 def _refusal(part: Part) -> Part | None:
-    return {"type": "refusal", "text": str(part.get("refusal", part.get("content", "")))}
+    return {"type": "refusal", "text": str(part.get("refusal") or part.get("text") or "")}
 
 
 def _medium(kind: str, source: Json, mime: Json = None) -> Part:
@@ -87,6 +87,8 @@ def _image_url(part: Part) -> Part | None:
 
 
 def _image(part: Part) -> Part | None:
+    if "uri" in part:
+        return part
     source = part.get("source")
     if isinstance(source, dict):  # Anthropic
         return _medium("image", source.get("url", source.get("data")), source.get("media_type"))
@@ -94,8 +96,8 @@ def _image(part: Part) -> Part | None:
     if isinstance(value, dict):  # OpenInference: image.image.url; Bedrock: source.bytes
         value = value.get("url", value.get("image", value.get("source")))
         value = value.get("url") if isinstance(value, dict) else value
-    if value is None and ("uri" in part or "content" in part):
-        value = part.get("uri", part.get("content"))
+    if value is None:
+        value = part.get("content")
     return _medium("image", value, _mime(part)) if value is not None else part
 
 

@@ -53,4 +53,4 @@ def _request(request: dict[str, Json], found: Found) -> None:
         found["model_requested"] = model
 
 
-CONVENTION = Convention("frameworks", tuple({row.key for row in ROWS}) + (ADK,), read)
+CONVENTION = Convention("frameworks", (*{row.key for row in ROWS}, ADK), read)

@@ -1,4 +1,4 @@
-"""LangSmith SDK in OTel mode. Inputs and outputs are JSON in `gen_ai.prompt`, `gen_ai.completion`."""
+"""LangSmith SDK in OTel mode: inputs and outputs are JSON in `gen_ai.prompt`, `.completion`."""
 
 from __future__ import annotations
 

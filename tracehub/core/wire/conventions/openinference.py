@@ -37,7 +37,7 @@ KINDS: dict[str, Kind] = {
     "EVALUATOR": "evaluator",
 }
 NOT_PARAMETERS = frozenset(("model", "model_name", "messages", "input", "tools", "_type"))
-FIRST_TOKEN = "First Token Stream Event"
+STREAM_BEGAN = "First Token Stream Event"
 
 
 def kind_of(value: Json) -> Kind | None:
@@ -102,7 +102,7 @@ def read(span: Attributes) -> Found:
         if parts:
             found["cost"] = sum(parts[1:], parts[0])
     for event in span.raw.events:
-        if event["name"] == FIRST_TOKEN:
+        if event["name"] == STREAM_BEGAN:
             found["ttft_ns"] = max(0, event["time_ns"] - span.raw.start_ns)
             found["streaming"] = True
             break
@@ -165,7 +165,7 @@ def _items(node: Node) -> list[Node]:
 
 
 def _message_plan(shape: Shape, prefix: str) -> list[tuple[str | None, str | None, Node]]:
-    """Per message: the key of its role, of its content, and the rest of its tree if there is any."""
+    """Per message: the key of its role, of its content, and its tree when it holds more."""
     plan = []
     for item in _items(tree(shape.under(prefix))):
         node = item.get("message") if isinstance(item, dict) else None

@@ -137,8 +137,14 @@ def _message(item: dict[str, Any], role: str) -> list[Message]:
 
 CONVENTION = Convention(
     "openllmetry",
-    ("traceloop.", "llm.request.type", "llm.usage.", "llm.is_streaming")
-    + ("gen_ai.prompt.", "gen_ai.completion."),
+    (
+        "traceloop.",
+        "llm.request.type",
+        "llm.usage.",
+        "llm.is_streaming",
+        "gen_ai.prompt.",
+        "gen_ai.completion.",
+    ),
     read,
     events=True,
 )
