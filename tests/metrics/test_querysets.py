@@ -10,13 +10,13 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection, transaction
-from psycopg import sql
 
 from tracehub.core import rollup as core
+from tracehub.core.query.parser import parse
+from tracehub.core.query.tree import Filter
 from tracehub.core.steps import RangeError
 from tracehub.core.trace import Tokens
 from tracehub.metrics import querysets, rollup
-from tracehub.metrics.querysets import Condition, RawFilter
 from tracehub.traces.models import PromptVersion, Trace
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
@@ -155,25 +155,32 @@ def test_latency_quantiles_are_within_one_percent_of_plain_sql(project, traces, 
     assert read(project, f"latency_p{p}")[""].total == pytest.approx(raw / 1e6, rel=0.0101)
 
 
-def test_conditions_on_dimensions_narrow_the_series(project, traces):
-    narrow = (Condition("cohort", ("can*",)), Condition("environment", ("none",), negated=True))
-    ((raw,),) = plain("SELECT count(*) FROM traces WHERE cohort = 'canary' AND environment <> ''")
+@pytest.mark.parametrize(
+    ("text", "condition", "rolled"),
+    [
+        ("cohort:can* -env:none", "cohort = 'canary' AND environment <> ''", True),
+        ("name:support,search -cohort:control", "cohort = 'canary'", True),
+        ("model:o4-mini", "'o4-mini' = ANY(models)", True),
+        ("prompt:refund@v12 env:none", "'refund@v12' = ANY(prompts) AND environment IS NULL", True),
+        ("prompt:refund", "true", False),
+        ("model:gpt-4o,o4-mini", "true", False),
+        ("latency:>5s is:failing", "duration_ns > 5e9 AND failing", False),
+        ("cohort:canary OR retries:2", "cohort = 'canary' OR retries = 2", False),
+    ],
+)
+def test_filters_narrow_as_plain_sql_does(project, traces, text, condition, rolled):
+    narrow = querysets.narrowed(parse(text), "")
+    assert isinstance(narrow, Filter) is not rolled
+    ((raw, cost),) = plain(f"SELECT count(*), sum(cost) FROM traces WHERE {condition}")
     assert read(project, "requests", narrow=narrow)[""].total == raw
-
-
-def test_one_model_narrows_without_counting_twice(project, traces):
-    narrow = (Condition("model", ("o4-mini",)),)
-    assert querysets.fits_rollups("", narrow)
-    assert not querysets.fits_rollups("model", narrow)
-    ((raw,),) = plain("SELECT count(*) FROM traces WHERE 'o4-mini' = ANY(models)")
-    assert read(project, "requests", narrow=narrow)[""].total == raw
+    if "model:" not in text and "prompt:" not in text:
+        assert read(project, "cost", narrow=narrow)[""].total == cost
 
 
 @pytest.mark.parametrize("group", ["", "cohort", "model", "prompt"])
 @pytest.mark.parametrize("metric", ["requests", "cost", "cost_per_success", "calls", "latency_p95"])
 def test_trace_rows_give_the_same_numbers_as_the_rollups(project, traces, group, metric):
-    every = RawFilter(sql.SQL("true"), {})
-    rolled, raw = read(project, metric, group), read(project, metric, group, narrow=every)
+    rolled, raw = read(project, metric, group), read(project, metric, group, narrow=Filter())
     assert {k: (v.total, v.values) for k, v in rolled.items()} == {
         k: (v.total, v.values) for k, v in raw.items()
     }

@@ -20,11 +20,11 @@ from tracehub.core.steps import Window
 from tracehub.core.trace import Json
 from tracehub.metrics.querysets import Marker
 
-HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 156, 12, 20, 40, 76  # px
+HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 156, 12, 20, 40, 78  # px
 LABEL_PX = 26  # a label at the end of a line: name and value
 SHOWN = 4  # lines of one chart; as many as there are series colours
 COLOURS = tuple(f"var(--series-{n})" for n in range(1, SHOWN + 1))
-LONGEST_LABEL = 13  # characters that fit beside the plot
+LONGEST_LABEL = 12  # characters that fit beside the plot
 
 Say = Callable[[Number | None], str]  # a value as the page writes it
 
@@ -35,7 +35,7 @@ class Curve:
 
     label: str
     values: Sequence[Number | None]
-    total: str
+    last: str
     colour: str = COLOURS[0]
     ink: str = "var(--ink)"
     band: Sequence[tuple[float, float] | None] | None = None
@@ -72,6 +72,7 @@ def requests_figure(
     layout["yaxis"] = _value_axis(ticks, tick) | {"domain": [0.5, 1]}
     most = max((float(value or 0) for value in requests.values), default=0) or 1
     layout["yaxis2"] = _hidden_axis(most) | {"domain": [0, 0.36]}
+    layout["xaxis"]["anchor"] = "y2"
     height = HEIGHT - TOP - BOTTOM
     layout["annotations"] += _end_labels([failing], ticks[-1], height / 2, domain="y domain")
     layout["annotations"] += _label(requests, "y2 domain", 0.5, 0)
@@ -170,6 +171,7 @@ def _time_axis(frame: Window) -> dict[str, Any]:
         "fixedrange": True,
         "showline": True,
         "linecolor": "var(--line-2)",
+        "ticklabelstandoff": 3,
         "hoverformat": "%-d %b %H:%M UTC",
         "showspikes": False,
     }
@@ -184,6 +186,7 @@ def _value_axis(ticks: list[float], tick: Say) -> dict[str, Any]:
         "range": [0, ticks[-1]],
         "tickvals": ticks,
         "ticktext": [tick(each) for each in ticks],
+        "ticklabelstandoff": 6,
         "gridcolor": "var(--line)",
         "zeroline": True,
         "zerolinecolor": "var(--line-2)",
@@ -251,7 +254,7 @@ def _marker_name(marker: Marker, frame: Window, markers: Sequence[Marker]) -> di
         "yanchor": "top",
         "xanchor": "right" if late else "left",
         "xshift": -2 if late else 2,
-        "yshift": 6,
+        "yshift": 8,
         "showarrow": False,
         "font": _FONT,
     }
@@ -299,7 +302,7 @@ def _label(curve: Curve, domain: str, y: float, shift: float) -> list[dict[str, 
         "showarrow": False,
     }
     name = {"text": escape(_short(curve.label), quote=False), "yshift": shift + 6}
-    value = {"text": escape(curve.total, quote=False), "yshift": shift - 6}
+    value = {"text": escape(curve.last, quote=False), "yshift": shift - 6}
     return [
         {**shared, **name, "font": {"size": 11, "color": curve.ink}},
         {**shared, **value, "font": _FONT},

@@ -17,34 +17,24 @@ from psycopg import sql
 
 from tracehub.core import metrics, rollup
 from tracehub.core.metrics import Metric, Sums
+from tracehub.core.query.tree import Filter, Pattern
+from tracehub.core.series_filter import Condition, conditions
 from tracehub.core.steps import ORIGIN, Window, window
 from tracehub.core.trace import Json
 from tracehub.projects.models import Project
+from tracehub.traces import filter_sql
+from tracehub.traces.filter_sql import like
 from tracehub.traces.models import PromptVersion
 
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One term on a dimension: any of the patterns, in which `*` stands for anything."""
-
-    column: str  # name, environment, cohort, release, model, prompt
-    patterns: tuple[str, ...]
-    negated: bool = False
-
-    @property
-    def exact(self) -> bool:
-        return len(self.patterns) == 1 and "*" not in self.patterns[0] and not self.negated
+Narrow = Sequence[Condition] | Filter  # what the series answer, or a filter on the traces
 
 
-@dataclass(frozen=True, slots=True)
-class RawFilter:
-    """A condition on the rows of `traces t`, for what the series do not tell apart."""
-
-    where: sql.Composable
-    params: Mapping[str, Any]
+def narrowed(wanted: Filter, group: str) -> Narrow:
+    """Return how to read a filter: from the series where they answer it, else from the traces."""
+    found = conditions(wanted, group)
+    return wanted if found is None else found
 
 
-Narrow = Sequence[Condition] | RawFilter
 Groups = dict[str, dict[datetime, Sums]]  # group -> start of step -> sums
 
 
@@ -112,21 +102,9 @@ def _source(project: Project, frame: Window, group: str, narrow: Narrow) -> _Sou
         "origin": ORIGIN,
         "resolution": frame.resolution,
     }
-    if isinstance(narrow, RawFilter):
+    if isinstance(narrow, Filter):
         return _raw(frame, group, narrow, params)
     return _rolled(group, narrow, params)
-
-
-def fits_rollups(group: str, narrow: Sequence[Condition]) -> bool:
-    """Tell whether the series answer these conditions exactly.
-
-    They do for names, environments, cohorts and releases, and for one model or one prompt version
-    that is not grouped by: a trace would count twice in two models.
-    """
-    shared = [each for each in narrow if each.column in ("model", "prompt")]
-    if not shared:
-        return True
-    return len(shared) == 1 and shared[0].exact and group not in ("model", "prompt")
 
 
 # Rollups by their key (project, resolution, bucket); deltas of the last second by a scan. At
@@ -157,15 +135,17 @@ WHERE s.project_id = %(project)s AND s.minute >= %(start)s AND s.minute < %(end)
 def _rolled(group: str, narrow: Sequence[Condition], params: dict[str, Any]) -> _Source:
     axis, column = metrics.GROUPS[group]
     for each in narrow:
-        if each.column in ("model", "prompt"):
+        if each.shared:
             axis = each.column
         elif axis == "all":
             axis = ""
     terms: list[sql.Composable] = [sql.SQL("s.axis = %(axis)s")]
     values = {**params, "axis": axis}
     for number, each in enumerate(narrow):
-        name = "value" if each.column in ("model", "prompt") else each.column
-        values[f"patterns_{number}"] = [_like(pattern) for pattern in each.patterns]
+        name = "value" if each.shared else each.column
+        values[f"patterns_{number}"] = [
+            like(value.parts) if isinstance(value, Pattern) else "" for value in each.values
+        ]
         terms.append(_term(sql.Identifier("s", name), number, each.negated))
     where = sql.SQL(" AND ").join(terms)
     grp: sql.Composable = sql.Identifier("s", column) if group else sql.SQL("''")
@@ -187,23 +167,18 @@ def _term(column: sql.Composable, number: int, negated: bool) -> sql.Composed:
     return sql.SQL("{}{} LIKE ANY({})").format(word, column, name)
 
 
-def _like(pattern: str) -> str:
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return "" if pattern == "none" else escaped.replace("*", "%")
-
-
 # Trace rows of the partitions that can hold the range; each reads its contribution.
 _RAW = """
-SELECT {group} AS grp, t.started_at AS at, {columns} FROM traces t {join}
-WHERE t.project_id = %(project)s AND t.day >= %(first_day)s
-  AND t.started_at >= %(start)s AND t.started_at < %(end)s AND ({where})
+SELECT {group} AS grp, traces.started_at AS at, {columns} FROM traces {join}
+WHERE traces.project_id = %(project)s AND traces.day >= %(first_day)s
+  AND traces.started_at >= %(start)s AND traces.started_at < %(end)s AND ({where})
 """
 _RAW_BUCKETS = """
-SELECT {group} AS grp, t.started_at AS at, (b->>0)::smallint AS measure,
+SELECT {group} AS grp, traces.started_at AS at, (b->>0)::smallint AS measure,
     (b->>1)::smallint AS index, 1 AS count
-FROM traces t {join} CROSS JOIN jsonb_array_elements(t.contribution->'buckets') AS b
-WHERE t.project_id = %(project)s AND t.day >= %(first_day)s
-  AND t.started_at >= %(start)s AND t.started_at < %(end)s
+FROM traces {join} CROSS JOIN jsonb_array_elements(traces.contribution->'buckets') AS b
+WHERE traces.project_id = %(project)s AND traces.day >= %(first_day)s
+  AND traces.started_at >= %(start)s AND traces.started_at < %(end)s
   AND (b->>0)::smallint = ANY(%(measures)s::smallint[]) AND ({where})
 """
 _DIMENSIONS = {"name": 0, "environment": 1, "cohort": 2, "release": 3}
@@ -215,18 +190,21 @@ _WHOLE = {
 }
 
 
-def _raw(frame: Window, group: str, narrow: RawFilter, params: dict[str, Any]) -> _Source:
+def _raw(frame: Window, group: str, narrow: Filter, params: dict[str, Any]) -> _Source:
     axis, column = metrics.GROUPS[group]
     join: sql.Composable = sql.SQL("")
     grp: sql.Composable = sql.SQL("''")
     if axis in ("model", "prompt"):
         kept = sql.Literal(f"{axis}s")
-        join = sql.SQL("CROSS JOIN jsonb_each(t.contribution->{}) AS s (label, share)").format(kept)
+        join = sql.SQL("CROSS JOIN jsonb_each(traces.contribution->{}) AS s (label, share)").format(
+            kept
+        )
         grp = sql.SQL("s.label")
     elif group:
-        grp = sql.SQL("t.contribution->'dims'->>{}").format(sql.Literal(_DIMENSIONS[column]))
-    values = {**params, **narrow.params, "first_day": (frame.start - timedelta(days=1)).date()}
-    parts = {"group": grp, "join": join, "where": narrow.where}
+        grp = sql.SQL("traces.contribution->'dims'->>{}").format(sql.Literal(_DIMENSIONS[column]))
+    where, filters = _named(*filter_sql.where(narrow))
+    values = {**params, **filters, "first_day": (frame.start - timedelta(days=1)).date()}
+    parts = {"group": grp, "join": join, "where": where}
 
     def sums(names: list[str]) -> sql.Composable:
         columns = [_raw_column(name, bool(axis in ("model", "prompt"))) for name in names]
@@ -235,17 +213,26 @@ def _raw(frame: Window, group: str, narrow: RawFilter, params: dict[str, Any]) -
     return _Source(values, sums, sql.SQL(_RAW_BUCKETS).format(**parts))
 
 
+def _named(condition: str, given: list[Any]) -> tuple[sql.Composable, dict[str, Any]]:
+    """Give the parameters of a filter names: the statement around it has named ones."""
+    pieces = condition.split("%s")
+    names = [f"filter_{number}" for number in range(len(given))]
+    named = "".join(f"{piece}%({name})s" for piece, name in zip(pieces, names, strict=False))
+    return sql.SQL(named + pieces[-1]), dict(zip(names, given, strict=True))
+
+
 def _raw_column(name: str, shared: bool) -> sql.Composed:
     """Return a counter out of a trace's contribution; costs become dollars."""
     if shared and name in _SHARES:
         value = sql.SQL("(s.share->>{})::numeric").format(sql.Literal(_SHARES[name]))
     elif name == "calls":
         value = sql.SQL(
-            "(SELECT sum((v->>0)::numeric) FROM jsonb_each(t.contribution->'models') AS m (k, v))"
+            "(SELECT sum((v->>0)::numeric)"
+            " FROM jsonb_each(traces.contribution->'models') AS m (k, v))"
         ).format()
     else:
         key = sql.Literal(_WHOLE.get(name, name))
-        value = sql.SQL("(t.contribution->'all'->>{})::numeric").format(key)
+        value = sql.SQL("(traces.contribution->'all'->>{})::numeric").format(key)
     scale = sql.SQL(" * 1e-10" if name in rollup.MONEY else "")
     return sql.SQL("coalesce({}, 0){} AS {}").format(value, scale, sql.Identifier(name))
 

@@ -167,7 +167,7 @@ def _whole(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker])
     steps = found.get("", {})
     lines = {name: line(METRICS[name], "", frame, steps) for name in _names(spec)}
     headline = METRICS[spec.headline]
-    curves = [_curve(drawn, lines[drawn.metric]) for drawn in spec.lines]
+    curves = [_curve(drawn, lines[drawn.metric], frame) for drawn in spec.lines]
     parts = {"say": lambda v: say(headline, v), "tick": lambda v: tick(headline, v)}
     if spec.key == "requests":
         figure = charts.requests_figure(frame, curves[0], curves[1], markers, **parts)
@@ -202,13 +202,13 @@ def _grouped(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker
     lines = [line(metric, label, frame, steps) for label, steps in by_requests(found)]
     inks = ("var(--ink)", _2, _3, _QUIET)
     curves = [
-        Curve(name_of(each.group), each.values, say(metric, each.total), colour, ink)
+        Curve(name_of(each.group), each.values, say(metric, _last(each.values)), colour, ink)
         for each, colour, ink in zip(lines, charts.COLOURS, inks, strict=False)
     ]
     whole = Sums()
     for each in lines:
         whole.add(each.sums)
-    title = metric.title if spec.key != "requests" else "Failing rate"
+    title = spec.title if spec.key == "tokens" else metric.title
     more = len(lines) - len(curves)
     note = f"{len(curves)} of {len(lines)} drawn" if more > 0 else ""
     stat = say(metric, metric.value(whole))
@@ -230,14 +230,33 @@ def name_of(group: str) -> str:
     return group or "none"
 
 
-def _curve(drawn: _Drawn, found: Line) -> Curve:
+def _curve(drawn: _Drawn, found: Line, frame: Window) -> Curve:
     metric = METRICS[drawn.metric]
-    total, band = say(metric, found.total), None
+    last, band = say(metric, _last(found.values)), None
     if drawn.metric == "review_fail_rate":
         band = [metric.interval(sums) for sums in found.steps]
-        if bounds := metric.interval(found.sums):
-            total = f"{total} ± {(bounds[1] - bounds[0]) * 50:.1f}"
-    return Curve(drawn.label, found.values, total, drawn.colour, drawn.ink, band)
+        known = [bounds for bounds in band if bounds]
+        if known:
+            last = f"{last} ± {(known[-1][1] - known[-1][0]) * 50:.1f}"
+    if drawn.metric == "requests":
+        last = f"{last} / {_step(frame)}"
+    return Curve(drawn.label, found.values, last, drawn.colour, drawn.ink, band)
+
+
+def _last(values: Sequence[Number | None]) -> Number | None:
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def _step(frame: Window) -> str:
+    """Write the step in its unit.
+
+    >>> _step(Window(datetime.min, datetime.max, timedelta(hours=6), 3600))
+    '6 h'
+    """
+    for unit, name in ((86400, "d"), (3600, "h")):
+        if frame.step.total_seconds() % unit == 0:
+            return f"{frame.step.total_seconds() / unit:.0f} {name}"
+    return f"{frame.step.total_seconds() / 60:.0f} min"
 
 
 def _stat_label(spec: _Spec, frame: Window, sums: Sums) -> str:
@@ -276,8 +295,8 @@ def _change(
         return f"{sign}{copy.duration(abs(float(new) - float(old)))} {since}", "neutral"
     if not old:
         return "", "neutral"
-    percent = f"{(float(new) / float(old) - 1) * 100:+.0f}%".replace("-", copy.MINUS)
-    return f"{percent} {since}", "neutral"
+    percent = round((float(new) / float(old) - 1) * 100)
+    return f"{percent:+d}% {since}".replace("-", copy.MINUS) if percent else "", "neutral"
 
 
 def _verdict(metric: Metric, before: Sums, after: Sums) -> str:
@@ -290,18 +309,12 @@ def _verdict(metric: Metric, before: Sums, after: Sums) -> str:
 
 
 def _about(title: str, stat: str, note: str, curves: Sequence[Curve]) -> str:
-    ends = ", ".join(f"{curve.label} {curve.total}" for curve in curves)
+    ends = "At the end: " + ", ".join(f"{curve.label} {curve.last}" for curve in curves)
     return ". ".join(part for part in (title, stat, note, ends) if part) + "."
 
 
 def _clock(mark: datetime, frame: Window) -> str:
     return mark.strftime("%Y-%m-%d" if frame.step >= timedelta(days=1) else "%Y-%m-%d %H:%M")
-
-
-def summed(found: Groups) -> int:
-    """Return the number of requests that the page is about, the busiest group for groups."""
-    totals = [sum(int(s["requests"]) for s in steps.values()) for steps in found.values()]
-    return max(totals, default=0)
 
 
 def counts_twice(group: str) -> bool:

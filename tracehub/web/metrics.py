@@ -12,10 +12,15 @@ from django.views.decorators.http import require_GET
 
 from tracehub.core import metrics
 from tracehub.core.metrics import MetricError
+from tracehub.core.query.errors import FilterError
+from tracehub.core.query.parser import parse
+from tracehub.core.query.tree import Filter
 from tracehub.core.steps import RangeError, Window, window
 from tracehub.core.times import TimeError, parse_range
 from tracehub.metrics import querysets
+from tracehub.metrics.querysets import Narrow
 from tracehub.projects.models import Project
+from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import metric_panels, permissions
 
 GROUPS = (
@@ -34,6 +39,7 @@ RANGES = (
     ("90d", "Last 90 days"),
 )
 DEFAULT = timedelta(hours=24)
+READ_SECONDS = 5.0  # a filter that the rollups cannot answer reads every trace of the range
 
 
 @require_GET
@@ -44,7 +50,9 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     problems: list[str] = []
     group = _group(request, problems)
     frame = _frame(request, now, problems)
-    context = _charts(project, frame, group) | {
+    narrow = _narrow(request, group, problems)
+    context = _charts(project, frame, group, narrow) | {
+        "q": request.GET.get("q", ""),
         "problems": problems,
         "group": group,
         "groups": GROUPS,
@@ -55,19 +63,25 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "metrics/page.html", context, status=400 if problems else 200)
 
 
-def _charts(project: Project, frame: Window, group: str) -> dict[str, Any]:
-    found = querysets.read(
-        project,
-        frame,
-        group=group,
-        counters=metric_panels.COUNTERS,
-        measures=metric_panels.MEASURES,
-    )
+def _charts(project: Project, frame: Window, group: str, narrow: Narrow) -> dict[str, Any]:
+    try:
+        with bounded(READ_SECONDS):
+            found = querysets.read(
+                project,
+                frame,
+                group=group,
+                counters=metric_panels.COUNTERS,
+                measures=metric_panels.MEASURES,
+                narrow=narrow,
+            )
+    except TooSlow:
+        return {"too_slow": True}
     markers = querysets.version_markers(project, frame)
     panels = metric_panels.build(frame, found, group, markers) if found else []
     return {
         "panels": panels,
         "figures": {panel.key: panel.figure for panel in panels},
+        "from_traces": isinstance(narrow, Filter),
         "twice": metric_panels.counts_twice(group),
         "step_ms": int(frame.step.total_seconds() * 1000),
     }
@@ -79,6 +93,14 @@ def _group(request: HttpRequest, problems: list[str]) -> str:
     except MetricError as error:
         problems.append(str(error))
         return ""
+
+
+def _narrow(request: HttpRequest, group: str, problems: list[str]) -> Narrow:
+    try:
+        return querysets.narrowed(parse(request.GET.get("q", "")), group)
+    except FilterError as error:
+        problems.append(str(error))
+        return ()
 
 
 def _frame(request: HttpRequest, now: datetime, problems: list[str]) -> Window:
