@@ -31,7 +31,13 @@ from tracehub.web.loading import trace_or_404
 
 KEYS = {"fail": "f", "pass": "p", "unsure": "u"}
 RECORDED_AT_MOST = 100_000  # characters of the output that the correction may start from
-FIELDS = {"failure_modes": "modes", "name": "new_mode", "slug": "new_mode", "severity": "severity"}
+FIELDS = {
+    "failure_modes": "modes",
+    "name": "new_mode",
+    "slug": "new_mode",
+    "severity": "severity",
+    "eval_set": "eval_set",
+}
 
 
 def context(
@@ -99,7 +105,7 @@ def withdraw(request: HttpRequest, slug: str, review_id: int) -> HttpResponse:
             actions.withdraw(review)
         case = Case.objects.filter(
             project=project,
-            pk=int(case_id) if re.fullmatch("[0-9]{1,15}", case_id) else None,
+            pk=int(case_id) if re.fullmatch("[0-9]{1,15}", case_id) else 0,
             source_trace_id=review.trace_id,
             removed_in=None,
         ).first()
@@ -147,12 +153,13 @@ def _write(
     if not data["promote"]:
         return review, None
     if data["eval_set"] in ("", NEW_SET):
-        eval_set, _ = evals.create_set(project, data["new_set"])
+        chosen_set, _ = evals.create_set(project, data["new_set"])
     else:
-        eval_set = EvalSet.objects.filter(project=project, slug=data["eval_set"]).first()
-        if eval_set is None:
+        found = EvalSet.objects.filter(project=project, slug=data["eval_set"]).first()
+        if found is None:
             raise ActionError("This project has no such eval set. Choose another.", "eval_set")
-    case, _ = evals.promote_trace(eval_set, loaded, kind=data["kind"])
+        chosen_set = found
+    case, _ = evals.promote_trace(chosen_set, loaded, kind=data["kind"])
     return review, case if is_new else None
 
 

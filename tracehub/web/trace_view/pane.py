@@ -265,18 +265,27 @@ def _call(
 ) -> Block:
     block = Block("call", "Tool call", visible(str(call.get("name") or "tool"))[:200])
     block.arguments = reader.code(call.get("arguments", {}), f"{key}a")
-    if answer is not None:
-        text, block.chips, _ = _parts(answer.get("content"))
-        value, is_json = parsed(text)
-        if is_json:
-            block.result = reader.code(value, f"{key}r")
-        else:
-            block.result_text = reader.text(text, f"{key}r")
     span = spans.get(str(call.get("id")))
+    result: Json = span.tool.result if span is not None and span.tool else None
+    if answer is not None:
+        result, block.chips, _ = _parts(answer.get("content"))
+    _set_result(reader, block, result, f"{key}r")
     if span is not None:
         block.failed, block.span_id = span.error, span.span_id
         block.duration_ns = span.duration_ns
     return block
+
+
+def _set_result(reader: _Reader, block: Block, result: Json, key: str) -> None:
+    """Show a call's result as JSON where it is JSON, else as text."""
+    if isinstance(result, str):
+        value, is_json = parsed(result)
+        if not is_json:
+            block.result_text = reader.text(result, key)
+            return
+        result = value
+    if result is not None:
+        block.result = reader.code(result, key)
 
 
 def _tool(reader: _Reader) -> Block:

@@ -1,0 +1,207 @@
+"""The trace page in Chromium: the whole review by keyboard, narrow, dark, and under attack."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import server
+from tests.browser import Signed, chromium
+from tests.web import stories
+from tracehub.evals import actions as evals
+from tracehub.evals.models import Case
+from tracehub.review import actions
+from tracehub.review.models import Review
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def base(committed_db):
+    with server.running() as url:
+        yield url
+
+
+@pytest.fixture
+def project(committed_db):
+    made = stories.project()
+    for name in ("Wrong amount", "Wrong scope", "Format"):
+        actions.create_mode(made, name)
+    evals.create_set(made, "Refund regressions")
+    return made
+
+
+@pytest.fixture
+def reviewer(project):
+    return stories.member(project, "reviewer")
+
+
+@pytest.fixture
+def open_page(browser, base, reviewer):
+    opened = []
+
+    def start(*, width: int = 1440, dark: bool = False) -> Signed:
+        opened.append(Signed(browser, base, reviewer, width=width, dark=dark))
+        return opened[-1]
+
+    yield start
+    for signed in opened:
+        signed.context.close()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)])
+def test_the_page_is_accessible_and_quiet(open_page, project, width, dark):
+    trace = stories.refund_trace(project)
+    signed = open_page(width=width, dark=dark)
+    page = signed.open(f"/skylane/traces/{trace}")
+    page.wait_for_selector("[data-pane]")
+    signed.shot(f"trace-{width}-{'dark' if dark else 'light'}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert signed.accessibility() == []
+    assert signed.errors == []
+
+
+def test_a_review_by_keyboard_fails_promotes_and_goes_on(open_page, project, reviewer):
+    trace = stories.refund_trace(project)
+    older = stories.refund_trace(project, 2, minutes_ago=5)
+    signed = open_page()
+    page = signed.open(f"/skylane/traces/{trace}?from=7d")
+    page.keyboard.press("f")
+    page.keyboard.press("1")
+    page.keyboard.press("]")
+    page.keyboard.press("]")
+    page.keyboard.press("e")
+    page.keyboard.press("n")
+    page.keyboard.type("Amount carries the currency.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(f"**/skylane/traces/{older}?from=7d")
+    assert "Marked as fail, kept as c_0001 of Refund regressions" in page.inner_text("#toast")
+    review = Review.objects.get()
+    assert (review.verdict, review.severity, review.author) == ("fail", "medium", reviewer)
+    assert [mode.slug for mode in review.modes.all()] == ["wrong-amount"]
+    case = Case.objects.get(removed_in=None)
+    assert (case.kind, case.failure_modes) == ("known_failure", ["wrong-amount"])
+    signed.shot("trace-toast")
+    page.keyboard.press("z")
+    page.wait_for_url(f"**/skylane/traces/{trace}")
+    assert "Taken back" in page.inner_text("#toast")
+    assert Review.objects.get().withdrawn_at is not None
+    assert not Case.objects.filter(removed_in=None).exists()
+    assert signed.errors == []
+
+
+def test_arrows_move_through_the_spans_and_j_k_through_the_traces(open_page, project):
+    trace = stories.refund_trace(project)
+    older = stories.refund_trace(project, 2, minutes_ago=5)
+    signed = open_page()
+    page = signed.open(f"/skylane/traces/{trace}?from=7d")
+    page.wait_for_selector('[data-pane="0000000100000009"]')
+    page.keyboard.press("ArrowUp")
+    page.wait_for_selector('[data-pane="0000000100000008"]')
+    assert page.url.endswith("?from=7d&span=0000000100000008")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector('[data-pane="0000000100000004"]')
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("[data-span]:visible").count() == 5
+    page.keyboard.press("ArrowRight")
+    assert page.locator("[data-span]:visible").count() == 11
+    page.keyboard.press("v")
+    page.wait_for_url("**span=0000000100000004&tab=raw")
+    page.keyboard.press("o")
+    page.wait_for_selector('[data-pane="0000000100000009"]')
+    page.keyboard.press("o")
+    assert page.evaluate("document.activeElement.id") == "error"
+    page.go_back()
+    page.wait_for_selector('[data-pane="0000000100000004"]')
+    page.keyboard.press("j")
+    page.wait_for_url(f"**/{older}?from=7d")
+    page.keyboard.press("k")
+    page.wait_for_url(f"**/{trace}?from=7d")
+    assert signed.errors == []
+
+
+def test_the_verdict_and_the_note_survive_a_lost_connection(open_page, project):
+    trace = stories.refund_trace(project)
+    signed = open_page()
+    page = signed.open(f"/skylane/traces/{trace}")
+    page.keyboard.press("f")
+    page.fill("#note", "Not a number.")
+    page.route("**/review", lambda route: route.abort())
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#problem .banner")
+    said = page.inner_text("#problem")
+    assert "The server did not answer" in said
+    assert "Your verdict and note are kept in this browser." in said
+    signed.shot("trace-lost")
+    page.unroute("**/review")
+    page.reload()
+    assert page.input_value("#note") == "Not a number."
+    assert page.is_checked('[name="verdict"][value="fail"]')
+    assert page.is_visible("[data-kept]")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#toast")).to_contain_text("Marked as fail")
+    page.reload()
+    assert not page.is_visible("[data-kept]")
+    assert Review.objects.get().note == "Not a number."
+
+
+def test_what_is_wrong_in_the_form_is_said_in_the_panel(open_page, project):
+    trace = stories.refund_trace(project)
+    signed = open_page()
+    page = signed.open(f"/skylane/traces/{trace}")
+    page.keyboard.press("p")
+    page.keyboard.press("e")
+    page.select_option('[name="eval_set"]', "+")
+    page.fill("#note", "Kept while the form comes back.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".field__error")
+    assert "Choose an eval set, or name a new one." in page.inner_text("#review")
+    assert page.input_value("#note") == "Kept while the form comes back."
+    page.fill('[name="new_set"]', "Refund successes")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#toast")).to_contain_text("c_0001")
+    assert Case.objects.get().kind == "success"
+
+
+def test_attacks_stay_text_and_nothing_is_sent(open_page, project):
+    trace = stories.attack_trace(project)
+    signed = open_page()
+    for query in ("", f"?span={'c' * 16}", "?tab=raw", f"?span={'b' * 16}&tab=attributes"):
+        page = signed.open(f"/skylane/traces/{trace}{query}")
+        page.wait_for_selector("[data-pane]")
+        assert page.evaluate("window.attacked") is None
+    page.locator(f'[data-span="{"c" * 16}"]').click()
+    page.wait_for_selector(f'[data-pane="{"c" * 16}"]')
+    signed.shot("trace-attack")
+    assert page.evaluate("window.attacked") is None
+    assert signed.errors == []
+    assert not [url for url in signed.requests if "evil" in url or "attacked" in url]
+
+
+def test_a_thousand_steps_unfold_on_demand(open_page, project):
+    from tests import trace_factory as factory
+
+    trace_id = "e" * 32
+    spans = [
+        factory.span(
+            trace_id,
+            span_id=f"{n:016x}",
+            parent_id=f"{max(n - 1, 0):016x}" if n else None,
+            name=f"step-{n}",
+            start_ns=1_795_000_000_000_000_000 + n,
+        )
+        for n in range(1000)
+    ]
+    factory.trace(project, *spans, trace_id=trace_id)
+    signed = open_page()
+    page = signed.open(f"/skylane/traces/{trace_id}?span={0:016x}")
+    assert page.locator("[data-span]").count() == 300
+    page.locator("[data-span]").nth(299).locator("[data-fold]").click()
+    expect(page.locator("[data-span]")).to_have_count(500)
+    assert signed.errors == []
