@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tracehub.web import evals, metrics, panel, shell, trace, traces
+from tracehub.web import evals, metrics, panel, shell, trace, trace_bulk, traces
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
     path("accounts/theme", shell.set_theme, name="set_theme"),
     path("accounts/", include("allauth.account.urls")),
+    path("api/v1/", include("tracehub.api.urls")),
     path("<slug:slug>/traces", traces.trace_list, name="traces"),
+    path("<slug:slug>/traces/suggestions", traces.suggestions, name="trace_suggestions"),
+    path("<slug:slug>/traces/verdict", trace_bulk.verdict, name="traces_verdict"),
+    path("<slug:slug>/traces/bulk", trace_bulk.bulk, name="traces_bulk"),
+    path("<slug:slug>/traces/export", trace_bulk.export, name="traces_export"),
+    path("<slug:slug>/traces/undo/<str:token>", trace_bulk.undo, name="traces_undo"),
     path("<slug:slug>/metrics", metrics.page, name="metrics"),
     path("<slug:slug>/traces/<str:trace_id>", trace.trace_page, name="trace"),
     path("<slug:slug>/traces/<str:trace_id>/json", trace.trace_json, name="trace_json"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
-from tracehub.traces import store
+from tracehub.traces import reading, store
 from tracehub.traces.reading import LoadedTrace
 from tracehub.traces.wake import wake_on_commit
 
@@ -104,6 +105,34 @@ def add_cases(eval_set: EvalSet, contents: Sequence[cases.Case]) -> list[tuple[C
 def add_case(eval_set: EvalSet, content: cases.Case) -> tuple[Case, bool]:
     """Add one complete content to the draft; return it with whether it is new."""
     return add_cases(eval_set, [content])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A case to be made from a trace of the set's project."""
+
+    trace_id: UUID
+    kind: str | None = None
+    span_id: str | None = None
+
+
+@transaction.atomic
+def add_all(
+    eval_set: EvalSet, additions: Sequence[cases.Case | Promotion]
+) -> list[tuple[Case, bool]]:
+    """Add contents and promotions in their order, all or none; traces are loaded one at a time."""
+    locked, _ = _lock(eval_set)
+    return [
+        _promote(locked, item) if isinstance(item, Promotion) else add_case(locked, item)
+        for item in additions
+    ]
+
+
+def _promote(eval_set: EvalSet, item: Promotion) -> tuple[Case, bool]:
+    trace = reading.load(eval_set.project, item.trace_id)
+    if trace is None:
+        raise ActionError(f"There is no trace {item.trace_id.hex} in this project.", "from_trace")
+    return promote_trace(eval_set, trace, kind=item.kind, span_id=item.span_id)
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from tracehub.core import cases
 from tracehub.core.exports import Bundle
-from tracehub.evals.models import Case, EvalSet
+from tracehub.evals.models import Case, EvalSet, EvalSetVersion
 from tracehub.projects.models import Project
 
 OPEN = Q(cases__removed_in=None)
@@ -189,17 +189,19 @@ def set_json(eval_set: EvalSet) -> dict[str, Any]:
         "description": eval_set.description,
         "created_at": _time(eval_set.created_at),
         "draft": {"version": annotated.newest + 1, "cases": annotated.draft_cases},
-        "versions": [
-            {
-                "version": version.number,
-                "cases": version.case_count,
-                "note": version.note,
-                "content_hash": version.content_hash,
-                "fixed_at": _time(version.fixed_at),
-                "fixed_by": version.fixed_by.email if version.fixed_by else None,
-            }
-            for version in eval_set.versions.all()
-        ],
+        "versions": [version_json(version) for version in eval_set.versions.all()],
+    }
+
+
+def version_json(version: EvalSetVersion) -> dict[str, Any]:
+    """Return a fixed version as the API gives it."""
+    return {
+        "version": version.number,
+        "cases": version.case_count,
+        "note": version.note,
+        "content_hash": version.content_hash,
+        "fixed_at": _time(version.fixed_at),
+        "fixed_by": version.fixed_by.email if version.fixed_by else None,
     }
 
 

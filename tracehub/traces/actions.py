@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import connection
+from django.db import connection, transaction
+
+from tracehub.projects.actions import Conflict
+from tracehub.projects.models import Project
+from tracehub.traces.models import PromptVersion
 
 REGISTER = """
     INSERT INTO traces_promptversion
@@ -50,3 +54,38 @@ def register_prompts(project_id: int, seen: Iterable[tuple[str, datetime]]) -> N
             REGISTER,
             (project_id, [n for n, _ in news], [v for _, v in news], list(news.values())),
         )
+
+
+@transaction.atomic
+def save_prompt(
+    project: Project,
+    name: str,
+    version: str,
+    template: str,
+    *,
+    author: str = "",
+    message: str = "",
+    order: int | None = None,
+) -> tuple[PromptVersion, bool]:
+    """Keep the template of a prompt version; return the version with whether that is new.
+
+    A version that a trace registered without a template gets this one. Raises Conflict when it has
+    another template: a version says the same for good.
+    """
+    row, made = PromptVersion.objects.select_for_update().get_or_create(
+        project=project, name=name, version=version, defaults={"template": template}
+    )
+    if not made and row.template == template:
+        new = False
+    elif not made and row.template:
+        raise Conflict(
+            f"{name}@{version} is registered with another template. Send a new version.", "version"
+        )
+    else:
+        new = True
+    row.template = template
+    row.author = author or row.author
+    row.message = message or row.message
+    row.order = row.order if order is None else order
+    row.save(update_fields=["template", "author", "message", "order"])
+    return row, new

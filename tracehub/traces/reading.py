@@ -17,7 +17,7 @@ from psycopg.types.json import set_json_loads
 from tracehub.core.digest import digest
 from tracehub.core.signals.base import Evidence
 from tracehub.core.signals.run import detect
-from tracehub.core.stored import span_of
+from tracehub.core.stored import span_hex, span_of, unpack
 from tracehub.core.summary import summarise
 from tracehub.core.trace import Json, Signal, Span, SpanDigest, TraceSummary
 from tracehub.core.trace_json import trace_json
@@ -30,6 +30,10 @@ SPANS = """
     SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
         input_tokens, output_tokens, total_tokens, cost, facts, content, raw
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
+    ORDER BY start_ns, span_id LIMIT %s
+"""
+RECEIVED = """
+    SELECT span_id, name, raw FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
     ORDER BY start_ns, span_id LIMIT %s
 """
 
@@ -85,6 +89,24 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
     feedback = [*feedback_of(project.pk, [trace_id]).get(trace_id, []), *sent]
     digests = [digest(span) for span in spans]
     return LoadedTrace(project, summarise(digests), spans, digests, row, feedback)
+
+
+def received(project: Project, trace_id: UUID) -> dict[str, Json] | None:
+    """Return what came over the wire for every span, after masking; None without such a trace.
+
+    `truncated` says that the trace has more spans than are given.
+    """
+    day = day_of(project, trace_id)
+    if day is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(RECEIVED, (project.pk, day, trace_id, MAX_SPANS + 1))
+        rows = cursor.fetchall()
+    spans = [
+        {"span_id": span_hex(number), "name": name, **unpack(bytes(raw))}
+        for number, name, raw in rows[:MAX_SPANS]
+    ]
+    return {"spans": spans, "truncated": len(rows) > MAX_SPANS}
 
 
 def feedback_of(project_id: int, traces: Iterable[UUID]) -> dict[UUID, list[dict[str, Json]]]:

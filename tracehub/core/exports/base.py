@@ -66,12 +66,15 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An export as one answer over HTTP: the file, or a zip of several."""
+    """An export as one answer over HTTP: the file, or a zip of several.
+
+    `summary` tells what became of the assertions: `Tally.sentence`.
+    """
 
     filename: str
     media_type: str
     body: bytes
-    tally: Tally
+    summary: str
 
 
 def download(fmt: Format, bundle: Bundle) -> Download:
@@ -83,8 +86,9 @@ def download(fmt: Format, bundle: Bundle) -> Download:
     stem = f"{bundle.slug}-v{bundle.version}"
     if len(parts) == 1:
         suffix = parts[0][0].rpartition(".")[2]
-        return Download(f"{stem}.{suffix}", fmt.media_type, parts[0][1], tally)
-    return Download(f"{stem}-{fmt.name}.zip", "application/zip", _zip(parts), tally)
+        return Download(f"{stem}.{suffix}", fmt.media_type, parts[0][1], tally.sentence(fmt.name))
+    name = f"{stem}-{fmt.name}.zip"
+    return Download(name, "application/zip", _zip(parts), tally.sentence(fmt.name))
 
 
 def _zip(parts: list[tuple[str, bytes]]) -> bytes:
