@@ -125,7 +125,8 @@ def milliseconds(value: Json, path: str) -> int | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 <= value <= MAX_MS:
         raise FieldError(path, f"must be a number of milliseconds from 0. Got {shown(value)}.")
-    return int(round(value * 1_000_000))
+    nanoseconds: int = round(value * 1_000_000)
+    return nanoseconds
 
 
 def money(value: Json, path: str) -> Decimal | None:

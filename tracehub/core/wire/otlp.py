@@ -44,7 +44,7 @@ def decode_protobuf(body: bytes) -> Decoded:
     check_count(
         sum(len(scope.spans) for res in request.resource_spans for scope in res.scope_spans)
     )
-    reader = _Reader(decoded)
+    reader = Reader(decoded)
     for resource_spans in request.resource_spans:
         resource = reader.attributes(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
@@ -69,7 +69,7 @@ def _parse(body: bytes, decoded: Decoded) -> Any:
     return request
 
 
-class _Reader:
+class Reader:
     """Turns protobuf messages into plain values, counting the characters it replaced."""
 
     __slots__ = ("decoded", "index")

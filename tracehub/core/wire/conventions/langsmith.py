@@ -9,7 +9,7 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import read_response, usage_tokens
+from tracehub.core.wire.responses import Response, read_response, usage_tokens
 from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of
 
 KINDS: dict[str, Kind] = {
@@ -59,7 +59,9 @@ def read(span: Attributes) -> Found:
         _output(parsed(sent), kind, found)
     if metadata := span.under(METADATA):
         _metadata(metadata, found)
-    _error(span, found)
+    if parameters := object_of(span.get("langsmith.invocation_params")):
+        found["parameters"] = parameters
+    _events(span, found)
     return found
 
 
@@ -82,15 +84,23 @@ def _output(value: Json, kind: Kind | None, found: Found) -> None:
         response = read_response(value)
         inner = value.get("output", value) if isinstance(value, dict) else value
         if response is not None:
-            found["output"] = wrap(response.messages)
-            if response.finish_reasons:
-                found["finish_reasons"] = response.finish_reasons
+            _response(response, found)
             return
         if isinstance(inner, str) or looks_like_messages(inner):
             found["output"] = wrap(read_messages(inner, "assistant"))
             return
     if value is not None:
         found["output"] = value
+
+
+def _response(response: Response, found: Found) -> None:
+    found["output"] = wrap(response.messages)
+    if response.finish_reasons:
+        found["finish_reasons"] = response.finish_reasons
+    if response.model:
+        found["model"] = response.model
+    if response.response_id:
+        found["response_id"] = response.response_id
 
 
 def _metadata(metadata: dict[str, Json], found: Found) -> None:
@@ -110,9 +120,14 @@ def _metadata(metadata: dict[str, Json], found: Found) -> None:
     found["metadata"] = metadata
 
 
-def _error(span: Attributes, found: Found) -> None:
-    """The type is always `Exception`; the real one is in the repr that the message starts with."""
-    for event in reversed(span.raw.events):
+def _events(span: Attributes, found: Found) -> None:
+    """The first token, and the last exception.
+
+    Its type is always `Exception`; the real one is in the repr that the message starts with.
+    """
+    for event in span.raw.events:
+        if event["name"] == "new_token":
+            found.setdefault("ttft_ns", max(0, event["time_ns"] - span.raw.start_ns))
         if event["name"] != "exception":
             continue
         message = event["attributes"].get("exception.message")
@@ -120,7 +135,6 @@ def _error(span: Attributes, found: Found) -> None:
             kind, text = error_of_repr(message)
             if kind is not None:
                 found["error_type"], found["error_message"] = kind, text
-        return
 
 
 def error_of_repr(message: str) -> tuple[str | None, str]:
