@@ -1,8 +1,9 @@
 """What a start needs from the application: migrations, the first project, its people and keys.
 
 A process of its own, so that the supervisor never loads Django: `python -m tracehub.cli.bootstrap
-RESULT_FILE`. It writes a JSON object to that file (mode 0600: there is a secret in it). Exit code
-75 means that the database could not be reached, and that another try may help.
+RESULT_FILE`. It writes a JSON object to that file (mode 0600: there is a secret in it). Without
+the argument it prepares tables and static files and makes nobody and no key. Exit code 75 means
+that the database could not be reached, and that another try may help.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ def main() -> int:
     django.setup()
     try:
         prepare()
-        result = welcome()
+        for result_file in sys.argv[1:]:
+            config.write_private(Path(result_file), config.to_json(welcome()))
     except OperationalError as error:
         print(f"The database cannot be reached: {str(error).strip().splitlines()[0]}")
         return TRY_AGAIN
-    config.write_private(Path(sys.argv[1]), config.to_json(result))
     return 0
 
 

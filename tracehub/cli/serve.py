@@ -1,9 +1,14 @@
-"""One web process: `python -m tracehub.cli.serve FD`, with the listening socket inherited as FD."""
+"""One web process: `python -m tracehub.cli.serve FD`, with the listening socket inherited as FD.
+
+In a container, where no supervisor holds the socket: `python -m tracehub.cli.serve HOST:PORT`.
+"""
 
 from __future__ import annotations
 
 import socket
 import sys
+
+from tracehub.cli import listening
 
 # In seconds. Idle connections are closed after IDLE; a stop lets running requests end in DRAIN.
 IDLE = 60
@@ -29,7 +34,14 @@ def main() -> None:
         timeout_graceful_shutdown=DRAIN,
         backlog=2048,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+    uvicorn.Server(config).run(sockets=[_listener(sys.argv[1])])
+
+
+def _listener(where: str) -> socket.socket:
+    if where.isdigit():
+        return socket.socket(fileno=int(where))
+    host, _, port = where.rpartition(":")
+    return listening.listen(host, int(port))
 
 
 if __name__ == "__main__":

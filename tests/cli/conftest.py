@@ -1,0 +1,140 @@
+"""Starting `tracehub up` as a process, as a person would."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+MODULE = (sys.executable, "-m", "tracehub.cli.main")
+URL = re.compile(r"TraceHub is ready: +(http://\S+)/")
+START_SECONDS = 60.0
+# Nothing of pytest's own installation may reach the one under test.
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("TRACEHUB_", "DATABASE_"))}
+
+
+class Up:
+    """A running `tracehub up`, its log in a file."""
+
+    def __init__(self, folder: Path, *arguments: str, user: str | None = None, **env: str) -> None:
+        self.folder = folder
+        self.log_file = Path(tempfile.mkstemp(prefix="tracehub-up-", suffix=".log")[1])
+        command = [*MODULE, "up", "--data", str(folder), *arguments]
+        switch = {"user": user, "group": user, "extra_groups": []} if user else {}
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=CLEAN | env,
+                start_new_session=True,
+                **switch,
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def url(self) -> str:
+        found = URL.search(self.log)
+        return found[1] if found else ""
+
+    def children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def child(self, word: str) -> psutil.Process | None:
+        """The live child whose command line has `word` in it."""
+        for child in self.children():
+            with contextlib.suppress(psutil.Error):
+                if any(word in part for part in child.cmdline()):
+                    return child
+        return None
+
+    def get(self, path: str) -> int:
+        """The status of a GET; 0 without an answer."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A place for data folders that every account can pass (pytest's own is 0700)."""
+    path = Path(tempfile.mkdtemp(prefix="tracehub-cli-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def start_up(wait_for) -> Iterator[Callable[..., Up]]:
+    """Start `tracehub up` and, unless `ready=False`, wait until it says that it is ready."""
+    started: list[Up] = []
+
+    def start(folder: Path, *arguments: str, ready: bool = True, **options: str) -> Up:
+        up = Up(folder, *arguments, **options)
+        started.append(up)
+        if ready:
+            done = lambda: up.url or up.process.poll() is not None  # noqa: E731
+            wait_for(done, seconds=START_SECONDS, why=f"tracehub up; see {up.log_file}")
+            assert up.url, up.log
+        return up
+
+    yield start
+    for up in started:
+        if up.process.poll() is None:
+            orphans = up.children()
+            up.process.send_signal(signal.SIGTERM)
+            try:
+                up.process.wait(15)
+            except subprocess.TimeoutExpired:
+                up.process.kill()
+            for orphan in orphans:
+                if orphan.is_running():
+                    orphan.kill()
+        up.log_file.unlink()
+
+
+@pytest.fixture
+def run_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a `tracehub` command to its end."""
+
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*MODULE, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            env=CLEAN | env,
+        )
+
+    return run

@@ -1,0 +1,1 @@
+"""The demo: two weeks of an airline's support agent, told in traces."""
