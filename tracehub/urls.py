@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tracehub.web import evals, metrics, panel, shell, trace, trace_bulk, traces
+from tracehub.web import accounts, evals, metrics, panel, shell, trace, trace_bulk, traces
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
     path("accounts/theme", shell.set_theme, name="set_theme"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/link/<str:token>", accounts.sign_in_link, name="sign_in_link"),
+    path("accounts/invite/<str:token>", accounts.invitation, name="invitation"),
+    path("accounts/", include(accounts.urlpatterns)),
     path("api/v1/", include("tracehub.api.urls")),
     path("<slug:slug>/traces", traces.trace_list, name="traces"),
     path("<slug:slug>/traces/suggestions", traces.suggestions, name="trace_suggestions"),

@@ -1,16 +1,147 @@
-"""The Traces page."""
+"""The Traces page: one view for the page, its content after a change of filter, and more rows."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from typing import Any
 
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from tracehub.core.query import Filter
+from tracehub.evals.models import EvalSet
+from tracehub.projects.models import Project
+from tracehub.review import querysets as reviews
+from tracehub.review.models import Verdict
+from tracehub.traces import facets, querysets
+from tracehub.traces.models import Trace
 from tracehub.web import permissions
+from tracehub.web.trace_list import aside, suggest
+from tracehub.web.trace_list.chips import chips
+from tracehub.web.trace_list.rows import rows
+from tracehub.web.trace_list.state import ListState
+
+PAGE_SIZE = 50
+SECONDS = 5  # of database time for one page
+# Columns that no row of the list shows.
+UNSEEN = ("metadata", "feedback", "contribution", "digest_hash", "finish_reasons", "reviewers")
 
 
 @require_GET
+@vary_on_headers("HX-Request", "HX-Target")
 def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """The traces of a project, newest first."""
-    permissions.project_for(request, slug)
-    return render(request, "traces/list.html")
+    """The page; only its content when #main is swapped; only more rows for #foot."""
+    project = permissions.project_for(request, slug)
+    state = ListState.of(project, request.GET, timezone.now())
+    target = request.headers.get("HX-Target", "").partition("#")[2]
+    if "add" in request.GET and not target:
+        return HttpResponseRedirect(state.url())
+    context = _context(state, more=target == "foot")
+    template = {"main": "traces/content.html", "foot": "traces/more.html"}.get(
+        target, "traces/list.html"
+    )
+    # A fragment with its error in place is what was asked for; the page of a bad URL is not.
+    bad = (state.error or state.problem) and not target
+    answer = render(request, template, context, status=400 if bad else 200)
+    if target == "main":
+        answer["HX-Push-Url"] = state.url()
+    return answer
+
+
+@require_GET
+def suggestions(request: HttpRequest, slug: str) -> HttpResponse:
+    """The list under the filter field: keys and values that what is typed may become."""
+    project = permissions.project_for(request, slug)
+    typed = (request.GET.getlist("add") or [""])[-1]
+    state = ListState.of(project, _only(request, "q", "from", "to"), timezone.now())
+    try:
+        with querysets.bounded(1):
+            found = suggest.groups(state, typed[:200])
+    except querysets.TooSlow:
+        found = suggest.keys_only(typed[:200])
+    return render(request, "traces/suggestions.html", {"groups": found, "typed": typed})
+
+
+def _only(request: HttpRequest, *names: str) -> Any:
+    params = request.GET.copy()
+    for name in set(params) - set(names):
+        del params[name]
+    return params
+
+
+def _context(state: ListState, *, more: bool) -> dict[str, Any]:
+    """Return what the page shows; `more` leaves out all but the rows."""
+    modes = reviews.modes(state.project)
+    context: dict[str, Any] = {"state": state, "modes": modes, "chips": chips(state)}
+    if state.problem:
+        context["notice"] = (state.problem, "The default is shown instead.", "")
+    if state.error is not None:
+        context["mended"] = state.error.mended(state.text)
+        return context | {"rows": []}
+    try:
+        with querysets.bounded(SECONDS):
+            context |= _listed(state, modes)
+            if not more:
+                context |= _counted(state, modes, empty=not context["rows"])
+    except querysets.TooSlow:
+        hint = "Choose a shorter range, or add a filter such as model: or env:."
+        stopped = (f"The search stopped after {SECONDS} s", hint, "")
+        return context | {"rows": [], "stopped": True, "notice": stopped}
+    except querysets.PageError as error:
+        begin = (str(error), "The list begins with its first page.", state.url())
+        return context | {"rows": [], "stopped": True, "notice": begin}
+    if not more:
+        context["verdicts"] = Verdict.choices
+        context["eval_sets"] = list(EvalSet.objects.filter(project=state.project)[:50])
+    return context
+
+
+def _listed(state: ListState, modes: list[Any]) -> dict[str, Any]:
+    """The rows and the address of what follows them. Three queries."""
+    found = _traces(state)
+    page = found.defer(*UNSEEN).page(sort=state.sort, cursor=state.cursor, limit=PAGE_SIZE)
+    standing = reviews.standing(state.project.pk, [trace.trace_id for trace in page.traces])
+    return {
+        "rows": rows(state, page.traces, standing, modes),
+        "next": state.at(page.following) if page.following else "",
+    }
+
+
+def _traces(state: ListState) -> querysets.TraceQuerySet:
+    ranged = Trace.objects.in_project(state.project).in_range(state.start, state.end)
+    return ranged.matching(state.wanted)
+
+
+def _counted(state: ListState, modes: list[Any], *, empty: bool) -> dict[str, Any]:
+    """Facets, histogram, and for an empty list what would fill it. Two to three queries."""
+    histogram = facets.histogram(state.within, state.wanted)
+    counts = facets.counts(state.within, state.wanted)
+    context = {
+        "histogram": histogram,
+        "drawing": aside.drawing(histogram),
+        "facets": aside.facets(state, counts, modes),
+    }
+    if empty:
+        context["empty"] = _why_empty(state, histogram.traces)
+    return context
+
+
+def _why_empty(state: ListState, in_range: int) -> dict[str, Any]:
+    """Say which filter hides traces, or when the last trace came."""
+    if state.wanted.parts:
+        relaxed = facets.without_each(state.within, state.wanted)
+        part, count = max(relaxed, key=lambda pair: pair[1])
+        return {
+            "part": str(part),
+            "count": count,
+            "remove": state.filtered(state.wanted.without(part)) if count else "",
+            "clear": state.filtered(Filter()),
+        }
+    return {"last": _last_trace(state.project), "widen": state.url(since="30d", until="")}
+
+
+def _last_trace(project: Project) -> Trace | None:
+    """The newest trace of all that is kept: one step down the index of each partition."""
+    return Trace.objects.in_project(project).newest_first().only("started_at", "name").first()

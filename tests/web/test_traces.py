@@ -1,0 +1,273 @@
+"""The Traces page over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from tests import trace_factory
+from tests.trace_rows import signal, trace_row
+from tracehub.evals.models import Case
+from tracehub.projects.models import Membership, Project, User
+from tracehub.review import actions
+from tracehub.review.models import Review
+from tracehub.traces.models import Trace
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return Project.objects.create(slug="skylane", name="Skylane support")
+
+
+@pytest.fixture
+def reviewer(client, project: Project) -> User:
+    user = User.objects.create_user("maja@skylane.example")
+    Membership.objects.create(project=project, user=user, role="reviewer")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def viewer(client, project: Project) -> User:
+    user = User.objects.create_user("viewer@skylane.example")
+    Membership.objects.create(project=project, user=user, role="viewer")
+    client.force_login(user)
+    return user
+
+
+def fragment(client, url: str, target: str, **headers):
+    return client.get(url, headers={"hx-request": "true", "hx-target": target, **headers})
+
+
+def shown(page) -> list[str]:
+    return re.findall(r'<tr id="t-([0-9a-f]{32})"', page.text)
+
+
+def test_the_page_shows_the_newest_first_with_everything_a_row_has(client, project, reviewer):
+    old = trace_row(project, ago=timedelta(hours=2))
+    new = trace_row(
+        project,
+        cohort="canary",
+        duration_ns=8_412_500_000,
+        total_tokens=6600,
+        signals=[signal("retried", "low"), signal("schema_error")],
+        input_preview="SK 482 to <Lisbon>",
+        output_preview='{"refund": null}',
+    )
+    page = client.get("/skylane/traces")
+    assert shown(page) == [new.hex, old.hex]
+    text = page.text
+    for part in ("canary", "8.4 s", "6.6k", "$0.0180", "Schema error", "Retried", "Not reviewed"):
+        assert part in text
+    row = text[text.index(f'id="t-{new.hex}"') :]
+    assert row.index("Schema error</span>") < row.index("Retried</span>")
+    assert "SK 482 to &lt;Lisbon&gt;" in text
+    assert 'refund<span class="quiet">@v12</span>' in text
+
+
+def test_a_page_takes_few_queries_however_many_rows(
+    client, project, reviewer, django_assert_max_num_queries
+):
+    for _ in range(60):
+        trace_row(project, signals=[signal("timeout")])
+    client.get("/skylane/traces")  # remembers the project, once
+    with django_assert_max_num_queries(15):
+        assert len(shown(client.get("/skylane/traces"))) == 50
+
+
+def test_a_changed_filter_swaps_the_content_and_names_its_address(client, project, reviewer):
+    wanted = trace_row(project, model_names=["gpt-4o"], failing=True)
+    trace_row(project, model_names=["mistral"])
+    page = fragment(client, "/skylane/traces?q=model:gpt*&add=is:failing", "main#main")
+    assert shown(page) == [wanted.hex]
+    assert "<html" not in page.text
+    assert page["HX-Push-Url"] == "/skylane/traces?q=model%3Agpt%2A+is%3Afailing"
+
+
+def test_adding_works_without_script(client, project, reviewer):
+    answer = client.get("/skylane/traces?q=a+OR+b&add=is:failing&from=7d")
+    assert answer.status_code == 302
+    assert answer["Location"] == "/skylane/traces?q=%28a+OR+b%29+is%3Afailing&from=7d"
+
+
+def test_a_bad_filter_stays_in_place_with_its_mend(client, project, reviewer):
+    trace_row(project)
+    page = client.get("/skylane/traces?q=model:gpt-4o+latency:>5sec")
+    assert page.status_code == 400
+    assert "latency needs a duration such as 5s or 800ms." in page.text
+    assert re.search(r'data-tone="fail"[^>]*data-text="latency:&gt;5sec"', page.text)
+    assert 'href="/skylane/traces?q=model%3Agpt-4o%20latency%3A%3E5s"' in page.text
+    assert shown(page) == []
+    assert fragment(client, "/skylane/traces?q=latency:x", "main#main").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["from=yesterday", "sort=name", "cursor=zzz", "from=7d&to=8d"])
+def test_a_bad_range_order_or_cursor_is_said_and_the_rest_works(client, project, reviewer, query):
+    trace_row(project)
+    page = client.get(f"/skylane/traces?{query}")
+    assert page.status_code in (200, 400)
+    assert 'role="alert"' in page.text
+    assert "Traceback" not in page.text
+
+
+def test_more_rows_follow_without_repeating(client, project, reviewer):
+    for number in range(55):
+        trace_row(project, ago=timedelta(minutes=number + 1))
+    first = client.get("/skylane/traces?from=7d")
+    following = re.search(r'id="load-more" href="([^"]+)"', first.text)[1].replace("&amp;", "&")
+    more = fragment(client, following, "footer#foot")
+    assert len(shown(more)) == 5
+    assert set(shown(more)).isdisjoint(shown(first))
+    assert "load-more" not in more.text
+
+
+def test_facets_lead_to_the_list_with_their_value(client, project, reviewer):
+    trace_row(project, model_names=["gpt-4o"], verdict="fail")
+    trace_row(project, model_names=["mistral"])
+    page = client.get("/skylane/traces?q=model:gpt-4o").text
+    facet = page[page.index('id="facet-model"') :]
+    facet = facet[: facet.index("</details>")]
+    assert 'href="/skylane/traces?q=model%3Agpt-4o%2Cmistral"' in facet
+    assert 'href="/skylane/traces" aria-current="true"' in facet
+    assert "Not reviewed" in page
+
+
+def test_a_wildcard_marks_what_it_covers_and_a_click_excludes_it(client, project, reviewer):
+    trace_row(project, model_names=["gpt-4o"])
+    page = client.get("/skylane/traces?q=model:gpt*").text
+    assert 'href="/skylane/traces?q=model%3Agpt%2A+-model%3Agpt-4o" aria-current="true"' in page
+
+
+def test_an_empty_list_says_which_filter_hides_traces(client, project, reviewer):
+    trace_row(project, cost=None)
+    page = client.get("/skylane/traces?q=model:gpt-4o+cost:>2").text
+    assert "No traces match these filters" in page
+    assert re.search(r'1 match without <span class="mono">cost:&gt;2</span>', page)
+
+
+def test_an_empty_range_says_when_the_last_trace_came(client, project, reviewer):
+    trace_row(project, ago=timedelta(hours=20))
+    assert "No traces in this range" in client.get("/skylane/traces?from=1h").text
+
+
+def test_an_empty_project_leads_to_connecting(client, project, reviewer):
+    assert "No traces yet" in client.get("/skylane/traces").text
+
+
+def test_traces_of_another_project_never_show(client, project, reviewer):
+    other = Project.objects.create(slug="other", name="Other")
+    trace = trace_row(other, model_names=["secret-model"])
+    page = client.get("/skylane/traces?from=30d").text
+    assert "secret-model" not in page
+    assert trace.hex not in page
+    offers = client.get("/skylane/traces/suggestions?add=model:")
+    assert "secret-model" not in offers.text
+
+
+def test_suggestions_offer_keys_then_values_with_counts(client, project, reviewer):
+    trace_row(project, signals=[signal("schema_error")])
+    page = client.get("/skylane/traces/suggestions?add=sig").text
+    assert 'data-text="signal:schema_error"' in page
+    assert 'data-text="signal:"' in page
+    values = client.get("/skylane/traces/suggestions?add=-model:x,gp").text
+    assert 'data-text="-model:x,gpt-4o"' in values
+
+
+def test_a_viewer_sees_no_verdict_buttons_and_cannot_post(client, project, viewer):
+    trace = trace_row(project)
+    assert "Mark fail" not in client.get("/skylane/traces").text
+    answer = client.post("/skylane/traces/verdict", {"act": f"fail:{trace.hex}"})
+    assert answer.status_code == 403
+
+
+def test_a_verdict_from_a_row_shows_at_once_and_can_be_undone(client, project, reviewer):
+    trace_id = trace_factory.trace(project)
+    answer = client.post(
+        "/skylane/traces/verdict",
+        {"act": f"fail:{trace_id}"},
+        headers={"hx-request": "true", "hx-current-url": "http://testserver/skylane/traces"},
+    )
+    assert shown(answer) == [trace_id]
+    assert "Fail</span>" in answer.text
+    undo = re.search(r'action="(/skylane/traces/undo/[^"]+)"', answer.text)[1]
+    back = client.post(undo, {"next": "/skylane/traces"})
+    assert back["Location"] == "/skylane/traces"
+    assert Review.objects.get().withdrawn_at is not None
+    page = client.get("/skylane/traces").text
+    assert "Not reviewed</span>" in page
+    assert "Undone" in page
+    assert "Undone" not in client.get("/skylane/traces").text
+
+
+def test_selected_traces_are_marked_with_a_failure_mode(client, project, reviewer):
+    actions.create_mode(project, "Wrong amount")
+    ids = [trace_factory.trace(project) for _ in range(3)]
+    data = {"trace": ids[:2], "mode": "wrong-amount", "next": "/skylane/traces"}
+    assert client.post("/skylane/traces/bulk", data)["Location"] == "/skylane/traces"
+    page = client.get("/skylane/traces").text
+    assert "2 traces marked fail" in page
+    assert page.count('<span class="label">Wrong amount</span>') == 2
+
+
+def test_selected_traces_become_cases_of_a_new_set_and_undo_takes_them_out(
+    client, project, reviewer
+):
+    ids = [trace_factory.trace(project) for _ in range(2)]
+    client.post("/skylane/traces/bulk", {"trace": ids, "new_set": "Refund regressions"})
+    page = client.get("/skylane/traces").text
+    assert "2 cases added to the draft of Refund regressions" in page
+    assert Case.objects.filter(removed_in=None).count() == 2
+    undo = re.search(r'action="(/skylane/traces/undo/[^"]+)"', page)[1]
+    client.post(undo)
+    assert Case.objects.filter(removed_in=None).count() == 0
+
+
+def test_nothing_is_done_to_traces_of_another_project(client, project, reviewer):
+    other = Project.objects.create(slug="other", name="Other")
+    foreign = trace_factory.trace(other)
+    client.post("/skylane/traces/bulk", {"trace": [foreign, "x"], "verdict": "fail"})
+    assert not Review.objects.exists()
+    assert client.post("/skylane/traces/verdict", {"act": f"fail:{foreign}"}).status_code == 404
+
+
+def test_another_person_cannot_undo(client, project, reviewer):
+    trace_id = trace_factory.trace(project)
+    client.post("/skylane/traces/bulk", {"trace": [trace_id], "verdict": "pass"})
+    undo = re.search(r'action="(/skylane/traces/undo/[^"]+)"', client.get("/skylane/traces").text)
+    other = User.objects.create_user("ben@skylane.example")
+    Membership.objects.create(project=project, user=other, role="reviewer")
+    client.force_login(other)
+    assert client.post(undo[1]).status_code == 404
+    assert client.post(f"{undo[1]}x").status_code == 404
+
+
+def test_selected_traces_are_exported_as_json_lines(client, project, reviewer):
+    ids = [trace_factory.trace(project) for _ in range(2)]
+    answer = client.post("/skylane/traces/export", {"trace": ids})
+    lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+    assert [line["trace_id"] for line in lines] == ids
+    assert 'filename="traces-skylane.jsonl"' in answer["Content-Disposition"]
+
+
+def test_a_search_that_takes_too_long_says_so(client, project, reviewer, monkeypatch):
+    trace_row(project)
+    slow = "(SELECT pg_sleep(2)) IS NOT NULL"
+    monkeypatch.setattr("tracehub.web.traces.SECONDS", 0.05)
+    monkeypatch.setattr("tracehub.traces.querysets.where", lambda wanted: (slow, []))
+    page = client.get("/skylane/traces")
+    assert page.status_code == 200
+    assert "The search stopped after" in page.text
+    assert Trace.objects.count() == 1
+
+
+def test_no_template_of_the_page_has_style_or_handlers(client, project, reviewer):
+    trace_row(project, signals=[signal("timeout")])
+    page = client.get("/skylane/traces").text
+    assert not re.search(r"\s(style|on[a-z]+)=", page)
+    for tag in re.findall(r"<[^>]*\shx-(?:get|post|boost)=[^>]*>", page):
+        assert "hx-nonce=" in tag

@@ -1,0 +1,171 @@
+"""The facets beside the list and the histogram above it, measured for drawing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tracehub.core.query.tree import Absent, Filter, Node, Not, Pattern, Term, Value
+from tracehub.review.models import FailureMode
+from tracehub.traces.facets import Histogram
+from tracehub.web import marks
+from tracehub.web.trace_list.state import ListState
+
+TITLES = {
+    "verdict": "Verdict",
+    "signal": "Failure signals",
+    "prompt": "Prompt",
+    "model": "Model",
+    "env": "Environment",
+    "cohort": "Rollout cohort",
+    "mode": "Failure modes",
+    "tag": "Tags",
+}
+SHOWN = 5
+HIST_HEIGHT = 48
+
+
+class FacetRow(NamedTuple):
+    label: str
+    traces: int
+    share: int  # percent of the largest count
+    url: str
+    chosen: bool
+    mark: marks.Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    key: str
+    title: str
+    first: list[FacetRow]
+    rest: list[FacetRow] = field(default_factory=list)
+
+    @property
+    def mono(self) -> bool:
+        return self.key == "prompt"
+
+    @property
+    def open(self) -> bool:
+        return self.key != "tag" or any(row.chosen for row in self.first + self.rest)
+
+
+def facets(
+    state: ListState,
+    counts: Mapping[str, Sequence[tuple[str, int]]],
+    modes: Sequence[FailureMode],
+) -> list[Facet]:
+    """Return the facets that have a value, the chosen ones among the first five."""
+    names = {mode.slug: mode.name for mode in modes}
+    found = []
+    for key, values in counts.items():
+        if not values:
+            continue
+        most = max(count for _, count in values)
+        made = [_row(state, key, value, count, most, names) for value, count in values]
+        if key == "verdict":
+            order = [*marks.VERDICTS, "none"]
+            by_value = dict(zip((value for value, _ in values), made, strict=True))
+            made = [by_value[value] for value in order if value in by_value]
+        first = made[:SHOWN]
+        late = [row for row in made[SHOWN:] if row.chosen]
+        rest = [row for row in made[SHOWN:] if not row.chosen]
+        found.append(Facet(key, TITLES[key], first + late, rest))
+    return found
+
+
+def _row(
+    state: ListState, key: str, text: str, count: int, most: int, names: Mapping[str, str]
+) -> FacetRow:
+    value: Value = Absent() if key == "verdict" and text == "none" else Pattern((text,))
+    chosen, after = _toggle(state.wanted, key, value, text)
+    mark = marks.verdict(text) if key == "verdict" else None
+    label = text
+    if key == "signal":
+        label = marks.signal(text).label
+    elif key == "mode":
+        label = names.get(text) or marks.words(text)
+    elif mark:
+        label = mark.label
+    share = max(1, round(100 * count / most))
+    return FacetRow(label, count, share, state.filtered(after), chosen, mark)
+
+
+def _toggle(wanted: Filter, key: str, value: Value, text: str) -> tuple[bool, Filter]:
+    """Tell whether a value is chosen, and return the filter after a click on it."""
+    excluded: Node = Not(Term(key, (value,)))
+    if excluded in wanted.parts:
+        return False, wanted.without(excluded)
+    values = wanted.values_of(key)
+    if value not in values and any(_covers(key, one, text) for one in values):
+        return True, wanted.plus(Filter(excluded))
+    return value in values, wanted.toggled(key, value)
+
+
+def _covers(key: str, value: Value, text: str) -> bool:
+    """Tell whether a wildcard, or a prompt without version, lets `text` through."""
+    if not isinstance(value, Pattern):
+        return False
+    form = ".*".join(map(re.escape, value.parts))
+    if key == "prompt" and not any("@" in part for part in value.parts):
+        form = f"{form}(?:@.*)?"
+    return re.fullmatch(form, text, re.DOTALL) is not None
+
+
+class Bar(NamedTuple):
+    """Two stacked rectangles in a box of HIST_HEIGHT; `title` says the numbers."""
+
+    x: int
+    all_y: float
+    all_height: float
+    failing_y: float
+    failing_height: float
+    title: str
+
+
+class Drawing(NamedTuple):
+    bars: list[Bar]
+    width: int
+    labels: list[str]
+    summary: str
+
+
+def drawing(histogram: Histogram) -> Drawing:
+    """Return the histogram as rectangles 9 wide and 1 apart, and five to seven labels."""
+    most = max([b.traces for b in histogram.bins] + [1])
+    scale = (HIST_HEIGHT - 4) / most
+    bars = []
+    for index, item in enumerate(histogram.bins):
+        whole, failing = item.traces * scale, item.failing * scale
+        if item.failing:
+            failing = max(failing, 1.0)
+        time = item.start.strftime("%-d %b %H:%M")
+        bars.append(
+            Bar(
+                index * 10,
+                round(HIST_HEIGHT - whole, 1),
+                round(whole - failing, 1) if whole > failing else 0,
+                round(HIST_HEIGHT - failing, 1),
+                round(failing, 1),
+                f"{time}: {item.failing} failing, {item.traces - item.failing} passing",
+            )
+        )
+    return Drawing(bars, len(bars) * 10 - 1, _labels(histogram), _summary(histogram))
+
+
+def _labels(histogram: Histogram) -> list[str]:
+    bins = histogram.bins
+    form = "%H:%M" if histogram.step.total_seconds() < 7200 else "%-d %b"
+    at = [bins[round(i * (len(bins) - 1) / 6)].start for i in range(7)] if len(bins) > 6 else []
+    if not at:
+        return [b.start.strftime("%H:%M") for b in bins]
+    return [at[0].strftime("%a %H:%M"), *(moment.strftime(form) for moment in at[1:])]
+
+
+def _summary(histogram: Histogram) -> str:
+    return (
+        f"{histogram.traces} traces over {len(histogram.bins)} bars, "
+        f"{histogram.failing} of them failing."
+    )
