@@ -8,7 +8,11 @@ that the database could not be reached, and that another try may help.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tracehub.cli import config
@@ -34,29 +38,51 @@ def main() -> int:
 
 
 def prepare() -> None:
-    """Bring tables and static files to this version. Safe to repeat, and for two at once."""
-    from django.conf import settings
+    """Bring tables and static files to this version. Safe to repeat."""
     from django.core.management import call_command
 
-    call_command("migrate", interactive=False, verbosity=0)
-    call_command("createcachetable", verbosity=0)
-    if _static_is_stale(Path(settings.STATIC_ROOT)):
-        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+    with _static_collected():
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
 
 
-def _static_is_stale(root: Path) -> bool:
-    """Tell whether a collected file is missing or older than its source."""
+@contextlib.contextmanager
+def _static_collected() -> Iterator[None]:
+    """Have the static files stand in STATIC_ROOT under hashed names after the block.
+
+    A process of its own does it beside the block, with the storage that settings choose for the
+    command `collectstatic`. Skipped when no file changed since the last time.
+    """
+    from django.conf import settings
+
+    root = Path(settings.STATIC_ROOT)
+    marker = root.with_name("static.fingerprint")
+    now = _fingerprint()
+    manifest = root / "staticfiles.json"
+    if manifest.exists() and marker.exists() and marker.read_text() == now:
+        yield
+        return
+    command = [sys.executable, "-P", "-m", "django", "collectstatic"]
+    command += ["--noinput", "--clear", "--verbosity=0"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as collecting:
+        yield
+    if collecting.returncode:
+        raise SystemExit("The static files could not be collected; the reason stands above.")
+    config.write_private(marker, now)
+
+
+def _fingerprint() -> str:
+    """Return a digest of name, size and time of every static file, and of our version."""
+    from importlib.metadata import version
+
     from django.contrib.staticfiles.finders import get_finders
 
-    manifest = root / "staticfiles.json"
-    if not manifest.exists():
-        return True
-    collected = manifest.stat().st_mtime
-    return any(
-        Path(storage.path(name)).stat().st_mtime > collected
-        for finder in get_finders()
-        for name, storage in finder.list([])
-    )
+    seen = hashlib.sha256(version("tracehub").encode())
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            about = Path(storage.path(name)).stat()
+            seen.update(f"{name} {about.st_size} {about.st_mtime_ns}\n".encode())
+    return seen.hexdigest()
 
 
 def welcome() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -21,8 +22,22 @@ async def until_ready(url: str, say: Callable[[str], None]) -> None:
             return
         if time.monotonic() - complained > _COMPLAIN_SECONDS:
             complained = time.monotonic()
-            say(f"Not ready yet: {text or 'the web process does not answer'}")
+            say(f"Not ready yet: {_reason(status, text)}")
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _reason(status: int, text: str) -> str:
+    """Say what is missing, from the answer of `/readyz`.
+
+    >>> _reason(503, '{"wrong": ["The worker is silent."]}')
+    'The worker is silent.'
+    """
+    if not status:
+        return "the web process does not answer."
+    try:
+        return " ".join(json.loads(text)["wrong"])
+    except (ValueError, KeyError, TypeError):
+        return f"/readyz answers {status}."
 
 
 async def _ask(url: str) -> tuple[int, str]:
