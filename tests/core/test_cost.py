@@ -1,0 +1,88 @@
+"""Prices: equal to the price list they come from, and a project's own before it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data import providers
+
+from tracehub.core import pricebook
+from tracehub.core.cost import Override, price
+from tracehub.core.trace import Tokens
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+OWN = Override("gpt-4o*", date(2026, 1, 1), Decimal(1), Decimal(2))
+
+
+def theirs(model, provider, given, made, cached=0, written=0, at=AT):
+    usage = Usage(
+        input_tokens=given, output_tokens=made, cache_read_tokens=cached, cache_write_tokens=written
+    )
+    found = calc_price(usage, model, provider_id=provider, genai_request_timestamp=at)
+    return found.total_price.quantize(Decimal("1e-10"))
+
+
+@pytest.mark.parametrize(
+    "at", [AT, datetime(2026, 11, 24, 2, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)]
+)
+def test_every_model_costs_what_the_price_list_says(at):
+    pricebook._periods.cache_clear()
+    checked = 0
+    for provider in providers:
+        for model in provider.models[::7]:
+            ours = price(model.id, provider.id, Tokens(250_000, 300), at)
+            try:
+                expected = theirs(model.id, provider.id, 250_000, 300, at=at)
+            except LookupError:  # some ids are not among the names that the model goes by
+                continue
+            if ours is None:  # priced by request, page or hour only
+                assert expected == 0, model.id
+                continue
+            assert ours == expected, model.id
+            checked += 1
+    assert checked > 200
+
+
+def test_cached_tokens_have_a_price_of_their_own():
+    tokens = Tokens(1000, 100, None, 300, 200)
+    assert price("claude-sonnet-4-5-20250929", "anthropic", tokens, AT) == theirs(
+        "claude-sonnet-4-5-20250929", "anthropic", 1000, 100, 300, 200
+    )
+
+
+def test_long_calls_cost_the_dearer_tier():
+    assert price("claude-sonnet-4-5", "anthropic", Tokens(300_000, 100), AT) == theirs(
+        "claude-sonnet-4-5", "anthropic", 300_000, 100
+    )
+
+
+@pytest.mark.parametrize("provider", [None, "somewhere", "azure", "openai"])
+def test_a_known_model_is_priced_whatever_the_provider_is_called(provider):
+    assert price("gpt-4o", provider, Tokens(10, 1), AT) == Decimal("0.0000350000")
+
+
+def test_an_unknown_model_has_no_price():
+    assert price("nobody-knows", "openai", Tokens(1, 1), AT) is None
+    assert price("", None, Tokens(1, 1), AT) is None
+    assert price("x" * 1_000, None, Tokens(1, 1), AT) is None
+
+
+def test_without_counts_there_is_no_cost():
+    assert price("gpt-4o", "openai", Tokens(total=5), AT) is None
+
+
+def test_a_projects_own_price_goes_first_from_its_day_on():
+    tokens = Tokens(1_000_000, 1_000_000, None, 500_000)
+    assert price("gpt-4o", "openai", tokens, AT, [OWN]) == Decimal(3)
+    before = datetime(2025, 12, 31, tzinfo=UTC)
+    assert price("gpt-4o", "openai", tokens, before, [OWN]) != Decimal(3)
+
+
+def test_an_exact_name_beats_a_prefix_and_a_newer_price_an_older_one():
+    exact = Override("gpt-4o", date(2026, 1, 1), Decimal(5), Decimal(5))
+    newer = Override("gpt-4o", date(2026, 6, 1), Decimal(7), Decimal(7), Decimal(0))
+    assert price("gpt-4o", None, Tokens(1_000_000, 0), AT, [OWN, exact, newer]) == Decimal(7)
+    assert price("gpt-4o", None, Tokens(1_000_000, 0, None, 1_000_000), AT, [newer]) == 0
