@@ -1,0 +1,254 @@
+"""The list of traces in Chromium: filter bar, facets, keyboard, narrow and dark."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import server
+from tests.browser import Signed, chromium
+from tests.trace_rows import signal, trace_row
+from tests.web import stories
+from tracehub.evals.models import Case
+from tracehub.review import actions
+from tracehub.review.models import Review
+
+pytestmark = pytest.mark.browser
+ASKED = (
+    "SK 482 to Lisbon was cancelled, I want the money back, not a voucher",
+    "Can you check whether my fare lets me cancel for free?",
+    "Ticket 88213 · 14 messages · lost stroller",
+    "Jag blev ombokad till imorgon. Har jag rätt till ersättning?",
+    "<script>window.attacked = 1</script>",
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def base(committed_db):
+    with server.running() as url:
+        yield url
+
+
+@pytest.fixture
+def project(committed_db):
+    made = stories.project()
+    actions.create_mode(made, "Wrong amount")
+    actions.create_mode(made, "Invented policy")
+    return made
+
+
+@pytest.fixture
+def open_page(browser, base, project):
+    reviewer = stories.member(project, "reviewer")
+    opened = []
+
+    def start(*, width: int = 1440, dark: bool = False) -> Signed:
+        opened.append(Signed(browser, base, reviewer, width=width, dark=dark))
+        return opened[-1]
+
+    yield start
+    for signed in opened:
+        signed.context.close()
+
+
+def fill(project, number: int = 130) -> None:
+    """A day of an airline's support agent, the same each time."""
+    dice = random.Random(7)
+    kinds = [
+        ("schema_error", "high"),
+        ("tool_error", "high"),
+        ("slow", "medium"),
+        ("retried", "low"),
+    ]
+    for index in range(number):
+        failing = dice.random() < 0.2
+        signals = [signal(*kind) for kind in dice.sample(kinds, dice.choice([1, 2]))]
+        trace_row(
+            project,
+            ago=timedelta(minutes=2 + index * 1400 / number),
+            name=dice.choice(["airline-support", "ticket-summary"]),
+            cohort=dice.choice(["canary", "control"]),
+            environment=dice.choice(["production"] * 9 + ["staging"]),
+            model_names=[dice.choice(["gpt-4o", "gpt-4o", "gpt-4o-mini", "mistral-large"])],
+            prompts=[dice.choice(["refund@v11", "refund@v12", "summary@v4"])],
+            duration_ns=int(dice.uniform(0.4, 18) * 1e9),
+            total_tokens=dice.randint(700, 14_000),
+            cost=Decimal(dice.randint(4, 400)) / 10_000,
+            tags=dice.sample(["vip", "lang:sv", "eu"], dice.choice([0, 1, 2])),
+            signals=signals if failing or dice.random() < 0.15 else [],
+            failing=failing,
+            input_preview=ASKED[index % len(ASKED)],
+            output_preview='{"refund": {"amount": "418.60 EUR", "method": "original"}}'
+            if index % 2
+            else "Your Flex Plus fare is fully refundable until 2 hours before departure.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(1440, False), (1440, True), (1100, False), (390, False)]
+)
+def test_the_list_is_accessible_and_quiet(open_page, project, width, dark):
+    fill(project)
+    signed = open_page(width=width, dark=dark)
+    page = signed.open("/skylane/traces?q=model:gpt-4o*+latency:>1s")
+    expect(page.locator("#rows > tr")).to_have_count(50)
+    signed.shot(f"traces-{width}-{'dark' if dark else 'light'}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.attacked") is None
+    assert signed.accessibility() == []
+    assert signed.errors == []
+
+
+def test_filters_come_from_typing_suggestions_and_facets(open_page, project):
+    fill(project, 40)
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    page.keyboard.press("/")
+    page.keyboard.type("latency:>5s")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter .chip")).to_have_text(["latency:>5s"])
+    expect(page.locator("#filter-input")).to_be_focused()
+    expect(page.locator("#filter-input")).to_have_value("")
+    page.keyboard.type("sig")
+    option = page.locator("#suggestions [role=option]").first
+    expect(option).to_contain_text("signal:")
+    signed.shot("traces-suggestions")
+    assert signed.accessibility() == []
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter .chip")).to_have_count(2)
+    page.locator("#facet-model .facet__row").first.click()
+    expect(page.locator("#facet-model .facet__row[aria-current]")).to_have_count(1)
+    assert "model" in page.url
+    page.go_back()
+    expect(page.locator("#filter .chip")).to_have_count(2)
+    page.locator("#filter-input").click()
+    page.keyboard.press("Backspace")
+    expect(page.locator("#filter .chip")).to_have_count(1)
+    expect(page.locator("#filter-input")).to_have_value("signal:" + option_text(signed))
+    assert signed.errors == []
+
+
+def option_text(signed) -> str:
+    return signed.page.locator("#filter-input").input_value().removeprefix("signal:")
+
+
+def test_a_bad_filter_turns_red_in_place_and_is_mended_with_one_click(open_page, project):
+    fill(project, 5)
+    signed = open_page()
+    page = signed.open("/skylane/traces?q=model:gpt-4o")
+    page.locator("#filter-input").fill("latency:>5sec")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter-error")).to_contain_text("such as 5s or 800ms")
+    expect(page.locator(".chip[data-tone=fail]")).to_have_text("latency:>5sec")
+    signed.shot("traces-error")
+    assert signed.accessibility() == []
+    page.locator("#filter-error a").click()
+    expect(page.locator("#filter .chip")).to_have_text(["model:gpt-4o", "latency:>5s"])
+    assert signed.errors == []
+
+
+def test_the_keyboard_moves_previews_and_marks(open_page, project):
+    ids = [stories.refund_trace(project, n, minutes_ago=n) for n in (1, 2, 3)]
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("#rows > tr[aria-current=true]")).to_have_id(f"t-{ids[1]}")
+    page.keyboard.press("Space")
+    expect(page.locator(".preview")).to_contain_text("SK 482 to Lisbon")
+    signed.shot("traces-preview")
+    page.keyboard.press("Space")
+    expect(page.locator(".preview")).to_have_count(0)
+    page.keyboard.press("f")
+    expect(page.locator(f"#t-{ids[1]} .verdict")).to_have_text("Fail")
+    expect(page.locator(".toast")).to_contain_text("Marked fail")
+    page.keyboard.press("z")
+    expect(page.locator(".toast")).to_contain_text("Undone")
+    assert Review.objects.get().withdrawn_at is not None
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/traces/{ids[0]}*")
+    assert signed.errors == []
+
+
+def test_selected_traces_are_labelled_and_promoted(open_page, project):
+    ids = [stories.refund_trace(project, n, minutes_ago=n) for n in (1, 2, 3)]
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator("#bulk-count")).to_have_text("2 selected")
+    page.keyboard.press("l")
+    signed.shot("traces-bulk")
+    assert signed.accessibility() == []
+    page.locator("#bulk-label button", has_text="Wrong amount").click()
+    expect(page.locator(".toast")).to_contain_text("2 traces marked fail")
+    expect(page.locator(f"#t-{ids[0]} .label")).to_have_text("Wrong amount")
+    page.locator(f"#t-{ids[2]} input").check()
+    page.keyboard.press("e")
+    page.locator("#bulk-promote input").fill("Refund regressions")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text(
+        "1 case added to the draft of Refund regressions"
+    )
+    assert Case.objects.filter(removed_in=None).count() == 1
+    assert signed.errors == []
+
+
+def test_more_rows_come_when_scrolled_to_the_end(open_page, project):
+    fill(project, 70)
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    expect(page.locator("#rows > tr")).to_have_count(50)
+    page.locator("#results-scroll").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(page.locator("#rows > tr")).to_have_count(70)
+    expect(page.locator("#shown")).to_have_text("70")
+    assert signed.errors == []
+
+
+def test_facets_are_a_sheet_on_a_phone(open_page, project):
+    fill(project, 30)
+    signed = open_page(width=390)
+    page = signed.open("/skylane/traces")
+    page.locator("button", has_text="Filters").click()
+    sheet = page.locator("#facets")
+    expect(sheet).to_be_visible()
+    signed.shot("traces-sheet")
+    sheet.locator("#facet-model .facet__row").first.click()
+    expect(page.locator("#filter .chip")).to_have_count(1)
+    sheet.locator("button", has_text="Show").click()
+    expect(sheet).to_be_hidden()
+    assert signed.accessibility() == []
+    assert signed.errors == []
+
+
+def test_help_theme_and_going_to_pages(open_page, project):
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_visible()
+    signed.shot("shortcuts")
+    assert signed.accessibility() == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    page.locator(".nav__project").click()
+    signed.shot("switcher")
+    page.locator("#switcher button", has_text="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/skylane/metrics")
+    assert signed.errors == []
