@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tracehub.web import accounts, evals, metrics, panel, shell, trace, trace_bulk, traces
+from tracehub.web import accounts, evals, health, metrics, panel, shell, trace, trace_bulk, traces
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("accounts/theme", shell.set_theme, name="set_theme"),
     path("accounts/link/<str:token>", accounts.sign_in_link, name="sign_in_link"),
     path("accounts/invite/<str:token>", accounts.invitation, name="invitation"),
@@ -20,6 +22,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/traces/export", trace_bulk.export, name="traces_export"),
     path("<slug:slug>/traces/undo/<str:token>", trace_bulk.undo, name="traces_undo"),
     path("<slug:slug>/metrics", metrics.page, name="metrics"),
+    path("<slug:slug>/connect", connect.page, name="connect"),
+    path("<slug:slug>/connect/key", connect.new_key, name="connect_key"),
+    path("<slug:slug>/connect/status", connect.status, name="connect_status"),
+    path("<slug:slug>/settings", settings_pages.page, name="settings"),
+    path("<slug:slug>/settings/", include(settings_routes.urlpatterns)),
     path("<slug:slug>/traces/<str:trace_id>", trace.trace_page, name="trace"),
     path("<slug:slug>/traces/<str:trace_id>/json", trace.trace_json, name="trace_json"),
     path("<slug:slug>/traces/<str:trace_id>/review", panel.submit, name="trace_review"),
@@ -28,7 +35,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/evals/<slug:set_slug>", evals.set_page, name="evals_set"),
     path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),
     path("<slug:slug>/evals/<slug:set_slug>/export", evals.export, name="evals_export"),
-    path("<slug:slug>/evals/<slug:set_slug>/cases/<str:case_id>", evals.case_page, name="evals_case"),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/cases/<str:case_id>", evals.case_page, name="evals_case"
+    ),
     path(
         "<slug:slug>/evals/<slug:set_slug>/cases/<str:case_id>/remove",
         evals.remove,

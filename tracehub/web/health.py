@@ -28,7 +28,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200 when a trace sent now would soon stand in the list; else 503 with what is wrong."""
     wrong = problems()
     if wrong:
-        return JsonResponse({"status": "not ready", "wrong": wrong}, status=503)
+        answer = JsonResponse({"status": "not ready", "wrong": wrong}, status=503)
+        # Asked many times while starting, and by monitors: the answer says it, the log need not.
+        answer._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
+        return answer
     return JsonResponse({"status": "ready"})
 
 
