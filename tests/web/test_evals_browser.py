@@ -1,0 +1,133 @@
+"""The eval set pages in Chromium: from a draft to a fixed version, narrow and dark."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import server
+from tests.browser import Signed, chromium
+from tests.web import stories
+from tracehub.core import cases
+from tracehub.evals import actions
+from tracehub.evals.models import Case
+from tracehub.review.actions import create_mode
+
+pytestmark = pytest.mark.browser
+
+TITLES = (
+    ("known_failure", "SK 482 to Lisbon was cancelled, I want the money back", ["wrong-amount"]),
+    ("known_failure", "Two of four passengers want to rebook", ["wrong-scope"]),
+    ("success", "Refund a single Economy Flex ticket", []),
+    ("risky_edge", "My father passed away and I can no longer travel", ["wrong-tone"]),
+    ("format", "Refund quote for a booking in NOK", ["wrong-amount"]),
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def base(committed_db):
+    with server.running() as url:
+        yield url
+
+
+@pytest.fixture
+def project(committed_db):
+    return stories.project()
+
+
+@pytest.fixture
+def reviewer(project):
+    return stories.member(project, "reviewer")
+
+
+@pytest.fixture
+def open_page(browser, base, reviewer):
+    opened = []
+
+    def start(*, width: int = 1440, dark: bool = False) -> Signed:
+        opened.append(Signed(browser, base, reviewer, width=width, dark=dark))
+        return opened[-1]
+
+    yield start
+    for signed in opened:
+        signed.context.close()
+
+
+def fill(project) -> None:
+    """A set with five cases, the first version fixed, and one more in the draft."""
+    trace = stories.refund_trace(project)
+    for name in ("Wrong amount", "Wrong scope", "Wrong tone", "Tool loop"):
+        create_mode(project, name)
+    made, _ = actions.create_set(project, "Refund regressions", description="What went wrong once")
+    equals = {"type": "json_pointer_equals", "pointer": "/refund/amount", "value": 418.6}
+    messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Refund"}]
+    contents = [
+        cases.read(
+            {
+                "kind": kind, "title": title, "failure_modes": modes, "assertions": [equals],
+                "input": {"messages": messages}, "expected_output": {"refund": {"amount": 418.6}},
+                "context": [{"id": "policy-118", "content": "Refund in full.", "score": 0.9}],
+                "source": {"trace_id": trace, "span_id": "0000000100000009"},
+            }
+        )
+        for kind, title, modes in TITLES
+    ]  # fmt: skip
+    actions.add_cases(made, contents[:4])
+    actions.fix(made, note="Before refund v13")
+    actions.add_cases(made, contents[4:])
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)])
+def test_the_pages_are_accessible_and_quiet(open_page, project, width, dark):
+    signed = open_page(width=width, dark=dark)
+    look = f"{width}-{'dark' if dark else 'light'}"
+    signed.open("/skylane/evals")
+    assert signed.accessibility() == []
+    signed.shot(f"evals-empty-{look}")
+    fill(project)
+    for name, path in (
+        ("evals", ""),
+        ("evalset", "/refund-regressions"),
+        ("evalset-draft", "/refund-regressions?version=draft"),
+        ("case", "/refund-regressions/cases/c_0001"),
+    ):
+        page = signed.open(f"/skylane/evals{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert signed.accessibility() == [], path
+        signed.shot(f"{name}-{look}")
+    assert signed.errors == []
+
+
+def test_a_draft_is_pruned_fixed_and_downloaded(open_page, project):
+    fill(project)
+    signed = open_page()
+    page = signed.open("/skylane/evals/refund-regressions")
+    expect(page.locator(".bar")).to_contain_text("v2 draft has 1 new case")
+    page.get_by_role("link", name="Open v2 draft").click()
+    page.get_by_role("button", name="Remove c_0002 from the draft").click()
+    expect(page.locator("#toast")).to_contain_text("Removed c_0002 from the draft")
+    assert page.locator("tbody tr").count() == 4
+    page.keyboard.press("z")
+    expect(page.locator("#toast")).to_contain_text("c_0002 is back in the draft")
+    assert page.locator("tbody tr").count() == 5
+    page.get_by_text("Fix v2", exact=True).click()
+    page.get_by_label("What is it for?").fill("With the NOK quote")
+    page.get_by_role("button", name="Fix 5 cases as v2").click()
+    expect(page.locator("#toast")).to_contain_text("Fixed as v2")
+    page.get_by_text("Export", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSONL One case per line").click()
+    assert download.value.suggested_filename == "refund-regressions-v2.jsonl"
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert [json.loads(line)["version"] for line in lines] == [2] * 5
+    assert Case.objects.filter(removed_in=None).count() == 5
+    assert signed.errors == []
