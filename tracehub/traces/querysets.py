@@ -153,6 +153,25 @@ class TraceQuerySet(models.QuerySet["Trace"]):
         more = len(found) > limit
         return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
 
+    def beside(self, trace: Trace, *, sort: str = DEFAULT_SORT) -> tuple[UUID | None, UUID | None]:
+        """Return the ids of the traces just before and after `trace` in the order `sort`.
+
+        `trace` itself need not be in the list. Raises PageError. Two look-ups as of `page`.
+        """
+        order = Sort.of(sort)
+        value = RawSQL(order.expression, [])  # noqa: S611 one of our own expressions
+        own = self.model._default_manager.filter(pk=trace.pk).annotate(sort_value=value)
+        here = [own.values_list("sort_value", flat=True).get(), trace.trace_id]
+        column = "started_at" if order.column == "started_at" else "sort_value"
+        found = []
+        for falling in (not order.falling, order.falling):
+            condition = f"({order.expression}, traces.trace_id) {'<' if falling else '>'} (%s, %s)"
+            rows = self.filter(RawSQL(condition, here, output_field=models.BooleanField()))  # noqa: S611 as above
+            rows = rows.annotate(sort_value=value)
+            names = [f"-{column}", "-trace_id"] if falling else [column, "trace_id"]
+            found.append(rows.order_by(*names).values_list("trace_id", flat=True).first())
+        return found[0], found[1]
+
 
 def _cursor(trace: Trace) -> str:
     value = getattr(trace, "sort_value")  # noqa: B009 annotated by page, unknown to the type

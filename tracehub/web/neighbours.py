@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from django.db.models import Q
-
-from tracehub.core.times import TimeError, parse_range
-from tracehub.projects.models import Project
+from tracehub.traces import querysets
 from tracehub.traces.models import Trace
+from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
-RANGE = timedelta(hours=24)  # what the list shows when its URL names no range
+SECONDS = 1  # of database time; the page can do without
 
 
 @dataclass(slots=True, frozen=True)
@@ -23,23 +19,20 @@ class Neighbours:
     next: str | None = None
 
 
-def neighbours(
-    project: Project, trace: Trace, state: Mapping[str, str], *, now: datetime
-) -> Neighbours:
-    """Return the neighbours of a trace in the list that `state` (q, from, to, sort) names.
+def neighbours(trace: Trace, state: ListState) -> Neighbours:
+    """Return the neighbours of a trace in the list that `state` names.
 
-    Two index look-ups in the newest-first order. A list that cannot be read has none.
+    A trace that was opened by its link may lie outside the range: then what is around it counts.
+    A list that cannot be read, or is too slow to, has no neighbours.
     """
-    try:
-        start, end = parse_range(state.get("from", ""), state.get("to", ""), now=now, default=RANGE)
-    except TimeError:
+    if state.error is not None:
         return Neighbours()
-    # A trace opened by its link may lie outside the range: then its surroundings count.
-    start = min(start, trace.started_at - RANGE)
-    listed = Trace.objects.in_project(project).in_range(start, end)
-    at, own = trace.started_at, trace.trace_id
-    older = listed.filter(Q(started_at__lt=at) | Q(started_at=at, trace_id__lt=own))
-    newer = listed.filter(Q(started_at__gt=at) | Q(started_at=at, trace_id__gt=own))
-    following = older.newest_first().values_list("trace_id", flat=True).first()
-    before = newer.order_by("started_at", "trace_id").values_list("trace_id", flat=True).first()
-    return Neighbours(before.hex if before else None, following.hex if following else None)
+    start = min(state.start, trace.started_at - DEFAULT_RANGE)
+    end = max(state.end, trace.started_at + DEFAULT_RANGE)
+    listed = Trace.objects.in_project(state.project).in_range(start, end).matching(state.wanted)
+    try:
+        with querysets.bounded(SECONDS):
+            before, after = listed.beside(trace, sort=state.sort)
+    except querysets.TooSlow:
+        return Neighbours()
+    return Neighbours(before.hex if before else None, after.hex if after else None)

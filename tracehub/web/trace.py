@@ -13,12 +13,12 @@ from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core.trace import Json, Span
 from tracehub.core.trace_json import span_json
-from tracehub.projects.models import Project
 from tracehub.traces import reading
 from tracehub.traces.reading import LoadedTrace
 from tracehub.web import links, panel, permissions
 from tracehub.web.loading import trace_or_404
 from tracehub.web.neighbours import Neighbours, neighbours
+from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.code import laid_out
 from tracehub.web.trace_view.page import TracePage, trace_facts
 from tracehub.web.trace_view.text import visible
@@ -35,7 +35,7 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     project = permissions.project_for(request, slug)
     loaded = trace_or_404(project, trace_id)
     page = _page(loaded, request.GET)
-    state = links.list_state(request.GET)
+    state = ListState.of(project, request.GET, timezone.now())
     context = {"trace": trace_facts(loaded.summary), "keep": _keep(state)}
     context["json_url"] = reverse("trace_json", args=[slug, loaded.summary.trace_id])
     context["selected_id"] = page.selected.span_id if page.selected else ""
@@ -47,7 +47,7 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     if fragment and target.endswith("#pane"):
         return render(request, "trace/span.html", context)
     context |= page.tree_context() | {"rows": page.rows(), "badges": page.badges()}
-    context |= _around(project, loaded, state) | _rest(loaded)
+    context |= _around(loaded, state) | _rest(loaded)
     return render(request, "trace/page.html", context | panel.context(request, loaded, context))
 
 
@@ -102,8 +102,8 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-def _keep(state: dict[str, str]) -> str:
-    query = links.with_query("", state)
+def _keep(state: ListState) -> str:
+    query = links.with_query("", state.params)
     return f"{query[1:]}&" if query else ""
 
 
@@ -113,19 +113,18 @@ def _raw(page: TracePage) -> Any:
     return laid_out(received(page.selected), key="raw", whole=page.whole)
 
 
-def _around(project: Project, loaded: LoadedTrace, state: dict[str, str]) -> dict[str, Any]:
+def _around(loaded: LoadedTrace, state: ListState) -> dict[str, Any]:
     """Where the trace stands: its list, and the traces before and after it there."""
-    beside = Neighbours()
-    if loaded.row is not None:
-        beside = neighbours(project, loaded.row, state, now=timezone.now())
-    path = reverse("traces", args=[project.slug])
+    beside = neighbours(loaded.row, state) if loaded.row is not None else Neighbours()
 
     def link(trace: str | None) -> str:
-        return links.with_query(f"{path}/{trace}", state) if trace else ""
+        if not trace:
+            return ""
+        return links.with_query(reverse("trace", args=[state.project.slug, trace]), state.params)
 
     return {
-        "list_path": path,
-        "list_url": links.with_query(path, state),
+        "list_path": reverse("traces", args=[state.project.slug]),
+        "list_url": state.url(),
         "here_url": link(loaded.summary.trace_id),
         "previous_url": link(beside.previous),
         "next_url": link(beside.next),

@@ -218,6 +218,8 @@ SHORTCUTS = (
             ("Failure mode", "1 … 9"),
             ("Severity", "[ ]"),
             ("Note", "n"),
+            ("Promote to eval case", "e"),
+            ("Skip", "s"),
             ("Submit and open next", "⌘ ↵"),
         ),
     ),
