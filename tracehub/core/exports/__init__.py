@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
-from tracehub.core.exports import csv_table, native, openai_jsonl
+from tracehub.core.exports import (
+    braintrust,
+    csv_table,
+    dataset_files,
+    deepeval,
+    inspect_ai,
+    langfuse,
+    mlflow,
+    native,
+    openai_evals,
+    openai_evals_api,
+    openai_jsonl,
+    promptfoo,
+    pydantic_evals,
+    pytest_files,
+    ragas,
+)
 from tracehub.core.exports.base import Bundle, Download, ExportError, Format, Tally, download
 
 FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT for module in (native, openai_jsonl, csv_table)
+    fmt.name: fmt
+    for fmt in (
+        native.FORMAT,
+        openai_jsonl.FORMAT,
+        csv_table.FORMAT,
+        promptfoo.FORMAT,
+        inspect_ai.FORMAT,
+        deepeval.FORMAT,
+        dataset_files.LANGSMITH,
+        langfuse.FORMAT,
+        braintrust.FORMAT,
+        openai_evals.FORMAT,
+        openai_evals_api.FORMAT,
+        ragas.FORMAT,
+        mlflow.FORMAT,
+        dataset_files.PHOENIX,
+        pydantic_evals.FORMAT,
+        pytest_files.FORMAT,
+    )
 }
 ALIASES = {"jsonl": "native"}
 
-__all__ = ["ALIASES", "FORMATS", "Bundle", "Download", "ExportError", "Format", "Tally",
-           "download", "find"]  # fmt: skip
+__all__ = [
+    "ALIASES",
+    "FORMATS",
+    "Bundle",
+    "Download",
+    "ExportError",
+    "Format",
+    "Tally",
+    "download",
+    "find",
+]
 
 
 def find(name: str) -> Format:

@@ -115,12 +115,17 @@ def arguments_text(arguments: Json) -> str:
 def _openai_part(part: dict[str, Any]) -> dict[str, Any]:
     kind, mime = part.get("type"), part.get("mime_type") or ""
     if kind == "image" and (part.get("uri") or part.get("data")):
-        url = part.get("uri") or f"data:{mime or 'image/png'};base64,{part['data']}"
-        return {"type": "image_url", "image_url": {"url": url}}
+        return {"type": "image_url", "image_url": {"url": image_url(part)}}
     if kind == "audio" and part.get("data") and (match := _AUDIO.fullmatch(mime)):
         form = "wav" if match[1] == "wav" else "mp3"
         return {"type": "input_audio", "input_audio": {"data": part["data"], "format": form}}
     return part
+
+
+def image_url(part: dict[str, Any]) -> str:
+    """The address of an image part; its bytes as a data URL when it has no address."""
+    mime = part.get("mime_type") or "image/png"
+    return str(part.get("uri") or f"data:{mime};base64,{part.get('data', '')}")
 
 
 def inputs(case: Case) -> dict[str, Any]:
