@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from tracehub.web import accounts, evals, health, metrics, panel, shell, trace, trace_bulk, traces
+from tracehub.web import (
+    accounts,
+    connect,
+    evals,
+    health,
+    metrics,
+    panel,
+    settings_pages,
+    settings_routes,
+    shell,
+    trace,
+    trace_bulk,
+    traces,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
