@@ -52,7 +52,23 @@ def counted_calls(tree: SpanTree) -> list[SpanDigest]:
         covered[span.span_id], kinds_above[span.span_id] = above, nearest
     calls = [span for span in chosen if span.tokens is not None or span.span_id not in inner]
     calls = _once_per_response(calls)
-    return sorted(calls, key=lambda span: (span.start_ns, span.span_id))
+    return _without_halves(sorted(calls, key=lambda span: (span.start_ns, span.span_id)))
+
+
+def _without_halves(calls: list[SpanDigest]) -> list[SpanDigest]:
+    """Streams of Logfire are two spans: the request, and a log of no length with the answer.
+
+    The log, which has the tokens, stands for both.
+    """
+    asked: dict[tuple[str | None, str | None], SpanDigest] = {}
+    halves: set[str] = set()
+    for span in calls:
+        key = (span.parent_id, span.model_requested)
+        if span.tokens is None and span.streaming and not span.error and not span.has_output:
+            asked[key] = span
+        elif span.tokens is not None and span.duration_ns == 0 and (half := asked.pop(key, None)):
+            halves.add(half.span_id)
+    return [span for span in calls if span.span_id not in halves] if halves else calls
 
 
 def _once_per_response(calls: list[SpanDigest]) -> list[SpanDigest]:

@@ -28,6 +28,7 @@ from tracehub.core.wire.conventions.registry import (
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.guardrails import guardrail_of
 from tracehub.core.wire.messages import looks_like_messages, read_messages
+from tracehub.core.wire.responses import read_request, read_response
 from tracehub.core.wire.tools import tool_of
 from tracehub.core.wire.values import text_of
 
@@ -281,13 +282,17 @@ def _payloads(span: Span, found: Found) -> None:
 
 
 def _weak(kind: Kind, value: Json, role: str) -> Json:
-    """A raw request or answer; for a call of a model its messages, where it holds a list."""
+    """A raw request or answer; for a call of a model its messages, where it holds some."""
     if kind != "llm" or not isinstance(value, dict | list):
         return value
-    inner = value.get("messages", value) if isinstance(value, dict) else value
-    if looks_like_messages(inner):
-        return {"messages": read_messages(inner, role)}
-    return value
+    if role == "user":
+        messages = read_request(value)
+    else:
+        response = read_response(value)
+        messages = response.messages if response is not None else None
+        if messages is None and looks_like_messages(value):
+            messages = read_messages(value, role)
+    return {"messages": messages} if messages else value
 
 
 def _error(span: Span, raw: RawSpan, found: Found) -> None:

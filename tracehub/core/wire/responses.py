@@ -1,4 +1,4 @@
-"""Whole responses of model APIs, as some libraries store them: messages, usage, finish reasons."""
+"""Whole requests and responses of model APIs, as some libraries store them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracehub.core.trace import Json, Tokens
-from tracehub.core.wire.messages import Message, read_messages
+from tracehub.core.wire.messages import (
+    Message,
+    looks_like_messages,
+    read_messages,
+    with_system,
+)
 from tracehub.core.wire.values import count_of, object_of, parsed, text_of
 
 
@@ -19,6 +24,36 @@ class Response:
     response_id: str | None = None
     finish_reasons: list[str] = field(default_factory=list)
     tokens: Tokens | None = None
+
+
+def read_request(value: Json) -> list[Message] | None:
+    """The messages of a request: a list of them, a text, or an object of any model API.
+
+    None when there are none to be recognised.
+
+    >>> [m["role"] for m in read_request({"system": "Be brief.", "input": "Hi"})]
+    ['system', 'user']
+    """
+    value = parsed(value)
+    if isinstance(value, str):
+        return read_messages(value)
+    if not isinstance(value, dict) or "role" in value:
+        return read_messages(value) if looks_like_messages(value) else None
+    for key in ("messages", "input", "contents"):
+        inner = parsed(value.get(key))
+        is_text = isinstance(inner, str) and bool(inner) and (key != "contents")
+        if is_text or looks_like_messages(inner):
+            return with_system(read_messages(inner), _instructions(value))
+    return read_messages(value) if looks_like_messages(value) else None
+
+
+def _instructions(request: dict[str, Json]) -> list[Message]:
+    """The system prompt that Anthropic, OpenAI's Responses API and Gemini take apart."""
+    for key in ("system", "instructions", "system_instruction", "systemInstruction"):
+        if given := request.get(key):
+            parts = given.get("parts", given) if isinstance(given, dict) else given
+            return read_messages({"role": "system", "content": parts})
+    return []
 
 
 def read_response(value: Json) -> Response | None:

@@ -1,11 +1,12 @@
-"""OpenLIT, Strands, Google ADK and CrewAI, as far as they differ from the GenAI conventions."""
+"""OpenLIT, Strands, Google ADK, LiteLLM, Spring AI where they differ from the GenAI conventions."""
 
 from __future__ import annotations
 
 from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import read_messages, with_system, wrap
+from tracehub.core.wire.messages import read_messages, wrap
+from tracehub.core.wire.responses import read_request
 from tracehub.core.wire.values import cost_of, ns_of, object_of, parsed, text_of
 
 ADK = "gcp.vertex.agent."
@@ -19,11 +20,14 @@ def whole_milliseconds(value: Json) -> int | None:
 ROWS: tuple[Row, ...] = (
     Row("ttft_ns", "gen_ai.server.time_to_first_token", whole_milliseconds),
     Row("cost", "gen_ai.usage.cost", cost_of),
+    Row("cost", "gen_ai.cost.total_cost", cost_of),
     Row("tool_arguments", "gen_ai.tool.args", parsed),
     Row("tool_arguments", ADK + "tool_call_args", parsed),
     Row("tool_result", ADK + "tool_response", parsed),
     Row("tool_call_id", ADK + "tool_call_id", text_of),
     Row("session", ADK + "session_id", text_of),
+    Row("weak_input", "gen_ai.prompt", parsed),
+    Row("weak_output", "gen_ai.completion", parsed),
 )
 
 
@@ -42,12 +46,8 @@ def read(span: Attributes) -> Found:
 
 def _request(request: dict[str, Json], found: Found) -> None:
     """Gemini: `{"model", "config": {"system_instruction"}, "contents": [{"role", "parts"}]}`."""
-    messages = read_messages(request["contents"]) if request.get("contents") else []
-    instruction = object_of(request.get("config")).get("system_instruction")
-    if instruction:
-        system = read_messages({"role": "system", "content": instruction})
-        messages = with_system(messages, system)
-    if messages:
+    config = object_of(request.get("config"))
+    if messages := read_request({**request, "system": config.get("system_instruction")}):
         found["input"] = wrap(messages)
     if model := text_of(request.get("model")):
         found["model_requested"] = model

@@ -10,7 +10,7 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import read_response
+from tracehub.core.wire.responses import read_request, read_response
 from tracehub.core.wire.values import (
     cost_of,
     count_of,
@@ -38,10 +38,9 @@ KINDS: dict[str, Kind] = {
 INPUT, OUTPUT = "langfuse.observation.input", "langfuse.observation.output"
 USAGE, COSTS = "langfuse.observation.usage_details", "langfuse.observation.cost_details"
 TRACE_METADATA = "langfuse.trace.metadata."
-# Parts of input and output in usage details that are disjoint from `input` and `output`.
-CACHED = ("input_cached_tokens", "input_cache_read", "cache_read_input_tokens")
-WRITTEN = ("input_cache_creation", "cache_creation_input_tokens", "input_cache_write")
-REASONING = ("output_reasoning", "output_reasoning_tokens", "reasoning_tokens")
+# Parts of usage details that are disjoint and add up to all of input and all of output.
+IN_PARTS = ("input", "cached", "cache_write", "audio_input")
+OUT_PARTS = ("output", "reasoning", "audio_output")
 
 
 def kind_of(value: Json) -> Kind | None:
@@ -111,14 +110,12 @@ def _input(value: Json, kind: Kind | None, found: Found) -> Json:
     """Messages of a generation: a list, `{"messages", "tools"}`, or one text."""
     if kind != "llm":
         return value
-    inner = value.get("messages", value) if isinstance(value, dict) else value
     if isinstance(value, dict) and isinstance(form := value.get("response_format"), dict):
         schema = object_of(form.get("json_schema")).get("schema")
         if isinstance(schema, dict):
             found["output_schema"] = schema
-    if isinstance(inner, str) or looks_like_messages(inner):
-        return wrap(read_messages(inner))
-    return value
+    messages = read_request(value)
+    return wrap(messages) if messages else value
 
 
 def _output(value: Json, kind: Kind | None, found: Found) -> None:
@@ -144,20 +141,36 @@ def _usage(usage: dict[str, Json], found: Found) -> None:
     if "prompt_tokens" in usage or "completion_tokens" in usage:
         _openai_usage(usage, found)
         return
-    cached, written, reasoning = (_any(usage, keys) for keys in (CACHED, WRITTEN, REASONING))
-    given, made = count_of(usage.get("input")), count_of(usage.get("output"))
-    if given is not None or cached is not None or written is not None:
-        found["tokens_input"] = (given or 0) + (cached or 0) + (written or 0)
-    if made is not None or reasoning is not None:
-        found["tokens_output"] = (made or 0) + (reasoning or 0)
-    _put(found, count_of(usage.get("total")), cached, written, reasoning)
-    heard, spoken = count_of(usage.get("input_audio")), count_of(usage.get("output_audio"))
-    if heard:
-        found["tokens_input"] = found.get("tokens_input", 0) + heard
-        found["tokens_audio_input"] = heard
-    if spoken:
-        found["tokens_output"] = found.get("tokens_output", 0) + spoken
-        found["tokens_audio_output"] = spoken
+    sums: dict[str, int] = {}
+    for key, value in usage.items():
+        if (count := count_of(value)) is not None:
+            part = _part(key)
+            sums[part] = sums.get(part, 0) + count
+    given = [sums[part] for part in IN_PARTS if part in sums]
+    made = [sums[part] for part in OUT_PARTS if part in sums]
+    if given:
+        found["tokens_input"] = sum(given)
+    if made:
+        found["tokens_output"] = sum(made)
+    _put(found, *(sums.get(part) for part in ("total", "cached", "cache_write", "reasoning")))
+    if sums.get("audio_input"):
+        found["tokens_audio_input"] = sums["audio_input"]
+    if sums.get("audio_output"):
+        found["tokens_audio_output"] = sums["audio_output"]
+
+
+def _part(key: str) -> str:
+    """Which part of the usage a key of disjoint counts belongs to."""
+    if "cache" in key:
+        return "cache_write" if "creation" in key or "write" in key else "cached"
+    if "reasoning" in key:
+        return "reasoning"
+    if key in ("input", "output", "total"):
+        return key
+    side = "input" if key.startswith("input") else "output" if key.startswith("output") else ""
+    if not side:
+        return "other"
+    return f"audio_{side}" if "audio" in key else side
 
 
 def _openai_usage(usage: dict[str, Json], found: Found) -> None:
@@ -187,10 +200,6 @@ def _put(
         found["tokens_cache_write"] = written
     if reasoning is not None:
         found["tokens_reasoning"] = reasoning
-
-
-def _any(usage: dict[str, Json], keys: tuple[str, ...]) -> int | None:
-    return next((count for key in keys if (count := count_of(usage.get(key))) is not None), None)
 
 
 def _cost(details: dict[str, Json]) -> Decimal | None:

@@ -9,7 +9,7 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import Response, read_response, usage_tokens
+from tracehub.core.wire.responses import Response, read_request, read_response, usage_tokens
 from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of
 
 KINDS: dict[str, Kind] = {
@@ -66,14 +66,9 @@ def read(span: Attributes) -> Found:
 
 
 def _input(value: Json, kind: Kind | None, found: Found) -> None:
-    if kind == "llm":
-        inner = (
-            value.get("messages", value.get("input", value)) if isinstance(value, dict) else value
-        )
-        if isinstance(inner, str) or looks_like_messages(inner):
-            found["input"] = wrap(read_messages(inner))
-            return
-    if value is not None:
+    if kind == "llm" and (messages := read_request(value)):
+        found["input"] = wrap(messages)
+    elif value is not None:
         found["input"] = value
 
 

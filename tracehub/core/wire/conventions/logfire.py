@@ -6,7 +6,7 @@ from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import Message, read_messages, wrap
-from tracehub.core.wire.responses import usage_tokens
+from tracehub.core.wire.responses import read_request, usage_tokens
 from tracehub.core.wire.values import (
     cost_of,
     list_of,
@@ -99,11 +99,7 @@ def _events(items: list[Json], found: Found) -> None:
 
 def _request(request: dict[str, Json], found: Found) -> None:
     """`instrument_openai`: the request as it was made."""
-    sent = request.get("messages", request.get("input"))
-    if isinstance(sent, str | list) and sent:
-        messages = read_messages(sent)
-        if system := text_of(request.get("system", request.get("instructions"))):
-            messages = [*read_messages(system, "system"), *messages]
+    if messages := read_request(request):
         found["weak_input"] = wrap(messages)
     if model := text_of(request.get("model")):
         found["model_requested"] = model

@@ -7,7 +7,7 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import read_response, usage_tokens
+from tracehub.core.wire.responses import read_request, read_response, usage_tokens
 from tracehub.core.wire.values import (
     cost_of,
     object_of,
@@ -100,11 +100,12 @@ def _input(value: Json, kind: Kind | None, found: Found) -> None:
     if value is None:
         return
     found["input"] = value
-    if kind != "llm" or not isinstance(value, dict):
+    if kind != "llm":
         return
-    inner = value.get("messages", value.get("input", value.get("contents")))
-    if isinstance(inner, str) or looks_like_messages(inner):
-        found["input"] = wrap(read_messages(inner))
+    if messages := read_request(value):
+        found["input"] = wrap(messages)
+    if not isinstance(value, dict):
+        return
     if model := text_of(value.get("model")):
         found["model_requested"] = model
     if true_of(value.get("stream")):

@@ -11,8 +11,15 @@ from tracehub.core.trace import Json, Kind
 from tracehub.core.wire.attributes import Attributes, Convention, Node, Row, Shape, fill, leaf, tree
 from tracehub.core.wire.documents import document
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import Message, message, role_of, text_message, tool_call
-from tracehub.core.wire.parts import Part, read_part
+from tracehub.core.wire.messages import (
+    Message,
+    message,
+    role_of,
+    sort_part,
+    text_message,
+    tool_call,
+)
+from tracehub.core.wire.parts import Part
 from tracehub.core.wire.values import (
     cost_of,
     count_of,
@@ -120,7 +127,7 @@ def _metadata(metadata: dict[str, Json], found: Found) -> None:
 def _parameters(sent: Json, found: Found) -> None:
     """Parameters of the call; nothing from a whole response object (openai-agents sends that)."""
     given = object_of(sent)
-    if given.get("object") == "response" or "output" in given:
+    if "id" in given or "created_at" in given or "output" in given:
         return
     if "model_requested" not in found and (model := text_of(given.get("model"))):
         found["model_requested"] = model
@@ -186,26 +193,27 @@ def _messages(
         if node is None and (content is None or content.__class__ is str):
             result.append(text_message(role, content or ""))
         else:
-            result.append(_message(role, content, node, values))
+            result += _message(role, content, node, values)
     return result
 
 
-def _message(role: str, content: Json, node: Node, values: dict[str, Json]) -> Message:
+def _message(role: str, content: Json, node: Node, values: dict[str, Json]) -> list[Message]:
     filled: dict[str, Any] = fill(node, values) if node is not None else {}
     parts: list[Part] = []
+    used: list[Json] = []  # `tool_use` contents, which repeat the tool calls
+    answers: list[Message] = []
     if content:
         parts.append({"type": "text", "text": dumped(content)})
     else:
-        contents = filled.get("contents")
-        for item in contents if isinstance(contents, list) else ():
+        for item in _items(filled.get("contents")):
             inner = item.get("message_content") if isinstance(item, dict) else None
-            if isinstance(inner, dict) and inner.get("type") != "tool_use":
-                part = read_part(inner)
-                parts.extend([part] if part else [])
-    calls = [_call(item) for item in _items(filled.get("tool_calls"))]
+            sort_part(inner, parts, used, answers)
+    calls = [_call(item) for item in _items(filled.get("tool_calls"))] or used
     if not calls and (name := filled.get("function_call_name")):
         calls = [tool_call(None, name, filled.get("function_call_arguments_json"))]
-    return message(role, parts, calls, text_of(filled.get("tool_call_id")))
+    if answers and not parts and not calls:
+        return answers
+    return [*answers, message(role, parts, calls, text_of(filled.get("tool_call_id")))]
 
 
 def _call(item: Json) -> Json:
