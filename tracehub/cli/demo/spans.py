@@ -91,7 +91,8 @@ def encode(traces: Iterable[DemoTrace]) -> bytes:
             scopes[key].scope.name, scopes[key].scope.version = trace.scope
         for span in trace.spans:
             _add(scopes[key].spans.add(), trace.trace_id, span)
-    return request.SerializeToString()
+    body: bytes = request.SerializeToString()
+    return body
 
 
 def _add(message: Any, trace_id: str, span: DemoSpan) -> None:

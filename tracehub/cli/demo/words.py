@@ -31,7 +31,7 @@ REFUNDS: tuple[Topic, ...] = (
             "You cancelled {flight} the evening before. Please refund both tickets, PNR {pnr}.",
             "My flight to {city} is cancelled and the voucher is no use to me. Refund, please.",
         ),
-        "I have refunded both tickets to your {card}. The {amount} {currency} arrive within 7 days.",
+        "I have refunded both tickets to your {card}. {amount} {currency} arrive within 7 days.",
         "carrier_cancellation",
         "original_payment",
     ),
@@ -41,7 +41,7 @@ REFUNDS: tuple[Topic, ...] = (
             "I was charged twice for seat {seat}, see the attached statement",
             "My card shows two payments of {amount} for booking {pnr}. One of them is wrong.",
         ),
-        "You were charged twice for seat {seat}. I have returned {amount} {currency} to your {card}.",
+        "Seat {seat} was charged twice. I have returned {amount} {currency} to your {card}.",
         "duplicate_charge",
         "original_payment",
         ("policy-031", "policy-118", "policy-140"),
@@ -50,7 +50,7 @@ REFUNDS: tuple[Topic, ...] = (
         "partial",
         (
             "Cancel my return only, the outbound is already flown",
-            "I flew to {city} but will not fly back with you. What do I get for the return of {pnr}?",
+            "I flew to {city} but will not fly back. What do I get for the return of {pnr}?",
         ),
         "Your return is cancelled. The unused part of the fare is {amount} {currency}, paid to your"
         " {card} within 7 days.",
@@ -64,8 +64,8 @@ REFUNDS: tuple[Topic, ...] = (
             "Voucher {voucher} shows as used but I never booked anything with it",
             "It says {voucher} is redeemed. By whom? I still have it in my drawer.",
         ),
-        "Voucher {voucher} was redeemed by mistake. A new one over {amount} {currency} is on its way"
-        " to your mailbox.",
+        "Voucher {voucher} was redeemed by mistake. A new one over {amount} {currency} is in your"
+        " mailbox.",
         "voucher_error",
         "voucher",
         ("policy-094", "policy-097", "policy-031"),
@@ -124,7 +124,7 @@ REFUNDS: tuple[Topic, ...] = (
             "Kan jag få pengarna tillbaka? {flight} ställdes in i går kväll.",
             "Jag vill ha tillbaka {amount} för {pnr}, ingen voucher tack.",
         ),
-        "Jag har betalat tillbaka {amount} {currency} till ditt kort. Pengarna kommer inom 7 dagar.",
+        "Jag har betalat tillbaka {amount} {currency} till ditt kort. De kommer inom 7 dagar.",
         "carrier_cancellation",
         "original_payment",
         language="sv",
@@ -159,8 +159,8 @@ QUESTIONS: tuple[Topic, ...] = (
             "My father passed away and I can no longer travel. What are my options?",
             "There was a death in our family. Can the trip on {date} be moved or refunded?",
         ),
-        "I'm sorry for your loss. Please upload the death certificate within 24 hours. After that"
-        " the case is closed.",
+        "I am very sorry for your loss. You can move the trip or have all of your money back, both"
+        " without a fee. There is no hurry with any papers.",
         "bereavement",
         policies=("policy-160", "policy-122", "policy-118"),
         tags=("bereavement",),
@@ -260,7 +260,8 @@ SMALL_TALK: tuple[tuple[str, str], ...] = (
      " for your money back. Which would you like?"),
     ("Hello? Is anyone there?", "Yes, I am here. One moment, I am looking at {pnr}."),
     ("Which terminal does {flight} leave from?", "{flight} leaves from terminal 2, gate {gate}."),
-    ("Can I take my cello as hand luggage?", "A cello needs a seat of its own, from {amount} {currency}."),
+    ("Can I take my cello as hand luggage?",
+     "A cello needs a seat of its own, from {amount} {currency}."),
     ("Thanks, that was all", "You are welcome. Have a good trip!"),
     ("Är {flight} i tid i morgon?", "{flight} till {city} är i tid, gate {gate}."),
     ("Ist {flight} morgen pünktlich?", "{flight} nach {city} ist bisher pünktlich, Gate {gate}."),
@@ -269,7 +270,7 @@ SMALL_TALK: tuple[tuple[str, str], ...] = (
 # A ticket to summarise: its headline, what the customer wrote first, and a good summary.
 TICKETS: tuple[tuple[str, str, str], ...] = (
     ("lost stroller at Oslo, partial refund offered",
-     "Our stroller never arrived in {city}. We were offered {amount} {currency}, it cost twice that.",
+     "Our stroller never arrived in {city}. You offered {amount} {currency}, it cost twice that.",
      "Customer reports a lost stroller on {flight}. Agent offered {amount} {currency}. Open: the"
      " customer asks for the full price and has sent the receipt."),
     ("wheelchair assistance not booked on return leg",
@@ -305,72 +306,6 @@ SUMMARY_IN_SWEDISH = (
     " {amount} {currency}."
 )
 
-POLICIES: dict[str, tuple[str, str]] = {
-    "policy-031": (
-        "Payments and receipts, §3.1",
-        "A payment that was taken twice is returned to the original form of payment at once."
-        " Receipts are sent by mail for every fee.",
-    ),
-    "policy-094": (
-        "Vouchers and goodwill, §2.1",
-        "A voucher may be offered instead of a refund. The passenger must accept in writing. A"
-        " voucher is never a substitute for money that is owed.",
-    ),
-    "policy-097": (
-        "Vouchers, redemption errors, §2.4",
-        "A voucher that was redeemed by mistake is issued again over the same value, in the"
-        " currency of the first one.",
-    ),
-    "policy-118": (
-        "Refunds when we cancel a flight, §4.2",
-        "Refund in full to the original form of payment within 7 days if the passenger declines a"
-        " voucher and another flight.",
-    ),
-    "policy-122": (
-        "Refunds on request, §4.6",
-        "Flex fares are refunded in full until 2 hours before departure, Light fares only the"
-        " taxes. An unused return is worth its share of the fare.",
-    ),
-    "policy-125": (
-        "Changes of name and date, §4.9",
-        "Up to three letters of a name may be corrected free of charge. A change of date costs the"
-        " difference in fare.",
-    ),
-    "policy-140": (
-        "Replaced cards, §3.6",
-        "A refund to a closed card is passed on by the bank. Without an account it is paid by"
-        " transfer after an identity check.",
-    ),
-    "policy-150": (
-        "Bags on split bookings, §6.2",
-        "A bag belongs to the passenger it was bought for and stays with that booking.",
-    ),
-    "policy-160": (
-        "Bereavement, §9.1",
-        "Offer a refund or a change without a fee. Ask for documents only after the journey was"
-        " cancelled, and give at least 30 days.",
-    ),
-    "policy-170": (
-        "Complaints, §10.2",
-        "Name the complaints office and the time it takes. Never promise a date that payments has"
-        " not confirmed.",
-    ),
-    "policy-181": (
-        "Care when the last flight is cancelled, §8.3",
-        "We book and pay a hotel and the way to it. The passenger's insurance is not involved.",
-    ),
-    "policy-190": (
-        "Compensation under EU 261, §8.1",
-        "250, 400 or 600 EUR by distance when arrival is 3 hours late or more, unless the cause is"
-        " extraordinary.",
-    ),
-    "policy-201": (
-        "Group bookings, §7.4",
-        "For groups of ten or more, refunds go to the group organiser unless each passenger paid"
-        " alone.",
-    ),
-}
-
 REFUND_PROMPT = (
     "You are Skylane's refund agent. Answer only from fare rules and policy excerpts. Check that"
     " the customer is the one who paid before you refund. Answer in the customer's language.\n"
@@ -388,6 +323,22 @@ SUMMARY_PROMPT = {
     " and the booking. At most 120 words.",
 }
 
+# What the agent says when a trouble of that name strikes.
+BAD_REPLIES = {
+    "tone": "I'm sorry for your loss. Please upload the death certificate within 24 hours. After"
+    " that the case is closed.",
+    "loop": "I've searched your booking four times and cannot find the change fee. Could you check"
+    " your statement?",
+    "language": "You may be entitled to EUR 400 under EU 261 because the delay was more than three"
+    " hours.",
+    "language_refund": "I have refunded {amount} {currency} to your {card}. It takes up to 7 days.",
+    "invented": "Your Flex Plus fare is fully refundable until 2 hours before departure, and as a"
+    " member you may change it once more without a fee (policy-118).",
+    "scope": "I've refunded all four passengers to the original form of payment, {amount}"
+    " {currency}.",
+    "rules_down": "I have handed your case to a colleague.",
+    "no_documents": "I could not find a rule for that. A colleague will answer you today.",
+}
 CITIES = ("Lisbon", "Oslo", "Bergen", "Copenhagen", "Stockholm", "Berlin", "Malaga", "Edinburgh")
 CARDS = ("Visa card", "Mastercard", "card ending in 4417", "card ending in 0092")
 NAMES = (

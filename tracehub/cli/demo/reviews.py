@@ -1,0 +1,204 @@
+"""What the demo's three reviewers did: the taxonomy, verdicts, and an eval set of regressions."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from tracehub.cli.demo.story import Scene, moment
+from tracehub.cli.demo.troubles import GOOD_NOTES, MODES, SUPPORT, UNSURE_NOTES
+from tracehub.evals import actions as evals
+from tracehub.evals.models import EvalSet
+from tracehub.projects import actions as projects
+from tracehub.projects.models import Project, Role, User
+from tracehub.review import actions
+from tracehub.review.models import FailureMode, Review, Severity, Verdict
+from tracehub.traces import reading
+
+PEOPLE = (("maja", "Maja Berg"), ("tor", "Tor Olsen"), ("anna", "Anna Nilsson"))
+FAILED, PASSED, UNSURE = 90, 48, 12
+OF_ONE_KIND = 25  # reviewed failures with the same trouble, at most
+EXAMPLES = 2  # traces named by the definition of a mode
+SET = "refund-regressions"
+SET_ABOUT = "What the refund agent got wrong once, and must not again."
+KNOWN, FORMAT, SUCCESS, RISKY, DRAFTED = 11, 4, 5, 6, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A verdict to be given on a scene."""
+
+    scene: Scene
+    verdict: str
+    note: str
+    modes: tuple[str, ...] = ()
+    severity: str = ""
+    correction: Any = actions.NOTHING
+
+
+def opinions(scenes: Sequence[Scene]) -> list[Opinion]:
+    """Return what the reviewers say: of failures, good answers and open questions, by age."""
+    kinds: Counter[str] = Counter()
+    chosen: list[Opinion] = []
+    for scene in scenes:
+        if scene.trouble and not scene.trouble.quiet and kinds.total() < FAILED:
+            kinds[scene.trouble.key] += 1
+            if kinds[scene.trouble.key] <= OF_ONE_KIND:
+                chosen.append(_failing(scene))
+    good = [s for s in scenes if s.trouble is None and (s.topic or s.app != SUPPORT)]
+    rng = random.Random(f"{scenes[0].trace_id}/reviews")  # noqa: S311 a demo has no secrets
+    for n, scene in enumerate(rng.sample(good, min(PASSED + UNSURE, len(good)))):
+        unsure = n < UNSURE
+        notes, verdict = (UNSURE_NOTES, Verdict.UNSURE) if unsure else (GOOD_NOTES, Verdict.PASS)
+        chosen.append(Opinion(scene, verdict, rng.choice(notes)))
+    return sorted(chosen, key=lambda opinion: -opinion.scene.index)
+
+
+def _failing(scene: Scene) -> Opinion:
+    trouble = scene.trouble
+    if trouble is None:
+        raise ValueError(f"Scene {scene.index} has no trouble.")
+    correction: Any = actions.NOTHING
+    if trouble.key in {"amount", "scope", "rule"} and scene.topic:
+        answer = {"reason": scene.topic.reason, "reply": scene.answer}
+        correction = {"refund": scene.refund, **answer}
+    note = random.Random(f"{scene.seed}/note").choice(trouble.notes)  # noqa: S311 no secret
+    return Opinion(scene, Verdict.FAIL, note, trouble.modes, trouble.severity, correction)
+
+
+def open_project(slug: str) -> Project:
+    """Return the demo's project, made when new, with every superuser among its admins."""
+    admins = list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
+    project = Project.objects.filter(slug=slug).first()
+    if project is None:
+        name = "Skylane support" if slug == "demo" else slug
+        project = projects.create_project(slug, name, by=admins[0] if admins else None)
+    for admin in admins:
+        if not project.memberships.filter(user=admin).exists():
+            projects.set_role(project, admin, Role.ADMIN)
+    return project
+
+
+def write(
+    project: Project,
+    scenes: Sequence[Scene],
+    *,
+    now: float,
+    days: int,
+    done: Callable[[int], None],
+) -> int:
+    """Write taxonomy, reviews and the eval set, each once; return how many reviews are new."""
+    people = _people(project)
+    given = opinions(scenes)
+    modes = _modes(project, given)
+    new = [r for r in _reviews(project, given, people, modes, now, days, done) if r]
+    Review.objects.bulk_update(new, ["created_at"])
+    _eval_set(project, given, people[0])
+    return len(new)
+
+
+def _people(project: Project) -> list[User]:
+    """Return the reviewers; without a password they sign in by a link of `tracehub createuser`."""
+    people = []
+    for mailbox, name in PEOPLE:
+        user = projects.add_user(f"{mailbox}@skylane.example")
+        if not user.name:
+            user.name = name
+            user.save(update_fields=["name"])
+        if not project.memberships.filter(user=user).exists():
+            projects.set_role(project, user, Role.REVIEWER)
+        people.append(user)
+    return people
+
+
+def _modes(project: Project, given: Sequence[Opinion]) -> set[str]:
+    """Make the taxonomy where a slug is free; return the slugs that reviews may use."""
+    known = set(FailureMode.objects.filter(project=project).values_list("slug", flat=True))
+    for mode in MODES:
+        if mode.slug not in known:
+            shown = [o.scene.trace_id for o in given if mode.slug in o.modes][-EXAMPLES:]
+            actions.create_mode(
+                project, mode.name, slug=mode.slug, definition=mode.definition, examples=shown
+            )
+    usable = FailureMode.objects.filter(project=project, archived_at=None)
+    return set(usable.values_list("slug", flat=True))
+
+
+def _reviews(
+    project: Project,
+    given: Sequence[Opinion],
+    people: Sequence[User],
+    modes: set[str],
+    now: float,
+    days: int,
+    done: Callable[[int], None],
+) -> Iterator[Review | None]:
+    """Yield each review that is new, dated some hours after its trace; None for one known."""
+    for opinion in given:
+        scene = opinion.scene
+        rng = random.Random(f"{scene.seed}/reviewer")  # noqa: S311 a demo has no secrets
+        review, new = actions.submit_review(
+            project,
+            UUID(hex=scene.trace_id),
+            opinion.verdict,
+            author=rng.choice(people),
+            modes=[slug for slug in opinion.modes if slug in modes],
+            severity=opinion.severity or ("" if opinion.verdict != "fail" else Severity.MEDIUM),
+            note=opinion.note,
+            corrected_output=opinion.correction,
+            submission=uuid5(UUID(hex=scene.trace_id), "demo review"),
+        )
+        started = datetime.fromtimestamp(moment(scene, now, days), UTC)
+        later = started + timedelta(hours=rng.uniform(0.02, 20))
+        review.created_at = min(later, datetime.fromtimestamp(now, UTC))
+        done(1)
+        yield review if new else None
+
+
+def _eval_set(project: Project, given: Sequence[Opinion], by: User) -> None:
+    """Promote reviewed refunds into a set, fix its first version and start the next draft."""
+    if EvalSet.objects.filter(project=project, slug=SET).exclude(versions=None).exists():
+        return
+    eval_set, _ = evals.create_set(project, SET, description=SET_ABOUT)
+    cases = list(_cases(given))
+    for kind, opinion in cases[:-DRAFTED]:
+        _promote(eval_set, kind, opinion)
+    evals.fix(eval_set, note="First cases of the v12 canary", by=by)
+    for kind, opinion in cases[-DRAFTED:]:
+        _promote(eval_set, kind, opinion)
+
+
+def _cases(given: Sequence[Opinion]) -> Iterator[tuple[str, Opinion]]:
+    """Yield kind and source of each case: the newest of each trouble first, each trace once."""
+    refunds = [o for o in reversed(given) if o.scene.app == SUPPORT]
+    failed = [o for o in refunds if o.verdict == Verdict.FAIL]
+    risky = [o for o in failed if o.scene.has("tone", "identity", "scope")]
+    formats = [o for o in failed if o.scene.has("amount")]
+    good = [o for o in refunds if o.verdict == Verdict.PASS and o.scene.refund]
+    known = [o for o in _mixed(failed) if o not in risky[:RISKY] and o not in formats[:FORMAT]]
+    yield from (("format", o) for o in formats[:FORMAT])
+    yield from (("success", o) for o in good[:SUCCESS])
+    yield from (("risky_edge", o) for o in risky[:RISKY])
+    yield from (("known_failure", o) for o in known[: KNOWN + DRAFTED])
+
+
+def _mixed(failed: Sequence[Opinion]) -> list[Opinion]:
+    """Return failures so that troubles take turns."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for opinion in failed:
+        key = opinion.scene.trouble.key if opinion.scene.trouble else ""
+        turns.append((seen[key], opinion))
+        seen[key] += 1
+    return [opinion for _, opinion in sorted(turns, key=lambda turn: turn[0])]
+
+
+def _promote(eval_set: EvalSet, kind: str, opinion: Opinion) -> None:
+    trace = reading.load(eval_set.project, UUID(hex=opinion.scene.trace_id))
+    if trace is not None:  # pruned meanwhile
+        evals.promote_trace(eval_set, trace, kind=kind)
