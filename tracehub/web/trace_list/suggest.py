@@ -76,7 +76,7 @@ def _values(state: ListState, sign: str, key: Key, begun: str, typed: str) -> Gr
             Offer(f"{lead}{Pattern((value,))}", True, traces=count, icon=_icon(key, value))
             for value, count in found
         ]
-        return Group(f"{key.help}, in this list", offers)
+        return Group(f"{key.name} in these results", offers)
     offers = [Offer(f"{lead}{choice}", True) for choice in key.choices if choice.startswith(begun)]
     return Group(key.help, offers[:VALUES_SHOWN] if key.name != "is" else offers)
 
