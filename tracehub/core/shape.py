@@ -94,7 +94,9 @@ def shown(value: Any) -> str:
         return "an object" if isinstance(value, dict) else "a list"
     if isinstance(value, str):
         return repr(value if len(value) <= 40 else value[:40] + "…")
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)[:40])
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)[:40]
 
 
 def _check_any(value: Any, schemas: list[Schema], field: str) -> None:

@@ -221,6 +221,7 @@ def test_case(case, request, record_property):
 
 PYTEST_INI = """\
 [pytest]
+junit_family = xunit1
 markers =
     tracehub_known_failure: a case that failed before
     tracehub_success: a case that must go on working
