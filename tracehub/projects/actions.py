@@ -89,6 +89,21 @@ def create_project(slug: str, name: str = "", *, by: User | None = None) -> Proj
 
 
 @transaction.atomic
+def rename_project(project: Project, name: str, *, by: User | None = None) -> None:
+    """Give a project another name; its slug, and so its links, stay."""
+    before, project.name = project.name, " ".join(name.split())
+    project.save(update_fields=["name"])
+    audit(
+        "project.renamed",
+        by=by,
+        project=project,
+        object=project.slug,
+        before=before,
+        after=project.name,
+    )
+
+
+@transaction.atomic
 def create_key(
     project: Project, scope: str, name: str, *, by: User | None = None
 ) -> tuple[ApiKey, str]:
@@ -209,6 +224,13 @@ def invite(project: Project, email: str, role: str, *, by: User | None = None) -
     return text
 
 
+@transaction.atomic
+def withdraw_invitation(invitation: Invitation, *, by: User | None = None) -> None:
+    """Take an open invitation back; its link is dead at once."""
+    audit("member.uninvited", by=by, project=invitation.project, object=invitation.email)
+    invitation.delete()
+
+
 def find_invitation(token: str) -> Invitation | None:
     """Return the invitation if it can still be accepted."""
     digest = hashlib.sha256(token.encode()).digest()
@@ -265,6 +287,13 @@ def set_role(project: Project, user: User, role: str | None, *, by: User | None 
         before=current.get(user.pk),
         after=role,
     )
+
+
+def had_role(project: Project, user: User, role: str) -> bool:
+    """Tell whether the last change of a person's seat took this role from them (for undo)."""
+    changes = AuditEntry.objects.filter(project=project, action="member.role", object=user.email)
+    last = changes.order_by("-at", "-id").first()
+    return last is not None and last.detail.get("before") == role
 
 
 @transaction.atomic

@@ -118,6 +118,46 @@ def create_mode(
     return mode, True
 
 
+@transaction.atomic
+def edit_mode(mode: FailureMode, name: str, definition: str, *, by: User | None = None) -> None:
+    """Give a failure mode another name or rule; its slug, and so its reviews, stay."""
+    before, mode.name, mode.definition = mode.name, " ".join(name.split()), definition.strip()
+    mode.save(update_fields=["name", "definition"])
+    audit("mode.edited", by=by, project=mode.project, object=mode.slug, before=before, after=name)
+
+
+@transaction.atomic
+def move_mode(mode: FailureMode, step: int, *, by: User | None = None) -> None:
+    """Move a failure mode one place up (-1) or down (1); the keys 1 to 9 follow the order."""
+    open_modes = FailureMode.objects.select_for_update().filter(
+        project=mode.project, archived_at=None
+    )
+    order = list(open_modes)
+    at = order.index(mode)
+    to = min(max(at + step, 0), len(order) - 1)
+    order.insert(to, order.pop(at))
+    for position, each in enumerate(order, 1):
+        each.position = position
+    FailureMode.objects.bulk_update(order, ["position"])
+    audit("mode.moved", by=by, project=mode.project, object=mode.slug, before=at + 1, after=to + 1)
+
+
+@transaction.atomic
+def archive_mode(mode: FailureMode, *, by: User | None = None) -> None:
+    """Offer a failure mode no longer. Reviews that name it keep it."""
+    mode.archived_at = timezone.now()
+    mode.save(update_fields=["archived_at"])
+    audit("mode.archived", by=by, project=mode.project, object=mode.slug)
+
+
+@transaction.atomic
+def restore_mode(mode: FailureMode, *, by: User | None = None) -> None:
+    """Offer an archived failure mode again (undo)."""
+    mode.archived_at = None
+    mode.save(update_fields=["archived_at"])
+    audit("mode.restored", by=by, project=mode.project, object=mode.slug)
+
+
 def _modes(project: Project, slugs: Sequence[str]) -> list[FailureMode]:
     wanted = list(dict.fromkeys(slugs))
     found = {

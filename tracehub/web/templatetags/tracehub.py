@@ -103,7 +103,7 @@ def toast_data(context: Context) -> dict[str, Any] | None:
 def age(moment: datetime | None) -> SafeString:
     """`<time>` with the age as text and the exact UTC time as title; "not yet" without a time."""
     if moment is None:
-        return format_html("not yet")
+        return SafeString("not yet")
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),

@@ -1,0 +1,7 @@
+// A choice that acts at once: changing a field with `data-acts` sends its form.
+
+import "./connect.js";
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-acts]")) event.target.form.requestSubmit();
+});

@@ -1,0 +1,33 @@
+"""Routes below `<project>/settings/`: what its forms post to."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tracehub.web import settings_keys, settings_modes, settings_pages, settings_people
+
+urlpatterns = [
+    path("general", settings_pages.general, name="settings_general"),
+    path("profile", settings_pages.profile, name="settings_profile"),
+    path("members/invite", settings_people.invite, name="settings_invite"),
+    path(
+        "invitations/<int:invitation_id>/withdraw",
+        settings_people.withdraw,
+        name="settings_invitation_withdraw",
+    ),
+    path("members/<int:user_id>/role", settings_people.set_role, name="settings_member_role"),
+    path("members/<int:user_id>/remove", settings_people.remove, name="settings_member_remove"),
+    path(
+        "members/<int:user_id>/restore/<str:role>",
+        settings_people.restore,
+        name="settings_member_restore",
+    ),
+    path("keys/new", settings_keys.create, name="settings_key_new"),
+    path("keys/<int:key_id>/revoke", settings_keys.revoke, name="settings_key_revoke"),
+    path("keys/<int:key_id>/restore", settings_keys.restore, name="settings_key_restore"),
+    path("modes/new", settings_modes.create, name="settings_mode_new"),
+    path("modes/<slug:mode_slug>/edit", settings_modes.edit, name="settings_mode_edit"),
+    path("modes/<slug:mode_slug>/move", settings_modes.move, name="settings_mode_move"),
+    path("modes/<slug:mode_slug>/archive", settings_modes.archive, name="settings_mode_archive"),
+    path("modes/<slug:mode_slug>/restore", settings_modes.restore, name="settings_mode_restore"),
+]
