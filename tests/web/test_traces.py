@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 
@@ -244,14 +243,6 @@ def test_another_person_cannot_undo(client, project, reviewer):
     client.force_login(other)
     assert client.post(undo[1]).status_code == 404
     assert client.post(f"{undo[1]}x").status_code == 404
-
-
-def test_selected_traces_are_exported_as_json_lines(client, project, reviewer):
-    ids = [trace_factory.trace(project) for _ in range(2)]
-    answer = client.post("/skylane/traces/export", {"trace": ids})
-    lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
-    assert [line["trace_id"] for line in lines] == ids
-    assert 'filename="traces-skylane.jsonl"' in answer["Content-Disposition"]
 
 
 def test_a_search_that_takes_too_long_says_so(client, project, reviewer, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
 from decimal import Decimal
@@ -198,6 +199,11 @@ def test_selected_traces_are_labelled_and_promoted(open_page, project):
     expect(page.locator(".toast")).to_contain_text("2 traces marked fail")
     expect(page.locator(f"#t-{ids[0]} .label")).to_have_text("Wrong amount")
     page.locator(f"#t-{ids[2]} input").check()
+    with page.expect_download() as download:
+        page.locator(".bulk button", has_text="Export").click()
+    assert download.value.suggested_filename == "traces-skylane.jsonl"
+    (line,) = download.value.path().read_bytes().splitlines()
+    assert json.loads(line)["trace_id"] == ids[2]
     page.keyboard.press("e")
     page.locator("#bulk-promote input").fill("Refund regressions")
     page.keyboard.press("Enter")

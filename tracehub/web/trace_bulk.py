@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
+from asgiref.sync import sync_to_async
 from django.core import signing
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from tracehub.evals import actions as evals
 from tracehub.evals.models import Case, EvalSet
-from tracehub.projects.actions import ActionError
+from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import actions, querysets
 from tracehub.review.models import Review, Verdict
@@ -81,6 +82,7 @@ def export(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     """Send the selected traces as JSON lines, one whole trace on each."""
     project = permissions.project_for(request, slug)
     chosen = _selected(request, project)
+    audit("traces.exported", by=_person(request), project=project, count=len(chosen))
     answer = StreamingHttpResponse(_lines(project, chosen), content_type="application/jsonl")
     answer["Content-Disposition"] = f'attachment; filename="traces-{project.slug}.jsonl"'
     return answer
@@ -172,9 +174,10 @@ def _undo_url(request: HttpRequest, project: Project, **made: Any) -> str:
     return reverse("traces_undo", args=[project.slug, token])
 
 
-def _lines(project: Project, traces: Sequence[UUID]) -> Iterator[bytes]:
+async def _lines(project: Project, traces: Sequence[UUID]) -> AsyncIterator[bytes]:
+    """Yield a line for each trace, one in memory at a time."""
     for trace in traces:
-        loaded = reading.load(project, trace)
+        loaded = await sync_to_async(reading.load)(project, trace)
         if loaded is not None:
             yield orjson.dumps(loaded.as_json()) + b"\n"
 
