@@ -47,7 +47,7 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     if fragment and target.endswith("#pane"):
         return render(request, "trace/span.html", context)
     context |= page.tree_context() | {"rows": page.rows(), "badges": page.badges()}
-    context |= _around(loaded, state) | _rest(loaded)
+    context |= _around(loaded, state) | _rest(loaded) | {"under": page.under}
     return render(request, "trace/page.html", context | panel.context(request, loaded, context))
 
 
