@@ -13,7 +13,7 @@ from tracehub.core.stored import SpanRow, received_span_json, row_of
 from tracehub.core.trace import Span, ToolUse
 from tracehub.digest.actions import digest_traces
 from tracehub.traces import partitions, store
-from tracehub.traces.digest_store import Claimed
+from tracehub.digest.store import Claimed
 
 _numbers = count(1)
 
