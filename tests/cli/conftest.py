@@ -101,9 +101,10 @@ def start_up(wait_for) -> Iterator[Callable[..., Up]]:
         up = Up(folder, *arguments, **options)
         started.append(up)
         if ready:
-            done = lambda: up.url or up.process.poll() is not None  # noqa: E731
-            wait_for(done, seconds=START_SECONDS, why=f"tracehub up; see {up.log_file}")
-            assert up.url, up.log
+            try:
+                wait_for(lambda: up.url or up.process.poll() is not None, seconds=START_SECONDS)
+            finally:
+                assert up.url, f"tracehub up did not get ready:\n{up.log}"
         return up
 
     yield start
