@@ -11,7 +11,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from tracehub.core.pricebook import Rates, rates_of
-from tracehub.core.trace import Tokens
+from tracehub.core.stored import when
+from tracehub.core.trace import Span, Tokens
 
 MILLION = Decimal(1_000_000)
 PLACES = Decimal("1e-10")
@@ -94,3 +95,13 @@ def _own(model: str, day: date, overrides: Sequence[Override]) -> Rates | None:
 
 def _rank(item: Override) -> tuple[bool, int, date]:
     return not item.model.endswith("*"), len(item.model), item.valid_from
+
+
+def set_cost(span: Span, overrides: Sequence[Override] = ()) -> None:
+    """Price a span that came without a cost, where model and tokens are known."""
+    if span.cost is not None or span.model is None or span.tokens is None:
+        return
+    at = when(span.start_ns)
+    span.cost = price(span.model, span.provider, span.tokens, at, overrides)
+    if span.cost is not None:
+        span.cost_source = "computed"

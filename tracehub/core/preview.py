@@ -43,7 +43,7 @@ def last_user_message(value: Json) -> Json:
 
 
 def plain(value: Json) -> Json:
-    """Return what a person would call the input or output: the last message's text, or the value."""
+    """Return what a person would call input or output: the last message's text, or the value."""
     messages = _messages(value)
     return text_of(messages[-1]) if messages else value
 

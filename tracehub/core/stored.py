@@ -94,6 +94,7 @@ def when(ns: int) -> datetime:
 def received_json(raw: RawSpan) -> bytes:
     """Return what was received as JSON text: the input of masking and of `pack`."""
     kept = {
+        "name": raw.name,
         "attributes": raw.attributes,
         "events": raw.events,
         "links": raw.links,
@@ -125,9 +126,14 @@ def pack(received: bytes) -> bytes:
     return _compress(received)
 
 
+def unpack_bytes(stored: bytes) -> bytes:
+    """Return what `pack` compressed."""
+    return _decompress(stored, max_output_size=MAX_RECEIVED)
+
+
 def unpack(stored: bytes) -> dict[str, Json]:
     """Return what was received, as a dict with the keys of `received_json`."""
-    value: dict[str, Json] = orjson.loads(_decompress(stored, max_output_size=MAX_RECEIVED))
+    value: dict[str, Json] = orjson.loads(unpack_bytes(stored))
     return value
 
 
@@ -264,8 +270,13 @@ def content_of(span: Span) -> dict[str, Json]:
     return {k: v for k, v in out.items() if v is not None and v != {} and v != []}
 
 
-def row_of(project_id: int, span: Span, digest: SpanDigest, received: bytes) -> SpanRow:
-    """Return the row of a normalised span. `received` is the masked JSON of `received_json`."""
+def row_of(
+    project_id: int, span: Span, digest: SpanDigest, received: bytes, *, joined: int = 0
+) -> SpanRow:
+    """Return the row of a normalised span. `received` is the masked JSON of `received_json`.
+
+    `joined` counts the supplements in it: a span with them beats the same span without.
+    """
     tokens = span.tokens
     return SpanRow(
         project_id,
@@ -284,7 +295,7 @@ def row_of(project_id: int, span: Span, digest: SpanDigest, received: bytes) -> 
         tokens.output if tokens else None,
         tokens.total if tokens else None,
         span.cost,
-        (FINISHED if span.finished else 0) + min(len(span.attributes), FINISHED - 1),
+        (FINISHED if span.finished else 0) + min(len(span.attributes) + joined, FINISHED - 1),
         orjson.dumps(facts_of(digest), option=_DUMP),
         orjson.dumps(content_of(span), option=_DUMP),
         pack(received),

@@ -17,13 +17,14 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 
 from tracehub.core.stored import digest_of, span_number
+from tracehub.digest import store
+from tracehub.digest.joining import supplement_spans
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
 from tracehub.metrics import rollup
 from tracehub.review.querysets import standing
-from tracehub.traces import digest_store as store
-from tracehub.traces.models import Parked
 from tracehub.traces.actions import register_prompts
+from tracehub.traces.models import Parked
 from tracehub.traces.reading import feedback_of
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ def digest_traces(claimed: Sequence[store.Claimed]) -> None:
 
 
 def _digest_group(cursor: Cursor, project_id: int, day: Any, traces: list[UUID]) -> None:
+    supplement_spans(cursor, project_id, day, traces)
     spans: dict[UUID, list[Any]] = defaultdict(list)
     for row in store.load_spans(cursor, project_id, day, traces):
         spans[row["trace_id"]].append(digest_of(row))
@@ -157,7 +159,9 @@ def _digest_group(cursor: Cursor, project_id: int, day: Any, traces: list[UUID])
             for row in changed
         ],
     )
-    register_prompts(project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]])
+    register_prompts(
+        project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]]
+    )
 
 
 def _fill(cursor: Cursor, project_id: int, day: Any, results: list[Digested]) -> None:

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -63,9 +62,7 @@ class Keyring:
         """Return what the request's key allows. Raises Refused (401, 403, 503)."""
         text = keys.presented(headers)
         if text is None:
-            raise _unauthorised(
-                "A key is missing. Send it as 'Authorization: Bearer th_ing_…'."
-            )
+            raise _unauthorised("A key is missing. Send it as 'Authorization: Bearer th_ing_…'.")
         key = keys.parse(text)
         if key is None:
             raise _unauthorised("The key is not a TraceHub key. Check that it was copied whole.")
@@ -111,8 +108,7 @@ def _grant(row: tuple[Any, ...], prices: list[tuple[Any, ...]]) -> Grant:
         refused = "The key was revoked. Make a new one in Settings, Keys."
     elif expires_at is not None and expires_at <= datetime.now(UTC):
         refused = "The key has expired. Make a new one in Settings, Keys."
-    overrides = tuple(Override(*(Decimal(v) if i > 1 and v is not None else v
-                                 for i, v in enumerate(price))) for price in prices)
+    overrides = tuple(Override(*price) for price in prices)
     return Grant(key_id, project_id, slug, scope, bytes(digest), prefix, overrides, refused)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tracehub.ingest import body, refusals
 from tracehub.ingest.access import Keyring
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 WAKE_EVERY = 0.3  # seconds between two wake-ups of the worker
 DISK_EVERY = 1.0  # seconds between two looks at the free space
@@ -70,6 +72,17 @@ class Ingest:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pool.close(timeout=2)
+
+    async def supplement(self, rows: Sequence[store.SupplementRow]) -> None:
+        """Return when supplements are committed. Raises Refused (503) when that cannot be now."""
+        if not rows:
+            return
+        try:
+            async with self.pool.connection(timeout=2) as conn, conn.transaction():
+                await store.add_supplements(conn, rows, datetime.now(UTC).date())
+        except (psycopg.OperationalError, PoolTimeout):
+            raise busy("The database is away. Send again.") from None
+        self.wake()
 
     def wake(self) -> None:
         """Have the worker told that something was committed."""
@@ -131,7 +144,9 @@ class Ingest:
         if scope["method"] != route.method:
             allow = route.method.encode()
             raise Refused(
-                405, f"Use {route.method} here. Got {scope['method']}.", headers=((b"allow", allow),)
+                405,
+                f"Use {route.method} here. Got {scope['method']}.",
+                headers=((b"allow", allow),),
             )
         grant = await self.keyring.grant(headers)
         charset = parameters.partition("charset=")[2].strip().strip('"').lower()

@@ -63,7 +63,8 @@ async def inflate(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if encoding != "gzip":
         raise Refused(
-            415, f"Content-Encoding must be gzip or absent. Got {encoding[:40]!r}.",
+            415,
+            f"Content-Encoding must be gzip or absent. Got {encoding[:40]!r}.",
             "Content-Encoding",
         )
     out: list[bytes] = []
@@ -91,9 +92,7 @@ async def inflate(body: bytes, encoding: str, limit: int) -> bytes:
                     await asyncio.sleep(0)
             rest = engine.unused_data
     except zlib.error as error:
-        raise Refused(
-            400, f"The body is not valid gzip ({error}).", "Content-Encoding"
-        ) from None
+        raise Refused(400, f"The body is not valid gzip ({error}).", "Content-Encoding") from None
     return b"".join(out)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from tracehub.core import shape
 from tracehub.core.wire.decoded import Decoded, WireError
+from tracehub.core.wire.native import decode
 from tracehub.core.wire.otlp_json import load
 from tracehub.ingest import pipeline
 from tracehub.ingest.errors import Refused, busy
@@ -43,8 +46,12 @@ FEEDBACK: shape.Schema = {
 
 async def feedback(ingest: Ingest, request: Request) -> Answer:
     """Store one score or an array of them. The same `id` (or the same content) again is one."""
-    value = _json(request.body)
-    items = value if isinstance(value, list) else [value]
+    value = json_of(request.body)
+    return await store_feedback(ingest, request, value if isinstance(value, list) else [value])
+
+
+async def store_feedback(ingest: Ingest, request: Request, items: list[Any]) -> Answer:
+    """Store scores in our own fields; a bad one is named and harms only itself."""
     if len(items) > MAX_FEEDBACK:
         raise Refused(400, f"A request may hold {MAX_FEEDBACK:,} scores. Got {len(items):,}.")
     rejected: list[dict[str, Any]] = []
@@ -65,15 +72,41 @@ async def feedback(ingest: Ingest, request: Request) -> Answer:
     except (psycopg.OperationalError, PoolTimeout):
         raise busy("The database is away. Send again.") from None
     ingest.wake()
-    return _answer(200, {"accepted": len(rows), "rejected": rejected})
+    return answer(200, {"accepted": len(rows), "rejected": rejected})
+
+
+async def traces(ingest: Ingest, request: Request) -> Answer:
+    """Store traces in TraceHub's own JSON: one, an array, or NDJSON."""
+    masked: Counter[str] = Counter()
+    body = pipeline.mask_text(request.body, masked)
+    try:
+        found = decode(
+            body,
+            lines=request.content_type != JSON,
+            arrived_ns=time.time_ns(),
+            fresh_id=lambda: secrets.token_hex(16),
+            idempotency_key=request.headers.get("idempotency-key"),
+        )
+    except WireError as error:
+        raise Refused(400, error.message, error.field) from None
+    if found.rejected and not found.accepted:
+        first = found.rejected[0]
+        raise Refused(400, f"{first['field']} {first['message']}", first["field"])
+    prepared = await pipeline.prepare_spans(found.spans, request.grant)
+    await ingest.writer.store(prepared.rows)
+    return answer(
+        200,
+        {"accepted": found.accepted, "rejected": found.rejected, "trace_ids": found.trace_ids},
+    )
 
 
 def _feedback_row(project_id: int, item: dict[str, Any]) -> store.FeedbackRow:
     masked: Counter[str] = Counter()
     item = pipeline.mask_json(orjson.dumps(item), item, masked)
-    key = item.get("id") or hashlib.sha256(
-        orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-    ).hexdigest()
+    key = (
+        item.get("id")
+        or hashlib.sha256(orjson.dumps(item, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    )
     return store.FeedbackRow(
         project_id,
         UUID(hex=item["trace_id"]),
@@ -87,7 +120,8 @@ def _feedback_row(project_id: int, item: dict[str, Any]) -> store.FeedbackRow:
     )
 
 
-def _json(body: bytes) -> Any:
+def json_of(body: bytes) -> Any:
+    """Return a decoded body with nothing in it that cannot be stored. Raises Refused (400)."""
     try:
         return shape.clean(load(body, Decoded()))
     except WireError as error:
@@ -101,7 +135,7 @@ def refuse(refused: Refused, content_type: str) -> Answer:
     error = {"code": _CODES.get(refused.status, "error"), "message": refused.message}
     if refused.field:
         error["field"] = refused.field
-    return _answer(refused.status, {"error": error}, refused.headers)
+    return answer(refused.status, {"error": error}, refused.headers)
 
 
 _CODES = {
@@ -116,5 +150,6 @@ _CODES = {
 }
 
 
-def _answer(status: int, value: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+def answer(status: int, value: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+    """Return a JSON answer."""
     return Answer(status, orjson.dumps(value), JSON, headers)

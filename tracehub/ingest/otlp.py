@@ -8,6 +8,7 @@ from tracehub.core.wire import otlp_answer
 from tracehub.core.wire.decoded import WireError
 from tracehub.core.wire.otlp import decode_protobuf
 from tracehub.core.wire.otlp_json import decode_json
+from tracehub.core.wire.otlp_logs import decode_logs_json, decode_logs_protobuf
 from tracehub.ingest import pipeline
 from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Answer, Request
@@ -31,9 +32,26 @@ async def traces(ingest: Ingest, request: Request) -> Answer:
     decoded.rejected += prepared.rejected
     message = " ".join([*([decoded.explain()] if decoded.rejected else []), *decoded.warnings])
     return _answer(
-        200, otlp_answer.success(len(decoded.rejected), message, request.content_type == JSON),
+        200,
+        otlp_answer.success(len(decoded.rejected), message, request.content_type == JSON),
         request.content_type,
     )
+
+
+async def logs(ingest: Ingest, request: Request) -> Answer:
+    """Keep log records that carry the content of GenAI calls, for the worker to join."""
+    as_json = request.content_type == JSON
+    try:
+        found = (decode_logs_json if as_json else decode_logs_protobuf)(request.body)
+    except WireError as error:
+        raise Refused(400, error.message, error.field) from None
+    rows = [
+        pipeline.supplement(request.grant, key, "events", events)
+        for key, events in found.events.items()
+    ]
+    await ingest.supplement(rows)
+    body = otlp_answer.logs_success(found.dropped, found.message, as_json)
+    return _answer(200, body, request.content_type)
 
 
 async def metrics(ingest: Ingest, request: Request) -> Answer:

@@ -8,17 +8,22 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
+from uuid import UUID
+
+import orjson
 
 from tracehub.core import stored
-from tracehub.core.cost import price
+from tracehub.core.cost import set_cost
+from tracehub.core.digest import digest
 from tracehub.core.mask import Masker
 from tracehub.core.stored import SpanRow
-from tracehub.core.digest import digest
-from tracehub.core.trace import RawSpan, Rejected, Span
+from tracehub.core.supplements import SuppKind
+from tracehub.core.trace import RawSpan, Rejected, Span, SpanKey
 from tracehub.core.wire.normalise import normalise
 from tracehub.ingest.access import Grant
+from tracehub.traces.store import SupplementRow
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +61,44 @@ async def prepare_spans(spans: Iterable[Span], grant: Grant) -> Prepared:
     """Return the rows of spans that came normalised (native JSON), masked by their sender's key."""
     prepared = Prepared()
     for index, span in enumerate(spans):
-        set_cost(span, grant)
+        set_cost(span, grant.prices)
         received = stored.received_span_json(span)
         prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
         if index % STEP == STEP - 1:
             await asyncio.sleep(0)
     return prepared
+
+
+def supplement(grant: Grant, key: SpanKey, kind: SuppKind, body: Any) -> SupplementRow:
+    """Return the row of what came apart from its span, masked like the span itself."""
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    if _masker.touches(text):
+        body = _masker.mask(body).value
+        text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return SupplementRow(
+        grant.project_id,
+        UUID(hex=key.trace_id),
+        stored.span_number(key.span_id),
+        kind,
+        blake2b(text, digest_size=16).digest(),
+        stored.pack(text),
+    )
+
+
+def mask_text(text: bytes, masked: Counter[str]) -> bytes:
+    """Return JSON text or NDJSON, masked where it needs to be.
+
+    Only a body with a hit is decoded here; one that is not JSON is left to the decoder's error.
+    """
+    if not _masker.touches(text):
+        return text
+    lines = []
+    for line in text.splitlines() if b"\n" in text else [text]:
+        try:
+            lines.append(orjson.dumps(mask_json(line, orjson.loads(line), masked)))
+        except orjson.JSONDecodeError:
+            return _masker.text(text.decode("utf-8", "replace"), masked).encode()
+    return b"\n".join(lines)
 
 
 def mask_json(text: bytes, value: Any, masked: Counter[str]) -> Any:
@@ -81,7 +118,7 @@ def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> Non
     span = normalise(raw, arrived_ns=arrived_ns)
     if span.facts.pending:  # a placeholder; the real span follows under its own id
         return
-    set_cost(span, grant)
+    set_cost(span, grant.prices)
     prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
 
 
@@ -90,13 +127,3 @@ def _mask(raw: RawSpan, masked: Counter[str]) -> None:
         result = _masker.mask(getattr(raw, name))
         setattr(raw, name, result.value)
         masked.update(result.counts)
-
-
-def set_cost(span: Span, grant: Grant) -> None:
-    """Price a span that came without a cost, by the project's prices or the public ones."""
-    if span.cost is not None or span.model is None or span.tokens is None:
-        return
-    at = datetime.fromtimestamp(span.start_ns / 1e9, UTC)
-    span.cost = price(span.model, span.provider, span.tokens, at, grant.prices)
-    if span.cost is not None:
-        span.cost_source = "computed"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracehub.ingest import native, otlp
+from tracehub.ingest import langsmith, native, otlp
 from tracehub.ingest.errors import Refused
 
 if TYPE_CHECKING:
@@ -44,12 +44,22 @@ class Route:
 
 OTLP_TYPES = ("application/x-protobuf", "application/json")
 JSON_TYPES = ("application/json",)
+NDJSON = "application/x-ndjson"
 # Base addresses that exporters are given, in front of /v1/traces, /v1/logs and /v1/metrics.
 OTLP_BASES = ("", "/otlp", "/otel", "/api/public/otel")
 
 ROUTES: dict[str, Route] = {
+    "/api/v1/traces": Route(native.traces, native.refuse, (*JSON_TYPES, NDJSON), shared=True),
     "/api/v1/feedback": Route(native.feedback, native.refuse, JSON_TYPES),
 }
 for _base in OTLP_BASES:
     ROUTES[f"{_base}/v1/traces"] = Route(otlp.traces, otlp.refuse, OTLP_TYPES)
+    ROUTES[f"{_base}/v1/logs"] = Route(otlp.logs, otlp.refuse, OTLP_TYPES)
     ROUTES[f"{_base}/v1/metrics"] = Route(otlp.metrics, otlp.refuse, OTLP_TYPES)
+for _base in ("", "/langsmith"):
+    ROUTES[f"{_base}/runs/batch"] = Route(langsmith.batch, native.refuse, JSON_TYPES)
+    ROUTES[f"{_base}/runs/multipart"] = Route(
+        langsmith.multipart, native.refuse, ("multipart/form-data",)
+    )
+    ROUTES[f"{_base}/feedback"] = Route(langsmith.feedback, native.refuse, JSON_TYPES)
+    ROUTES[f"{_base}/info"] = Route(langsmith.info, native.refuse, (), method="GET")

@@ -109,7 +109,8 @@ def create_key(
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which is shown once and never stored."""
     if scope not in Scope.values:
-        raise ActionError(f"scope must be one of {', '.join(Scope.values)}. Got {scope!r}.", "scope")
+        choices = ", ".join(Scope.values)
+        raise ActionError(f"scope must be one of {choices}. Got {scope!r}.", "scope")
     key = keys.generate("ing" if scope == Scope.INGEST else "api")
     row = ApiKey.objects.create(
         project=project,

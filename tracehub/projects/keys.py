@@ -86,6 +86,6 @@ def presented(headers: Mapping[str, str]) -> str | None:
                 return ""
         return authorization.strip()
     for name in ("x-tracehub-key", "x-api-key", "api_key", "api-key"):
-        if value := headers.get(name):
-            return unquote(value).removeprefix("Bearer ").strip()
+        if text := headers.get(name):
+            return unquote(text).removeprefix("Bearer ").strip()
     return None

@@ -10,7 +10,7 @@ from tracehub.projects.models import Project, User
 
 class Verdict(models.TextChoices):
     FAIL = "fail", "Fail"
-    PASS = "pass", "Pass"  # noqa: S105 a verdict, no password
+    PASS = "pass", "Pass"
     UNSURE = "unsure", "Unsure"
 
 

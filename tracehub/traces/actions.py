@@ -6,22 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from tracehub.projects.actions import Conflict
 from tracehub.projects.models import Project
+from tracehub.traces import store
 from tracehub.traces.models import PromptVersion
-
-REGISTER = """
-    INSERT INTO traces_promptversion
-        (project_id, name, version, template, author, message, first_seen_at, created_at)
-    SELECT %s, n, v, '', '', '', at, now()
-    FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS seen (n, v, at) ORDER BY n, v
-    ON CONFLICT (project_id, name, version) DO UPDATE
-    SET first_seen_at = least(traces_promptversion.first_seen_at, excluded.first_seen_at)
-    WHERE traces_promptversion.first_seen_at IS NULL
-        OR traces_promptversion.first_seen_at > excluded.first_seen_at
-"""
 
 
 @lru_cache(maxsize=10_000)
@@ -45,15 +35,16 @@ def register_prompts(project_id: int, seen: Iterable[tuple[str, datetime]]) -> N
     for (name, version), at in earliest.items():
         kept = _known(project_id, name, version)
         if not kept or at < kept[0]:
-            kept[:] = [at]
             news[name, version] = at
     if not news:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            REGISTER,
-            (project_id, [n for n, _ in news], [v for _, v in news], list(news.values())),
-        )
+    store.register_prompts(project_id, news)
+
+    def remember() -> None:
+        for (name, version), at in news.items():
+            _known(project_id, name, version)[:] = [at]
+
+    transaction.on_commit(remember)
 
 
 @transaction.atomic

@@ -92,6 +92,18 @@ class Histogram:
         return self.failing / self.traces if self.traces else 0.0
 
 
+def expected(within: Range) -> int:
+    """Return about how many traces the range holds, as the planner sees it: 1 ms, no scan."""
+    condition, params = within.where(Filter())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"EXPLAIN (FORMAT JSON) SELECT FROM traces WHERE {condition}",
+            params,
+        )
+        found = cursor.fetchone()
+    return int(found[0][0]["Plan"]["Plan Rows"]) if found else 0
+
+
 def counts(
     within: Range, wanted: Filter, keys: Iterable[str] = KEYS
 ) -> dict[str, list[tuple[str, int]]]:

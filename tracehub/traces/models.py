@@ -152,9 +152,7 @@ class Trace(models.Model):
 class PromptVersion(models.Model):
     """A prompt version, registered when first seen in a trace or sent by API."""
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="prompt_versions"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompt_versions")
     name = models.CharField(max_length=200)
     version = models.CharField(max_length=100)
     order = models.IntegerField(null=True, blank=True)
@@ -181,9 +179,7 @@ class Feedback(models.Model):
     `key` makes it idempotent: the sender's `id`, else a hash of what was sent.
     """
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="feedback"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="feedback")
     trace_id = models.UUIDField()
     span_id = models.CharField(max_length=16, blank=True)
     key = models.CharField(max_length=200)
@@ -195,12 +191,8 @@ class Feedback(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["project", "key"], name="feedback_once"),
-        )
-        indexes = (
-            models.Index(fields=["project", "trace_id"], name="feedback_by_trace"),
-        )
+        constraints = (models.UniqueConstraint(fields=["project", "key"], name="feedback_once"),)
+        indexes = (models.Index(fields=["project", "trace_id"], name="feedback_by_trace"),)
 
     def __str__(self) -> str:
         return f"{self.name} on {self.trace_id.hex}"
@@ -215,12 +207,36 @@ class Parked(models.Model):
     parked_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["project", "trace_id"], name="parked_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["project", "trace_id"], name="parked_once"),)
 
     def __str__(self) -> str:
         return self.trace_id.hex
+
+
+class Supplement(models.Model):
+    """What came apart from its span and belongs to it: log records, or a patch of a run.
+
+    Joined by the worker whenever the stored span lacks it; goes with the trace's day.
+    """
+
+    project_id = models.BigIntegerField()
+    trace_id = models.UUIDField()
+    span_id = models.BigIntegerField()
+    day = models.DateField()  # of arrival of the supplement
+    kind = models.CharField(max_length=10)
+    digest = models.BinaryField(max_length=16)  # of the body, so that a retry is stored once
+    body = models.BinaryField()  # zstd of JSON
+
+    class Meta:
+        db_table = "span_supplements"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project_id", "trace_id", "span_id", "digest"], name="supplement_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.trace_id.hex}"
 
 
 class Refusal(models.Model):
@@ -229,9 +245,7 @@ class Refusal(models.Model):
     `project` is empty when the key did not say which one.
     """
 
-    project = models.ForeignKey(
-        Project, null=True, on_delete=models.CASCADE, related_name="+"
-    )
+    project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     path = models.CharField(max_length=200)
     status = models.SmallIntegerField()

@@ -60,5 +60,6 @@ def drop_before(day: date) -> list[str]:
             # The name was made from a matched date above, never from outside.
             cursor.execute(f'DROP TABLE "{partition.table}"')
             cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
+            cursor.execute("DELETE FROM span_supplements WHERE day <= %s", (partition.day,))
         dropped.append(partition.table)
     return dropped

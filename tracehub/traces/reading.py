@@ -9,11 +9,6 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-import orjson
-from django.db import connection
-from psycopg.rows import dict_row
-from psycopg.types.json import set_json_loads
-
 from tracehub.core.digest import digest
 from tracehub.core.signals.base import Evidence
 from tracehub.core.signals.run import detect
@@ -22,20 +17,10 @@ from tracehub.core.summary import summarise
 from tracehub.core.trace import Json, Signal, Span, SpanDigest, TraceSummary
 from tracehub.core.trace_json import trace_json
 from tracehub.projects.models import Project
+from tracehub.traces import store
 from tracehub.traces.models import Arrival, Feedback, Trace
 
 MAX_SPANS = 20_000  # of one trace on a page or in an answer
-
-SPANS = """
-    SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
-        input_tokens, output_tokens, total_tokens, cost, facts, content, raw
-    FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
-    ORDER BY start_ns, span_id LIMIT %s
-"""
-RECEIVED = """
-    SELECT span_id, name, raw FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
-    ORDER BY start_ns, span_id LIMIT %s
-"""
 
 
 @dataclass
@@ -77,11 +62,7 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
     day = day_of(project, trace_id)
     if day is None:
         return None
-    connection.ensure_connection()
-    with connection.connection.cursor(row_factory=dict_row) as cursor:
-        set_json_loads(orjson.loads, cursor)  # of this cursor only: JSONField wants text
-        cursor.execute(SPANS, (project.pk, day, trace_id, MAX_SPANS))
-        spans = [span_of(row) for row in cursor.fetchall()]
+    spans = [span_of(row) for row in store.spans_of(project.pk, day, trace_id, MAX_SPANS)]
     if not spans:
         return None
     row = Trace.objects.filter(project_id=project.pk, day=day, trace_id=trace_id).first()
@@ -99,9 +80,7 @@ def received(project: Project, trace_id: UUID) -> dict[str, Json] | None:
     day = day_of(project, trace_id)
     if day is None:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(RECEIVED, (project.pk, day, trace_id, MAX_SPANS + 1))
-        rows = cursor.fetchall()
+    rows = store.received_of(project.pk, day, trace_id, MAX_SPANS + 1)
     spans = [
         {"span_id": span_hex(number), "name": name, **unpack(bytes(raw))}
         for number, name, raw in rows[:MAX_SPANS]
@@ -125,5 +104,3 @@ def feedback_of(project_id: int, traces: Iterable[UUID]) -> dict[UUID, list[dict
             }
         )
     return dict(found)
-
-

@@ -6,16 +6,18 @@ docs/design/storage.md explains the shape; docs/design/ingestion.md where the ti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.db import connection
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import make_conninfo
-from psycopg.types.json import set_json_dumps
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
 
 from tracehub.core.stored import SpanRow
 
@@ -110,6 +112,48 @@ ADD_FEEDBACK = """
 """
 
 
+# Touches every trace of the supplements, seen before or not, so that the worker looks at it.
+ADD_SUPPLEMENTS = """
+    INSERT INTO span_supplements (project_id, trace_id, span_id, day, kind, digest, body)
+    SELECT * FROM unnest(%s::int8[], %s::uuid[], %s::int8[], %s::date[], %s::text[], %s::bytea[],
+        %s::bytea[]) AS sent ORDER BY 1, 2, 3, 6
+    ON CONFLICT (project_id, trace_id, span_id, digest) DO NOTHING
+"""
+
+
+SPANS = """
+    SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
+        input_tokens, output_tokens, total_tokens, cost, facts, content, raw
+    FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
+    ORDER BY start_ns, span_id LIMIT %s
+"""
+RECEIVED = """
+    SELECT span_id, name, raw FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
+    ORDER BY start_ns, span_id LIMIT %s
+"""
+REGISTER = """
+    INSERT INTO traces_promptversion
+        (project_id, name, version, template, author, message, first_seen_at, created_at)
+    SELECT %s, n, v, '', '', '', at, now()
+    FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS seen (n, v, at) ORDER BY n, v
+    ON CONFLICT (project_id, name, version) DO UPDATE
+    SET first_seen_at = least(traces_promptversion.first_seen_at, excluded.first_seen_at)
+    WHERE traces_promptversion.first_seen_at IS NULL
+        OR traces_promptversion.first_seen_at > excluded.first_seen_at
+"""
+
+
+class SupplementRow(NamedTuple):
+    """Log records or a patch of one span; `body` is zstd of JSON, `digest` a hash of the JSON."""
+
+    project_id: int
+    trace_id: UUID
+    span_id: int
+    kind: str
+    digest: bytes
+    body: bytes
+
+
 class FeedbackRow(NamedTuple):
     """One score. `value` is JSON text; `key` makes it idempotent in its project."""
 
@@ -135,9 +179,7 @@ class Written(NamedTuple):
 def conninfo(**extra: Any) -> str:
     """Return the libpq address of the database that Django uses, for connections of our own."""
     db = settings.DATABASES["default"]
-    options = {
-        k: v for k, v in db["OPTIONS"].items() if k not in {"pool", "connect_timeout"}
-    }
+    options = {k: v for k, v in db["OPTIONS"].items() if k not in {"pool", "connect_timeout"}}
     return make_conninfo(
         **{
             "dbname": db["NAME"],
@@ -172,6 +214,14 @@ def fold(rows: Iterable[SpanRow]) -> list[SpanRow]:
     return list(kept.values())
 
 
+def span_columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Return full rows of `spans` as the arrays that `UPSERT_SPANS` takes."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for at in (TYPES.index("jsonb"), TYPES.index("jsonb") + 1):
+        columns[at] = [text.decode() for text in columns[at]]
+    return columns
+
+
 async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date) -> Written:
     """Store spans inside the caller's transaction and mark their traces dirty.
 
@@ -197,15 +247,26 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
             for values in fresh:
                 await copy.write_row(values)
     if known:
-        columns = [list(column) for column in zip(*known, strict=True)]
-        for at in (TYPES.index("jsonb"), TYPES.index("jsonb") + 1):
-            columns[at] = [text.decode() for text in columns[at]]
-        await cursor.execute(UPSERT_SPANS, columns)
+        await cursor.execute(UPSERT_SPANS, span_columns(known))
     return Written(sum(new for _, new in days.values()), len(days), len(rows))
 
 
+async def add_supplements(
+    conn: AsyncConnection[Any], rows: Sequence[SupplementRow], today: date
+) -> None:
+    """Store supplements in the caller's transaction and mark their traces dirty."""
+    if not rows:
+        return
+    keys = sorted({(row.project_id, row.trace_id) for row in rows})
+    await conn.execute(ARRIVE, (today, [p for p, _ in keys], [t for _, t in keys]))
+    distinct = {(row.project_id, row.trace_id, row.span_id, row.digest): row for row in rows}
+    columns = [list(c) for c in zip(*distinct.values(), strict=True)]
+    columns.insert(3, [today] * len(distinct))
+    await conn.execute(ADD_SUPPLEMENTS, columns)
+
+
 async def add_feedback(conn: AsyncConnection[Any], rows: Sequence[FeedbackRow]) -> int:
-    """Store scores in the caller's transaction and mark their traces dirty; return how many are new.
+    """Store scores in the caller's transaction, mark their traces dirty, return how many are new.
 
     A score may come before its trace: it waits and is found when the trace arrives.
     """
@@ -229,3 +290,33 @@ def mark_dirty(project_id: int, trace_ids: Iterable[UUID]) -> None:
     """Ask the worker to look at these traces again, in the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(MARK_DIRTY, (project_id, sorted(set(trace_ids))))
+
+
+def spans_of(project_id: int, day: date, trace_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """Return whole rows of a trace's spans, payloads included, by start. Reads one partition."""
+    connection.ensure_connection()
+    with connection.connection.cursor(row_factory=dict_row) as cursor:
+        set_json_loads(orjson.loads, cursor)  # of this cursor only: JSONField wants text
+        rows: list[dict[str, Any]] = cursor.execute(
+            SPANS, (project_id, day, trace_id, limit)
+        ).fetchall()
+    return rows
+
+
+def received_of(
+    project_id: int, day: date, trace_id: UUID, limit: int
+) -> list[tuple[int, str, bytes]]:
+    """Return (span number, name, what was received) of a trace's spans, by start."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECEIVED, (project_id, day, trace_id, limit))
+        rows: list[tuple[int, str, bytes]] = cursor.fetchall()
+    return rows
+
+
+def register_prompts(project_id: int, seen: Mapping[tuple[str, str], datetime]) -> None:
+    """Keep prompt versions with the earliest start they were seen at."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REGISTER,
+            (project_id, [n for n, _ in seen], [v for _, v in seen], list(seen.values())),
+        )

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def wake() -> None:
-    """Ask for a digest run now. A broker that is away costs at most 5 s: the sweep finds the work."""
+    """Ask for a digest run now. Without a broker the sweep finds the work within 5 s."""
     try:
         current_app.send_task("tracehub.digest", expires=5, retry=False, ignore_result=True)
     except (OperationalError, OSError) as error:

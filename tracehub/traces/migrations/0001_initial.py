@@ -5,14 +5,11 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-
 SQL = (Path(__file__).parents[1] / "sql" / "0001_tables.sql").read_text()
 
 
 def make_first_partitions(apps, schema_editor):
-    schema_editor.execute(
-        "SELECT tracehub_ensure_partitions(current_date - 1, current_date + 3)"
-    )
+    schema_editor.execute("SELECT tracehub_ensure_partitions(current_date - 1, current_date + 3)")
 
 
 class Migration(migrations.Migration):
@@ -91,9 +88,7 @@ class Migration(migrations.Migration):
                         ("total_tokens", models.BigIntegerField(null=True)),
                         (
                             "cost",
-                            models.DecimalField(
-                                decimal_places=10, max_digits=20, null=True
-                            ),
+                            models.DecimalField(decimal_places=10, max_digits=20, null=True),
                         ),
                         ("rank", models.IntegerField()),
                         ("facts", models.JSONField()),
@@ -186,9 +181,7 @@ class Migration(migrations.Migration):
                         ("total_tokens", models.BigIntegerField(null=True)),
                         (
                             "cost",
-                            models.DecimalField(
-                                decimal_places=10, max_digits=20, null=True
-                            ),
+                            models.DecimalField(decimal_places=10, max_digits=20, null=True),
                         ),
                         ("ttft_ns", models.BigIntegerField(null=True)),
                         ("retries", models.IntegerField()),
@@ -266,15 +259,9 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [
-                    models.Index(
-                        fields=["project", "trace_id"], name="feedback_by_trace"
-                    )
-                ],
+                "indexes": [models.Index(fields=["project", "trace_id"], name="feedback_by_trace")],
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("project", "key"), name="feedback_once"
-                    )
+                    models.UniqueConstraint(fields=("project", "key"), name="feedback_once")
                 ],
             },
         ),
@@ -304,9 +291,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("project", "trace_id"), name="parked_once"
-                    )
+                    models.UniqueConstraint(fields=("project", "trace_id"), name="parked_once")
                 ],
             },
         ),
@@ -375,9 +360,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["project", "-at"], name="refusal_by_project")
-                ],
+                "indexes": [models.Index(fields=["project", "-at"], name="refusal_by_project")],
             },
         ),
     ]

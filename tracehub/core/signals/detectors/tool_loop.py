@@ -15,7 +15,7 @@ def detect(trace: Evidence) -> Iterator[Signal]:
     """Yield one `tool_loop` per tool called LIMIT or more times with equal arguments."""
     calls = [(span.tool or span.name, span.input_hash) for span in trace.tools]
     counts = Counter(call for call in calls if call[1] is not None)
-    last = {call: span for call, span in zip(calls, trace.tools, strict=True)}
+    last = dict(zip(calls, trace.tools, strict=True))
     for call, times in counts.items():
         if times >= LIMIT:
             yield Signal(

@@ -20,6 +20,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
+from tracehub.core.stored import SpanRow, unpack_bytes
+from tracehub.core.supplements import Supplement
+from tracehub.traces.store import UPSERT_SPANS as REWRITE_SPANS
+from tracehub.traces.store import span_columns
+
 SHARDS = 8
 _LOCK = 7425  # first key of the advisory locks of digest shards
 
@@ -43,6 +48,18 @@ LOAD_PAYLOADS = """
         content -> 'trace_input' AS trace_input, content -> 'trace_output' AS trace_output
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
+"""
+# Most projects send none: one probe of an empty index. FOR UPDATE, since ingestion may be
+# replacing the span at this moment.
+LOAD_SUPPLEMENTS = """
+    SELECT trace_id, span_id, kind, body FROM span_supplements
+    WHERE project_id = %s AND trace_id = ANY(%s) ORDER BY id
+"""
+LOCK_SPANS = """
+    SELECT project_id, trace_id, span_id, name, start_ns, duration_ns, raw, rank
+    FROM spans WHERE project_id = %s AND day = %s
+        AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
+    ORDER BY trace_id, span_id FOR UPDATE
 """
 # Sorted, so that two workers and ingestion lock arrivals in one order.
 CLEAN = """
@@ -182,6 +199,33 @@ def load_spans(
 ) -> list[dict[str, Any]]:
     """Return the narrow part of all spans of these traces. Touches no payload."""
     return cursor.execute(LOAD_SPANS, (project_id, day, list(traces))).fetchall()
+
+
+def load_supplements(
+    cursor: Cursor, project_id: int, traces: Sequence[UUID]
+) -> dict[tuple[UUID, int], list[Supplement]]:
+    """Return what came apart from its span for these traces, by (trace, span number)."""
+    found: dict[tuple[UUID, int], list[Supplement]] = {}
+    for row in cursor.execute(LOAD_SUPPLEMENTS, (project_id, list(traces))).fetchall():
+        body = orjson.loads(unpack_bytes(row["body"]))
+        found.setdefault((row["trace_id"], row["span_id"]), []).append(
+            Supplement(row["kind"], body)
+        )
+    return found
+
+
+def lock_spans(
+    cursor: Cursor, project_id: int, day: date, spans: Sequence[tuple[UUID, int]]
+) -> list[dict[str, Any]]:
+    """Return what was received of single spans and hold them until the transaction ends."""
+    ids = ([trace for trace, _ in spans], [span for _, span in spans])
+    return cursor.execute(LOCK_SPANS, (project_id, day, *ids)).fetchall()
+
+
+def rewrite_spans(cursor: Cursor, day: date, rows: Sequence[SpanRow]) -> None:
+    """Replace spans that were normalised anew."""
+    columns = span_columns([(row.project_id, day, *row[1:]) for row in rows])
+    cursor.execute(REWRITE_SPANS, columns)
 
 
 def load_traces(
