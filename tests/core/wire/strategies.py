@@ -25,10 +25,11 @@ values = st.recursive(
 )
 # The words that readers look for, so that generated objects get past their first check.
 WORDS = (
-    "role content parts type text name id arguments tool_calls tool_call_id function messages output "
-    "choices message finish_reason usage input_tokens data kwargs lc image_url url source toolUse "
-    "toolResult toolUseId response documents page_content metadata score generations event.name loc "
-    "msg pointer prompt system args input_str inputs contents model object error choices total"
+    "role content parts type text name id arguments tool_calls tool_call_id function messages "
+    "output choices message finish_reason usage input_tokens data kwargs lc image_url url source "
+    "toolUse toolResult toolUseId response documents page_content metadata score generations "
+    "event.name loc msg pointer prompt system args input_str inputs contents "
+    "model object error choices total"
 ).split()
 ROLES = ["user", "assistant", "tool", "system", "ai", "human", "function_call", "text", "tool_call"]
 near_misses = st.recursive(

@@ -7,21 +7,32 @@ import json
 import pytest
 
 from tests.core.wire import expectations
-from tests.core.wire.expectations import FOLDER, differences, is_traces, spans_of, trace_json
-
-METAS = sorted(FOLDER.glob("*.meta.json"))
+from tests.core.wire.expectations import (
+    ARRIVED_NS,
+    FOLDER,
+    differences,
+    is_traces,
+    spans_of,
+    trace_json,
+)
+from tracehub.core.wire.normalise import normalise
 
 
 def load(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+METAS = [
+    path
+    for path in sorted(FOLDER.glob("*.meta.json"))
+    if any(is_traces(request) for request in load(path)["requests"])
+]
+
+
 @pytest.mark.parametrize("path", METAS, ids=lambda path: path.name.removesuffix(".meta.json"))
 def test_captured_bodies_become_the_expected_traces(path):
     meta = load(path)
     expected = meta["expected"]
-    if not any(is_traces(request) for request in meta["requests"]):
-        pytest.skip("no OTLP request in this capture")
     traces = spans_of(meta)
     if "span_total" in expected:
         assert sum(map(len, traces.values())) == expected["span_total"]
@@ -50,3 +61,29 @@ def test_requests_are_answered_as_expected(path):
         assert len(decoded.rejected) == expect.get("rejected_spans", 0)
         for word in expect.get("error_message_mentions", []):
             assert word in decoded.explain()
+
+
+def test_a_late_root_completes_a_trace_that_showed_before_it():
+    meta = load(FOLDER / "edge-late-root.meta.json")
+    first, second = meta["requests"]
+    early = [normalise(raw, arrived_ns=ARRIVED_NS) for raw in expectations.decode(first).spans]
+    shown = trace_json(early)
+    expected = meta["expected"]["after_request_1"]
+    assert len(early) == expected.pop("span_total")
+    assert not differences(expected, shown)
+    for requests in ([second, first], [first, second, first], [second, first, second]):
+        got = trace_json(next(iter(spans_of({"requests": requests}).values())))
+        wanted = {k: v for k, v in meta["expected"]["traces"][0].items() if k != "spans"}
+        assert not differences(wanted, got)
+
+
+@pytest.mark.parametrize("path", METAS, ids=lambda path: path.name.removesuffix(".meta.json"))
+def test_the_order_of_requests_does_not_matter(path):
+    meta = load(path)
+    if "pending" in path.name or "export-retry" in path.name:
+        meta["requests"] *= 2
+    forwards = spans_of(meta)
+    backwards = spans_of({"requests": meta["requests"][::-1]})
+    assert {k: trace_json(v) for k, v in forwards.items()} == {
+        k: trace_json(v) for k, v in backwards.items()
+    }

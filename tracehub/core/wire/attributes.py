@@ -15,9 +15,9 @@ from tracehub.core.wire.found import Found
 
 T = TypeVar("T")
 
-MAX_SHAPES = 2_000  # remembered at once, about 10 kB each; a client uses fewer than 50
-MAX_SHAPE_KEYS = 300  # longer key sets are worked out anew each time
-MAX_SHAPE_TEXT = 20_000  # characters of all keys together
+MAX_TEXT = 2_000_000  # characters of all remembered keys, about 20 MB with what is made of them
+MAX_SHAPE_TEXT = 40_000  # of one shape; longer ones are worked out anew each time
+MAX_DIGITS = 40  # of an index; only its order matters, nothing is allocated for it
 MAX_DEPTH = 12  # steps of a flattened path; deeper ones are left in the attributes
 
 # A tree of keys: a list for indices, a dict for names, a string (the attribute's key) as leaf.
@@ -112,20 +112,29 @@ class Convention(NamedTuple):
     events: bool = False
 
 
-_shapes: dict[tuple[str, ...], Shape] = {}
+class _Shapes(dict[tuple[str, ...], Shape]):
+    """Shapes by their keys; forgotten all at once when they become too many."""
+
+    text = 0
+
+    def __missing__(self, keys: tuple[str, ...]) -> Shape:
+        shape = Shape(keys)
+        size = sum(map(len, keys))
+        if size <= MAX_SHAPE_TEXT:
+            self.text += size
+            if self.text > MAX_TEXT:
+                self.clear()
+                self.text = size
+            self[keys] = shape
+        return shape
+
+
+_shapes = _Shapes()
 
 
 def shape_of(attributes: dict[str, Json]) -> Shape:
     """The shape of a span's keys, remembered unless it is unusually large."""
-    keys = tuple(attributes)
-    shape = _shapes.get(keys)
-    if shape is None:
-        shape = Shape(keys)
-        if len(keys) <= MAX_SHAPE_KEYS and sum(map(len, keys)) <= MAX_SHAPE_TEXT:
-            if len(_shapes) >= MAX_SHAPES:
-                _shapes.clear()
-            _shapes[keys] = shape
-    return shape
+    return _shapes[tuple(attributes)]
 
 
 def tree(pairs: Iterable[tuple[str, str]]) -> Node:
@@ -160,8 +169,9 @@ def _with_lists(root: dict[str, Node]) -> Node:
         node = parent[step]
         if not isinstance(node, dict):
             continue
-        if node and all(name.isascii() and name.isdigit() and len(name) < 16 for name in node):
-            node = parent[step] = [node[name] for name in sorted(node, key=int)]
+        if node and all(name.isascii() and name.isdigit() for name in node):
+            usable = [name for name in node if len(name) <= MAX_DIGITS]
+            node = parent[step] = [node[name] for name in sorted(usable, key=int)]
             waiting.extend((node, index) for index in range(len(node)))
         else:
             waiting.extend((node, name) for name in node)

@@ -74,6 +74,7 @@ class Found(TypedDict, total=False):
     tags: list[str]
     metadata: dict[str, Json]
     trace_name: str
+    function_id: str  # names the trace when nothing else does
     trace_input: Json
     trace_output: Json
     is_app_root: bool

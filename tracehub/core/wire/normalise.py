@@ -204,7 +204,7 @@ class _Resource:
         )
         self.release = text_of(get("langfuse.release")) or text_of(get("service.version"))
         service = text_of(get("service.name"))
-        self.service = None if service == "unknown_service" else service
+        self.service = None if (service or "").startswith("unknown_service") else service
 
 
 _last_resource = _Resource({})
@@ -237,7 +237,7 @@ def _facts(attributes: Attributes, found: Found) -> SpanFacts:
             or attributes.get("deployment.environment")
         )
     return SpanFacts(
-        get("trace_name"),
+        get("trace_name") or get("function_id"),
         get("session"),
         get("session_rank", 0),
         get("user"),

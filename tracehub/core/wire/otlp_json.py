@@ -297,7 +297,9 @@ def _double(value: Json) -> Json:
         except ValueError:
             return value
         return number if math.isfinite(number) else value
-    return _integer(value) if isinstance(value, int) else _plain(value)
+    if value.__class__ is int:  # at most 64 bits, orjson reads longer ones as floats
+        return float(value)
+    return _plain(value)
 
 
 def _plain(value: Json) -> Json:

@@ -1,7 +1,7 @@
 """All conventions and which wins where several are on one span.
 
 Most spans carry two or three at once, and every field is taken from the first convention in its
-order that has a usable value. Documented for users in docs/conventions.md.
+order that has a usable value. Documented for users in docs/reference/conventions.md.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def read(span: Attributes) -> Found:
     if isinstance(operation, str) and "stream" in operation:
         found["streaming"] = True
     if span.raw.parent_id is None and (name := text_of(span.get("ai.telemetry.functionId"))):
-        found["trace_name"] = name
+        found["function_id"] = name
     return found
 
 
