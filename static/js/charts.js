@@ -45,16 +45,22 @@ function openTraces(plot, point) {
   const from = new Date(`${String(point.x).replace(" ", "T")}Z`);
   if (Number.isNaN(from.valueOf())) return;
   const to = new Date(from.valueOf() + Number(plot.dataset.step));
-  const range = new URLSearchParams({ from: from.toISOString(), to: to.toISOString() });
-  location.assign(`${plot.dataset.traces}?${range}`);
+  const query = new URLSearchParams({ from: from.toISOString(), to: to.toISOString() });
+  if (plot.dataset.q) query.set("q", plot.dataset.q);
+  location.assign(`${plot.dataset.traces}?${query}`);
 }
 
 async function draw(plot, figure, look) {
+  // A morph takes Plotly's drawing out of the page and leaves its memory on the element.
+  if (!plot.querySelector(".main-svg")) {
+    Plotly.purge(plot);
+    plot.drawn = false;
+  }
   const { data, layout } = themed(figure, look);
   layout.font.family = getComputedStyle(document.body).fontFamily;
   await Plotly.react(plot, data, layout, CONFIG);
-  if (plot.dataset.drawn) return;
-  plot.dataset.drawn = "yes";
+  if (plot.drawn) return;
+  plot.drawn = true;
   plot.on("plotly_click", (event) => openTraces(plot, event.points[0]));
 }
 

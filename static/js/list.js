@@ -39,7 +39,7 @@ function preview() {
     const source = row.querySelector(`[data-io=${name}]`);
     list.append(el("dt", {}, name), el("dd", { class: source.classList.contains("mono") ? "mono" : "" }, source.title || "none"));
   }
-  for (const signal of row.querySelectorAll(".signal[title]")) {
+  for (const signal of row.querySelectorAll("[title]:has(> .signal)")) {
     list.append(el("dt", {}, "signal"), el("dd", {}, signal.title));
   }
   row.after(el("tr", { class: "preview" }, el("td", { colspan: "9" }, list)));

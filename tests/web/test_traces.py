@@ -245,6 +245,22 @@ def test_another_person_cannot_undo(client, project, reviewer):
     assert client.post(f"{undo[1]}x").status_code == 404
 
 
+def test_a_large_range_lists_first_and_counts_afterwards(client, project, reviewer, monkeypatch):
+    monkeypatch.setattr("tracehub.web.traces.COUNTED_AT_ONCE", -1)
+    trace = trace_row(project, failing=True)
+    page = client.get("/skylane/traces?q=is:failing")
+    assert shown(page) == [trace.hex]
+    assert 'id="facet-model"' not in page.text
+    later = re.search(r'hx-get="([^"]+)" hx-trigger="load"', page.text)[1].replace("&amp;", "&")
+    counts = fragment(client, later, "div#histogram")
+    assert 'id="facet-model"' in counts.text
+    assert "1 failing of 1 traces" in counts.text
+    assert shown(counts) == []
+    without_script = client.get(later)
+    assert 'id="facet-model"' in without_script.text
+    assert shown(without_script) == [trace.hex]
+
+
 def test_a_search_that_takes_too_long_says_so(client, project, reviewer, monkeypatch):
     trace_row(project)
     slow = "(SELECT pg_sleep(2)) IS NOT NULL"

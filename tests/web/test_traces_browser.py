@@ -225,6 +225,19 @@ def test_more_rows_come_when_scrolled_to_the_end(open_page, project):
     assert signed.errors == []
 
 
+def test_counts_of_a_large_range_come_after_the_list(open_page, project, monkeypatch):
+    monkeypatch.setattr("tracehub.web.traces.COUNTED_AT_ONCE", -1)
+    fill(project, 60)
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    expect(page.locator("#total")).to_have_text("of 60")
+    page.locator("#facet-env .facet__row", has_text="staging").click()
+    expect(page.locator("#filter .chip")).to_have_text(["env:staging"])
+    expect(page.locator("#facet-env .facet__row[aria-current]")).to_have_count(1)
+    expect(page.locator("#histogram svg")).to_be_visible()
+    assert signed.errors == []
+
+
 def test_facets_are_a_sheet_on_a_phone(open_page, project):
     fill(project, 30)
     signed = open_page(width=390)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -25,6 +26,14 @@ from tracehub.web.trace_list.state import ListState
 
 PAGE_SIZE = 50
 SECONDS = 5  # of database time for one page
+# Traces in the range above which the list does not wait for its counts: they come after it.
+COUNTED_AT_ONCE = 10_000
+# Which template answers when this element is being swapped.
+FRAGMENTS = {
+    "main": "traces/content.html",
+    "foot": "traces/more.html",
+    "histogram": "traces/counts.html",
+}
 # Columns that no row of the list shows.
 UNSEEN = ("metadata", "feedback", "contribution", "digest_hash", "finish_reasons", "reviewers")
 
@@ -32,18 +41,17 @@ UNSEEN = ("metadata", "feedback", "contribution", "digest_hash", "finish_reasons
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
 def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """The page; only its content when #main is swapped; only more rows for #foot."""
+    """The page, or what is being swapped: its content, its counts, or more rows."""
     project = permissions.project_for(request, slug)
     state = ListState.of(project, request.GET, timezone.now())
     target = request.headers.get("HX-Target", "").partition("#")[2]
+    target = target if target in FRAGMENTS else ""
     if "add" in request.GET and not target:
         return HttpResponseRedirect(state.url())
-    context = _context(state, more=target == "foot")
-    template = {"main": "traces/content.html", "foot": "traces/more.html"}.get(
-        target, "traces/list.html"
-    )
+    context = _context(state, target, counted="counts" in request.GET)
     # A fragment with its error in place is what was asked for; the page of a bad URL is not.
     bad = (state.error or state.problem) and not target
+    template = FRAGMENTS.get(target, "traces/list.html")
     answer = render(request, template, context, status=400 if bad else 200)
     if target == "main":
         answer["HX-Push-Url"] = state.url()
@@ -71,20 +79,22 @@ def _only(request: HttpRequest, *names: str) -> Any:
     return params
 
 
-def _context(state: ListState, *, more: bool) -> dict[str, Any]:
-    """Return what the page shows; `more` leaves out all but the rows."""
+def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
+    """Return what the page or fragment shows; `counted` asks for counts however long they take."""
     modes = reviews.modes(state.project)
-    context: dict[str, Any] = {"state": state, "modes": modes, "chips": chips(state)}
+    context: dict[str, Any] = {"state": state, "modes": modes, "chips": chips(state), "rows": []}
     if state.problem:
         context["notice"] = (state.problem, "The default is shown instead.", "")
     if state.error is not None:
-        context["mended"] = state.error.mended(state.text)
-        return context | {"rows": []}
+        return context | {"mended": state.error.mended(state.text)}
     try:
         with querysets.bounded(SECONDS):
-            context |= _listed(state, modes)
-            if not more:
-                context |= _counted(state, modes, empty=not context["rows"])
+            if target != "histogram":
+                context |= _listed(state, modes)
+            if target != "foot":
+                context |= _aside(state, modes, counted=counted)
+            if not context["rows"] and target != "histogram":
+                context["empty"] = _why_empty(state)
     except querysets.TooSlow:
         hint = "Choose a shorter range, or add a filter such as model: or env:."
         stopped = (f"The search stopped after {SECONDS} s", hint, "")
@@ -92,7 +102,7 @@ def _context(state: ListState, *, more: bool) -> dict[str, Any]:
     except querysets.PageError as error:
         begin = (str(error), "The list begins with its first page.", state.url())
         return context | {"rows": [], "stopped": True, "notice": begin}
-    if not more:
+    if target in ("", "main"):
         context["verdicts"] = Verdict.choices
         context["eval_sets"] = list(EvalSet.objects.filter(project=state.project)[:50])
     return context
@@ -114,21 +124,21 @@ def _traces(state: ListState) -> querysets.TraceQuerySet:
     return ranged.matching(state.wanted)
 
 
-def _counted(state: ListState, modes: list[Any], *, empty: bool) -> dict[str, Any]:
-    """Facets, histogram, and for an empty list what would fill it. Two to three queries."""
+def _aside(state: ListState, modes: list[Any], *, counted: bool) -> dict[str, Any]:
+    """Facets and histogram, two scans of the range; for a large one, the address of both."""
+    if not counted and facets.expected(state.within) > COUNTED_AT_ONCE:
+        address = state.url(counts="1")
+        return {"counts_url": address, "counts_id": f"{crc32(address.encode()):08x}"}
     histogram = facets.histogram(state.within, state.wanted)
     counts = facets.counts(state.within, state.wanted)
-    context = {
+    return {
         "histogram": histogram,
         "drawing": aside.drawing(histogram),
         "facets": aside.facets(state, counts, modes),
     }
-    if empty:
-        context["empty"] = _why_empty(state, histogram.traces)
-    return context
 
 
-def _why_empty(state: ListState, in_range: int) -> dict[str, Any]:
+def _why_empty(state: ListState) -> dict[str, Any]:
     """Say which filter hides traces, or when the last trace came."""
     if state.wanted.parts:
         relaxed = facets.without_each(state.within, state.wanted)

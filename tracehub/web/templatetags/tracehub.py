@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def sprite() -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=512)
 def icon(name: str, size: str = "") -> SafeString:
     """`{% icon "fail" %}`, `{% icon "fail" "sm" %}`: 16 px, 14 px (sm) or 12 px (xs)."""
     return format_html(
@@ -63,21 +64,33 @@ def nav_item(context: Context, route: str, label: str, icon_name: str, keys: str
     }
 
 
-@register.inclusion_tag("components/signal.html")
-def signal(item: dict[str, Any] | str) -> dict[str, Any]:
+@register.simple_tag
+def signal(item: dict[str, Any] | str) -> SafeString:
     """A signal as icon and label; takes a signal of contract section 6, or only its kind."""
     if isinstance(item, str):
-        return {"mark": marks.signal(item), "title": ""}
-    return {
-        "mark": marks.signal(str(item.get("kind", "")), item.get("severity")),
-        "title": item.get("message") or "",
-    }
+        return _marked("signal", marks.signal(item))
+    mark = marks.signal(str(item.get("kind", "")), item.get("severity"))
+    message = item.get("message")
+    if not message:
+        return _marked("signal", mark)
+    return format_html('<span title="{}">{}</span>', message, _marked("signal", mark))
 
 
-@register.inclusion_tag("components/verdict.html")
-def verdict(value: str | None) -> dict[str, Any]:
+@register.simple_tag
+def verdict(value: str | None) -> SafeString:
     """A verdict as icon and word in its tone."""
-    return {"mark": marks.verdict(value)}
+    return _marked("verdict", marks.verdict(value))
+
+
+@lru_cache(maxsize=512)
+def _marked(name: str, mark: marks.Mark) -> SafeString:
+    return format_html(
+        '<span class="{}" data-tone="{}">{}{}</span>',
+        name,
+        mark.tone,
+        icon(mark.icon, "sm"),
+        mark.label,
+    )
 
 
 @register.simple_tag
