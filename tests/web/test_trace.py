@@ -109,7 +109,8 @@ def test_an_outsider_and_a_wrong_id_get_the_same_404(client, project, trace, pat
 def test_previous_and_next_keep_the_list(client, viewer, project, trace):
     newer = stories.refund_trace(project, 2, minutes_ago=1)
     older = stories.refund_trace(project, 3, minutes_ago=9)
-    page = html.unescape(client.get(f"/skylane/traces/{trace}?from=7d&sort=-started_at&cursor=x").text)
+    url = f"/skylane/traces/{trace}?from=7d&sort=-started_at&cursor=x"
+    page = html.unescape(client.get(url).text)
     assert f'href="/skylane/traces/{newer}?from=7d" aria-label="Previous' in page
     assert f'href="/skylane/traces/{older}?from=7d" aria-label="Next' in page
     last = client.get(f"/skylane/traces/{older}").text

@@ -130,3 +130,16 @@ def test_long_text_is_folded_unless_asked_for_by_its_key():
 def test_a_summary_is_one_short_line():
     assert one_line("You are\n\n  an agent") == "You are an agent"
     assert len(one_line("x" * 500)) == 160
+
+
+def test_a_huge_value_costs_only_what_is_shown():
+    huge = laid_out({"all": [{"n": n} for n in range(200_000)]}, notes=[Note("/all/199999", "x")])
+    assert huge.endless
+    assert len(huge.lines) < 10_100
+    assert [line.text for line in huge.lines if line.notes] == ['  "all": [']
+    wide = laid_out([[[[["x" * 5_000] * 50]]]])
+    assert wide.cut
+    deep: list = []
+    for _ in range(60):
+        deep = [deep, "y" * 3_000]
+    assert max(len(line.text) for line in laid_out(deep).lines) < 2_000

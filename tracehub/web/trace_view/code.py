@@ -57,13 +57,14 @@ class Line:
 
 @dataclass(slots=True)
 class Code:
-    """Laid-out JSON. `hidden` counts lines left out, `cut` says that long strings were shortened,
-    `unplaced` holds notes on a value that is not there at all."""
+    """Laid-out JSON. `hidden` counts lines left out (`endless`: there are more still), `cut` says
+    that long strings were shortened, `unplaced` holds notes on a value that is not there at all."""
 
     lines: list[Line]
     key: str = ""
     hidden: int = 0
     cut: bool = False
+    endless: bool = False
     unplaced: list[Note] = field(default_factory=list)
 
     @property
@@ -84,19 +85,22 @@ class _Layout:
         self.spots: dict[str, tuple[int, int, int]] = {}  # line, first piece, past the last
         self.strings = strings
         self.cut = False
+        self.full = False  # what is left would lie past the last line ever shown
 
     def scalar(self, value: Json) -> str:
-        if isinstance(value, str):
-            if len(value) > self.strings:
-                self.cut = True
-                value = value[: self.strings] + "…"
-            return visible(json.dumps(value, ensure_ascii=False))
-        return visible(json.dumps(value, ensure_ascii=False))
+        """Return a value in one piece, cut when it is long."""
+        if isinstance(value, str) and len(value) > self.strings:
+            self.cut = True
+            value = value[: self.strings] + "…"
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, dict | list) and len(text) > self.strings:
+            self.cut = True
+            text = text[: self.strings] + "…"
+        return visible(text)
 
     def put(self, value: Json, at: str, lead: list[Piece], tail: str, depth: int) -> None:
         """Write `value` after `lead` and before `tail`, over as many lines as it needs."""
-        children = list(_children(value))
-        if not children or depth >= DEEPEST or _short(value):
+        if not isinstance(value, dict | list) or not value or depth >= DEEPEST or _short(value):
             pieces = list(lead)
             self._inline(value, at, pieces, len(self.lines))
             self._end(pieces, tail)
@@ -105,9 +109,12 @@ class _Layout:
         self.spots[at] = (len(self.lines), 0, len(lead))
         self.lines.append(Line([*lead, Piece("p", opening)]))
         inner = Piece("p", "  " * (depth + 1))
-        for n, (name, child) in enumerate(children):
+        for n, (name, child) in enumerate(_children(value), 1):
+            if len(self.lines) >= LINES_UNFOLDED:
+                self.full = True
+                break
             head = [inner, *self._name(value, name)]
-            comma = "," if n < len(children) - 1 else ""
+            comma = "," if n < len(value) else ""
             self.put(child, f"{at}/{escape(name)}", head, comma, depth + 1)
         self.lines.append(Line([Piece("p", "  " * depth + closing + tail)]))
 
@@ -118,13 +125,12 @@ class _Layout:
 
     def _inline(self, value: Json, at: str, pieces: list[Piece], line: int) -> None:
         first = len(pieces)
-        children = list(_children(value))
-        if not children or not _short(value):
+        if not isinstance(value, dict | list) or not value or not _short(value):
             pieces.append(Piece("s", self.scalar(value)))
         else:
             opening, closing = ("{ ", " }") if isinstance(value, dict) else ("[", "]")
             pieces.append(Piece("p", opening))
-            for n, (name, child) in enumerate(children):
+            for n, (name, child) in enumerate(_children(value)):
                 pieces.extend([Piece("p", ", ")] if n else [])
                 pieces.extend(self._name(value, name))
                 self._inline(child, f"{at}/{escape(name)}", pieces, line)
@@ -186,7 +192,7 @@ def laid_out(value: Json, *, notes: Iterable[Note] = (), key: str = "", whole: s
     last_note = max((n for n, line in enumerate(layout.lines) if line.notes), default=0)
     limit = max(limit, min(last_note + 20, LINES_UNFOLDED))
     lines, hidden = layout.lines[:limit], max(0, len(layout.lines) - limit)
-    return Code(lines, key, hidden, layout.cut, unplaced)
+    return Code(lines, key, hidden, layout.cut, layout.full, unplaced)
 
 
 def parsed(text: str) -> tuple[Json, bool]:
