@@ -55,6 +55,7 @@ class _Spec:
 
 
 _1, _2, _3, _4 = charts.COLOURS
+ENOUGH = 30  # requests on each side of a version, before a change with it is worth a word
 _QUIET = "var(--ink-3)"
 _SPECS = (
     _Spec(
@@ -285,7 +286,8 @@ def _change(
     for at, sums in steps.items():
         (before if at < markers[-1].at else after).add(sums)
     old, new = metric.value(before), metric.value(after)
-    if old is None or new is None:
+    few = min(before["requests"], after["requests"]) < ENOUGH
+    if old is None or new is None or few:
         return "", "neutral"
     since = f"since {markers[-1].version}"
     if metric.unit == "share":

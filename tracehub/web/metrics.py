@@ -1,27 +1,27 @@
-"""The Metrics page."""
+"""The Metrics page: six charts over a range, filtered and grouped."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core import metrics
 from tracehub.core.metrics import MetricError
-from tracehub.core.query.errors import FilterError
-from tracehub.core.query.parser import parse
-from tracehub.core.query.tree import Filter
+from tracehub.core.query import Filter
 from tracehub.core.steps import RangeError, Window, window
-from tracehub.core.times import TimeError, parse_range
 from tracehub.metrics import querysets
-from tracehub.metrics.querysets import Narrow
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import metric_panels, permissions
+from tracehub.web.trace_list.chips import chips
+from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
 GROUPS = (
     ("", "None"),
@@ -30,91 +30,103 @@ GROUPS = (
     ("cohort", "Cohort"),
     ("env", "Environment"),
 )
-RANGES = (
-    ("1h", "Last hour"),
-    ("24h", "Last 24 hours"),
-    ("7d", "Last 7 days"),
-    ("14d", "Last 14 days"),
-    ("30d", "Last 30 days"),
-    ("90d", "Last 90 days"),
-)
-DEFAULT = timedelta(hours=24)
+LONGEST = ("90d", "Last 90 days")  # the rollups outlive the traces
 READ_SECONDS = 5.0  # a filter that the rollups cannot answer reads every trace of the range
 
 
+@dataclass(frozen=True, slots=True)
+class ChartState(ListState):
+    """What the URL says of the charts: that of a list, and what they are grouped by."""
+
+    group: str = ""
+    route: ClassVar[str] = "metrics"
+
+    @property
+    def params(self) -> dict[str, str]:
+        given = ListState.params.fget(self)  # type: ignore[attr-defined]  # no super() with slots
+        return {**given, "group": self.group} if self.group else given
+
+    @property
+    def range_label(self) -> str:
+        if not self.until and self.since == LONGEST[0]:
+            return LONGEST[1]
+        return str(ListState.range_label.fget(self))  # type: ignore[attr-defined]
+
+    @property
+    def ranges(self) -> list[tuple[str, str, bool]]:
+        usual = ListState.ranges.fget(self)  # type: ignore[attr-defined]
+        age, label = LONGEST
+        chosen = self.since == age and not self.until
+        return [*usual, (label, self.url(since=age, until=""), chosen)]
+
+    @property
+    def groups(self) -> list[tuple[str, str, bool]]:
+        """Label, address and whether it is the current one, of each grouping."""
+        return [(label, self.url(group=name), name == self.group) for name, label in GROUPS]
+
+
+def state_of(project: Project, params: QueryDict, now: datetime) -> ChartState:
+    """Read the state from a query string; a bad value becomes a note."""
+    state = ChartState.of(project, params, now)
+    try:
+        return replace(state, group=metrics.group(params.get("group", "")))
+    except MetricError as error:
+        return replace(state, problem=str(error))
+
+
 @require_GET
+@vary_on_headers("HX-Request", "HX-Target")
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """Six charts over a range, for the whole project or by group."""
+    """The page, or only its content when #main is swapped."""
     project = permissions.project_for(request, slug)
     now = timezone.now()
-    problems: list[str] = []
-    group = _group(request, problems)
-    frame = _frame(request, now, problems)
-    narrow = _narrow(request, group, problems)
-    context = _charts(project, frame, group, narrow) | {
-        "q": request.GET.get("q", ""),
-        "problems": problems,
-        "group": group,
-        "groups": GROUPS,
-        "ranges": RANGES,
-        "from": request.GET.get("from") or "24h",
-        "range_label": _range_label(request, frame),
-    }
-    return render(request, "metrics/page.html", context, status=400 if problems else 200)
+    state = state_of(project, request.GET, now)
+    swapped = request.headers.get("HX-Target", "").endswith("#main")
+    if "add" in request.GET and not swapped:
+        return HttpResponseRedirect(state.url())
+    context = _context(state, now)
+    bad = (state.error or context["problem"]) and not swapped
+    template = "metrics/content.html" if swapped else "metrics/page.html"
+    answer = render(request, template, context, status=400 if bad else 200)
+    if swapped:
+        answer["HX-Push-Url"] = state.url()
+    return answer
 
 
-def _charts(project: Project, frame: Window, group: str, narrow: Narrow) -> dict[str, Any]:
+def _context(state: ChartState, now: datetime) -> dict[str, Any]:
+    problem = state.problem
+    try:
+        frame = window(state.start, state.end, now=now)
+    except RangeError as error:
+        problem = str(error)
+        frame = window(now - DEFAULT_RANGE, now, now=now)
+    context = {"state": state, "chips": chips(state), "problem": problem}
+    if state.error is not None:
+        return context | {"mended": state.error.mended(state.text)}
+    return context | _charts(state, frame)
+
+
+def _charts(state: ChartState, frame: Window) -> dict[str, Any]:
+    narrow = querysets.narrowed(state.wanted, state.group)
     try:
         with bounded(READ_SECONDS):
             found = querysets.read(
-                project,
+                state.project,
                 frame,
-                group=group,
+                group=state.group,
                 counters=metric_panels.COUNTERS,
                 measures=metric_panels.MEASURES,
                 narrow=narrow,
             )
     except TooSlow:
         return {"too_slow": True}
-    markers = querysets.version_markers(project, frame)
-    panels = metric_panels.build(frame, found, group, markers) if found else []
+    markers = querysets.version_markers(state.project, frame)
+    panels = metric_panels.build(frame, found, state.group, markers) if found else []
     return {
         "panels": panels,
         "figures": {panel.key: panel.figure for panel in panels},
         "from_traces": isinstance(narrow, Filter),
-        "twice": metric_panels.counts_twice(group),
+        "twice": metric_panels.counts_twice(state.group),
         "step_ms": int(frame.step.total_seconds() * 1000),
+        "widest": state.url(since=LONGEST[0], until=""),
     }
-
-
-def _group(request: HttpRequest, problems: list[str]) -> str:
-    try:
-        return metrics.group(request.GET.get("group", ""))
-    except MetricError as error:
-        problems.append(str(error))
-        return ""
-
-
-def _narrow(request: HttpRequest, group: str, problems: list[str]) -> Narrow:
-    try:
-        return querysets.narrowed(parse(request.GET.get("q", "")), group)
-    except FilterError as error:
-        problems.append(str(error))
-        return ()
-
-
-def _frame(request: HttpRequest, now: datetime, problems: list[str]) -> Window:
-    asked = (request.GET.get("from", ""), request.GET.get("to", ""))
-    try:
-        start, end = parse_range(*asked, now=now, default=DEFAULT)
-        return window(start, end, now=now)
-    except (TimeError, RangeError) as error:
-        problems.append(str(error))
-        return window(now - DEFAULT, now, now=now)
-
-
-def _range_label(request: HttpRequest, frame: Window) -> str:
-    asked = request.GET.get("from") or "24h"
-    if not request.GET.get("to") and asked in dict(RANGES):
-        return dict(RANGES)[asked]
-    return f"{frame.start:%-d %b %H:%M} to {frame.end:%-d %b %H:%M}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import ClassVar, Self
 
 from django.http import QueryDict
 from django.urls import reverse
@@ -45,6 +45,7 @@ class ListState:
     problem: str  # what is wrong with range, order or cursor
     sort: str
     cursor: str
+    route: ClassVar[str] = "traces"  # the page of this state; charts have their own
 
     @classmethod
     def of(cls, project: Project, params: QueryDict, now: datetime) -> Self:
@@ -88,9 +89,14 @@ class ListState:
             given["sort"] = self.sort
         return {name: value for name, value in given.items() if value}
 
+    @property
+    def action(self) -> str:
+        """The path that the forms of this page send to."""
+        return reverse(self.route, args=[self.project.slug])
+
     def url(self, **changes: str) -> str:
         """Return the address of this list with some parameters changed; empty ones are left out."""
-        return with_query(reverse("traces", args=[self.project.slug]), self._changed(changes))
+        return with_query(self.action, self._changed(changes))
 
     def filtered(self, wanted: Filter | str) -> str:
         """Return the address of the same list under another filter."""

@@ -1,0 +1,179 @@
+"""The Metrics page over HTTP: what it says, its filters, ranges, groups, and plain tables."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from tests.web import stories
+from tracehub.core import rollup as core
+from tracehub.core.trace import Tokens
+from tracehub.metrics import rollup
+from tracehub.projects.models import Project
+from tracehub.traces.models import PromptVersion
+
+EVIL = '<a href="https://evil.example">x</a><b>&lt;'
+
+
+def fill(project, number=300, *, evil=False):
+    """Two weeks of requests: v12 comes two days ago and fails more often."""
+    draw, now = random.Random(11), datetime.now(UTC)
+    PromptVersion.objects.create(
+        project=project, name="refund", version="v12", first_seen_at=now - timedelta(days=2)
+    )
+    kept = []
+    for index in range(number):
+        at = now - timedelta(days=14) * (index + 0.5) / number
+        new = at > now - timedelta(days=2)
+        prompt = "refund@v12" if new else "refund@v11"
+        model = EVIL if evil and index % 3 == 0 else draw.choice(["gpt-4o", "gpt-4o", "o4-mini"])
+        cost = Decimal(draw.randrange(100, 400)) / 10_000
+        facts = core.ContributionFacts(
+            project_id=project.pk,
+            started_at=at,
+            name="airline-support",
+            environment="production",
+            cohort="canary" if new else "control",
+            by_model={model: {"calls": 1, "input": 900, "output": 90, "cost": cost}},
+            by_prompt={prompt: {"calls": 1, "input": 900, "output": 90, "cost": cost}},
+            duration_ns=draw.randrange(10**9, 10**10),
+            ttft_ns=draw.randrange(10**8, 10**9),
+            tokens=Tokens(input=900, output=90),
+            cost=cost,
+            failing=draw.random() < (0.5 if new else 0.02),
+            retries=int(draw.random() < 0.05),
+            verdict=draw.choice([None, "pass", "fail"]) if index % 5 == 0 else None,
+        )
+        kept.append((project.pk, None, core.contribution(facts)))
+    with connection.cursor() as cursor:
+        rollup.append(cursor, kept)
+        rollup.fold(cursor)
+
+
+@pytest.fixture
+def project(db):
+    return stories.project()
+
+
+@pytest.fixture
+def viewer(client, project):
+    user = stories.member(project, "viewer")
+    client.force_login(user)
+    return user
+
+
+def figures(page):
+    found = re.search(r'<script id="figures" type="application/json">(.*?)</script>', page, re.S)
+    return json.loads(found[1])
+
+
+def test_the_page_says_in_numbers_what_it_draws(client, project, viewer):
+    fill(project)
+    page = client.get("/skylane/metrics?from=14d")
+    assert page.status_code == 200
+    for title in (
+        "Requests and failing rate",
+        "Cost",
+        "Latency",
+        "Timeouts, retries, fallbacks",
+        "Tokens per request",
+        "Failed by reviewers",
+    ):
+        assert re.search(rf"<h2[^>]*>{title}</h2>", page.text)
+    assert set(figures(page.text)) == {
+        "requests", "cost", "latency", "reliability", "tokens", "reviews",
+    }  # fmt: skip
+    assert "failing of 21 a day" in page.text
+    assert re.search(r"\+\d+\.\d pts since v12", page.text)
+    assert 'role="img" aria-label="Latency. ' in page.text
+    assert "style=" not in page.text
+
+
+def test_the_tables_hold_every_step(client, project, viewer):
+    fill(project)
+    page = client.get("/skylane/metrics?from=14d").text
+    table = re.search(r'id="table-requests".*?</table>', page, re.S)[0]
+    counts = [int(n) for n in re.findall(r'<td class="r">(\d+)</td></tr>', table)]
+    assert sum(counts) == 300
+    assert len(counts) in (57, 58)
+
+
+def test_groups_are_lines_of_their_own_and_say_how_they_count(client, project, viewer):
+    fill(project)
+    page = client.get("/skylane/metrics?from=14d&group=model").text
+    lines = [trace["name"] for trace in figures(page)["latency"]["data"]]
+    assert lines == ["gpt-4o", "o4-mini"]
+    assert "A request counts in each model that it used" in page
+    assert 'aria-current="true"' in re.search(r'aria-label="Group by".*?</nav>', page, re.S)[0]
+
+
+def test_a_filter_narrows_and_stays_in_the_links(client, project, viewer):
+    fill(project)
+    page = client.get("/skylane/metrics?from=14d&q=cohort:canary&group=prompt").text
+    assert [t["name"] for t in figures(page)["latency"]["data"]] == ["refund@v12"]
+    assert "/skylane/metrics?q=cohort%3Acanary&amp;from=14d" in page
+    assert 'data-text="cohort:canary"' in page
+
+
+def test_a_filter_the_rollups_cannot_answer_says_where_it_reads(client, project, viewer):
+    page = client.get("/skylane/metrics?q=latency:>5s").text
+    assert "these charts read the traces that are still kept" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("q=nokey:1", "nokey"),
+        ("group=colour", "group must be one of"),
+        ("from=yesterday", "from must be ISO 8601"),
+        ("from=2026-01-02&to=2026-01-01", "from must come before to"),
+    ],
+)
+def test_a_bad_address_is_explained(client, project, viewer, query, said):
+    page = client.get(f"/skylane/metrics?{query}")
+    assert page.status_code == 400
+    assert said in page.text
+
+
+def test_an_empty_range_offers_the_next_step(client, project, viewer):
+    page = client.get("/skylane/metrics").text
+    assert "No requests in this range" in page
+    assert "/skylane/metrics?from=90d" in page
+    assert "/skylane/connect" in page
+
+
+def test_a_swap_gets_the_content_alone(client, project, viewer):
+    fill(project, 20)
+    answer = client.get(
+        "/skylane/metrics?from=14d",
+        headers={"hx-request": "true", "hx-target": "main#main"},
+    )
+    assert "<html" not in answer.text
+    assert "<h1>Metrics</h1>" in answer.text
+    assert answer["HX-Push-Url"] == "/skylane/metrics?from=14d"
+
+
+def test_names_from_traces_are_escaped_in_figures_and_tables(client, project, viewer):
+    fill(project, evil=True)
+    page = client.get("/skylane/metrics?from=14d&group=model").text
+    assert '<a href="https://evil.example' not in page
+    names = [trace["name"] for trace in figures(page)["cost"]["data"]]
+    assert any(name.startswith("&lt;a href=") for name in names)
+    assert not any("<" in name for name in names)
+
+
+def test_the_page_costs_few_queries(client, project, viewer, django_assert_max_num_queries):
+    fill(project)
+    with django_assert_max_num_queries(13):
+        client.get("/skylane/metrics?from=14d")
+
+
+def test_outsiders_see_nothing(client, project, viewer):
+    Project.objects.create(slug="other", name="Other")
+    assert client.get("/other/metrics").status_code == 404
