@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tracehub.api.calls import CALLS
+from tracehub.core.assertions import TYPES
 from tracehub.core.exports import FORMATS
 
 
@@ -32,3 +34,17 @@ def test_the_page_shows_every_call_and_format_and_needs_no_key(client):
     for name in FORMATS:
         assert f"<code>{name}</code>" in page.text
     assert "script-src 'nonce-" in page.headers["Content-Security-Policy"]
+
+
+def test_the_reference_has_a_row_for_every_call_format_and_assertion():
+    reference = Path(__file__).parents[2] / "docs" / "reference"
+    api = (reference / "api.md").read_text()
+    for call in CALLS:
+        assert f"| `{call.method} {call.path}` | " in api
+    exports = (reference / "exports.md").read_text()
+    for name, fmt in FORMATS.items():
+        assert f"| `{name}`" in exports
+        for file in fmt.files:
+            assert f"`{file}`" in exports
+    for kind in TYPES:
+        assert f"`{kind}`" in exports

@@ -7,6 +7,7 @@ import pytest
 
 from tests import trace_factory as factory
 from tracehub.core.trace import ValidationError
+from tracehub.projects.models import AuditEntry
 
 CASE = {"input": {"messages": [{"role": "user", "content": "Baggage limit?"}]}}
 
@@ -49,6 +50,8 @@ def test_the_loop_from_case_to_file(reviewer, viewer, refunds):
     assert [json.loads(line) for line in lines] == [case.json()]
     assert hashlib.sha256(file.content).hexdigest() == fixed.json()["content_hash"]
     assert viewer.get(f"{refunds}/versions/1/export").content == file.content
+    entry = AuditEntry.objects.filter(action="evalset.exported").first()
+    assert (entry.object, entry.detail) == ("refund-regressions@1", {"format": "native"})
     assert viewer.get(f"{refunds}/cases?version=1").json()["items"] == [case.json()]
 
 

@@ -15,7 +15,7 @@ from tracehub.core.exports import ExportError, download, find
 from tracehub.core.shape import Schema, ShapeError, check
 from tracehub.evals import actions, querysets
 from tracehub.evals.models import Case, EvalSet
-from tracehub.projects.actions import ActionError
+from tracehub.projects.actions import ActionError, audit
 from tracehub.traces import reading
 
 MAX_AT_ONCE = 500
@@ -219,11 +219,12 @@ def export(asked: ApiRequest) -> Answer:
             "version",
         )
     try:
-        file = download(
-            find(asked.query.get("format", "native")), querysets.bundle(eval_set, version)
-        )
+        fmt = find(asked.query.get("format", "native"))
+        file = download(fmt, querysets.bundle(eval_set, version))
     except ExportError as error:
         raise ApiError(400, str(error), "format") from error
+    place = f"{eval_set.slug}@{version}"
+    audit("evalset.exported", by=asked.key, project=asked.project, object=place, format=fmt.name)
     return Answer(
         file.body,
         headers={
