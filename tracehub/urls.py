@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("tracehub.api.urls")),
     path("<slug:slug>/traces", traces.trace_list, name="traces"),
     path("<slug:slug>/traces/suggestions", traces.suggestions, name="trace_suggestions"),
+    path("<slug:slug>/traces/newer", traces.newer, name="traces_newer"),
     path("<slug:slug>/traces/verdict", trace_bulk.verdict, name="traces_verdict"),
     path("<slug:slug>/traces/bulk", trace_bulk.bulk, name="traces_bulk"),
     path("<slug:slug>/traces/export", trace_bulk.export, name="traces_export"),

@@ -137,11 +137,35 @@ document.addEventListener("scroll", (event) => {
   if (box.id === "results-scroll" && box.scrollHeight - box.scrollTop - box.clientHeight < 400) loadMore();
 }, { capture: true, passive: true });
 
+// Live asks every 3 s whether newer traces came, and offers them; rows never move by themselves.
+const LIVE_MS = 3000;
+let live = 0;
+
+function setLive(on) {
+  clearInterval(live);
+  const ask = () => document.visibilityState === "visible" && document.getElementById("live")?.dispatchEvent(new Event("poll"));
+  live = on ? setInterval(ask, LIVE_MS) : 0;
+  document.getElementById("live")?.setAttribute("aria-pressed", String(on));
+  if (!on) document.getElementById("newer")?.replaceChildren();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#live")) setLive(!live);
+});
+
+// What a person folded stays folded when the facets are counted anew.
+const folded = new Map();
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("details.facet")) folded.set(event.target.id, event.target.open);
+}, { capture: true });
+
 let where = null; // the trace of the current row, which a swap may replace
 document.addEventListener("htmx:before:swap", () => { where = current()?.dataset.trace ?? null; });
 document.addEventListener("htmx:after:swap", () => {
   const row = where && document.getElementById(`t-${where}`);
   if (row && !current()) row.setAttribute("aria-current", "true");
+  for (const [id, open] of folded) document.getElementById(id)?.toggleAttribute("open", open);
+  document.getElementById("live")?.setAttribute("aria-pressed", String(live > 0));
   const shown = document.getElementById("shown");
   if (shown) shown.textContent = rows().length.toLocaleString("en");
   counted();

@@ -261,6 +261,18 @@ def test_a_large_range_lists_first_and_counts_afterwards(client, project, review
     assert shown(without_script) == [trace.hex]
 
 
+def test_live_counts_what_came_after_the_newest_row(client, project, reviewer):
+    trace_row(project, ago=timedelta(minutes=5))
+    page = client.get("/skylane/traces?q=model:gpt*").text
+    ask = re.search(r'hx-get="(/skylane/traces/newer[^"]+)"', page)[1].replace("&amp;", "&")
+    assert "new" not in client.get(ask).text
+    trace_row(project, ago=timedelta(minutes=1))
+    trace_row(project, ago=timedelta(minutes=1), model_names=["mistral"])
+    assert "Show 1 new" in client.get(ask).text
+    assert 'id="live"' not in client.get("/skylane/traces?sort=-cost").text
+    assert client.get("/skylane/traces/newer?after=x").status_code == 200
+
+
 def test_a_search_that_takes_too_long_says_so(client, project, reviewer, monkeypatch):
     trace_row(project)
     slow = "(SELECT pg_sleep(2)) IS NOT NULL"

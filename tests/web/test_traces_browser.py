@@ -225,6 +225,23 @@ def test_more_rows_come_when_scrolled_to_the_end(open_page, project):
     assert signed.errors == []
 
 
+def test_live_offers_new_traces_and_folded_facets_stay_folded(open_page, project):
+    fill(project, 10)
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    page.locator("#facet-model summary").click()
+    page.locator("#live").click()
+    trace_row(project, ago=timedelta(seconds=1), name="brand-new")
+    offer = page.locator("#newer a")
+    expect(offer).to_have_text("Show 1 new", timeout=10_000)
+    offer.click()
+    expect(page.locator("#rows > tr").first).to_contain_text("brand-new")
+    expect(page.locator("#newer a")).to_have_count(0)
+    expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#facet-model .facet__row").first).to_be_hidden()
+    assert signed.errors == []
+
+
 def test_counts_of_a_large_range_come_after_the_list(open_page, project, monkeypatch):
     monkeypatch.setattr("tracehub.web.traces.COUNTED_AT_ONCE", -1)
     fill(project, 60)

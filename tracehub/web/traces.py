@@ -7,11 +7,13 @@ from zlib import crc32
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core.query import Filter
+from tracehub.core.times import TimeError, parse_range
 from tracehub.evals.models import EvalSet
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
@@ -19,15 +21,17 @@ from tracehub.review.models import Verdict
 from tracehub.traces import facets, querysets
 from tracehub.traces.models import Trace
 from tracehub.web import permissions
+from tracehub.web.links import with_query
 from tracehub.web.trace_list import aside, suggest
 from tracehub.web.trace_list.chips import chips
-from tracehub.web.trace_list.rows import rows
+from tracehub.web.trace_list.rows import Row, rows
 from tracehub.web.trace_list.state import ListState
 
 PAGE_SIZE = 50
 SECONDS = 5  # of database time for one page
 # Traces in the range above which the list does not wait for its counts: they come after it.
 COUNTED_AT_ONCE = 10_000
+NEWER_AT_MOST = 1000  # that Live counts
 # Which template answers when this element is being swapped.
 FRAGMENTS = {
     "main": "traces/content.html",
@@ -72,6 +76,25 @@ def suggestions(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "traces/suggestions.html", {"groups": found, "typed": typed})
 
 
+@require_GET
+def newer(request: HttpRequest, slug: str) -> HttpResponse:
+    """How many traces of the list started after the moment `after`: what Live tells."""
+    project = permissions.project_for(request, slug)
+    state = ListState.of(project, _only(request, "q", "from", "to"), timezone.now())
+    try:
+        after, _ = parse_range(request.GET.get("after", ""), "", now=state.end)
+        with querysets.bounded(1):
+            found = _traces(state).filter(started_at__gt=after).order_by()
+            count = found.values("trace_id")[:NEWER_AT_MOST].count() if not state.error else 0
+    except (TimeError, querysets.TooSlow):
+        count = 0
+    return render(
+        request,
+        "traces/newer.html",
+        {"state": state, "newer": count, "at_most": NEWER_AT_MOST},
+    )
+
+
 def _only(request: HttpRequest, *names: str) -> Any:
     params = request.GET.copy()
     for name in set(params) - set(names):
@@ -103,9 +126,19 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
         begin = (str(error), "The list begins with its first page.", state.url())
         return context | {"rows": [], "stopped": True, "notice": begin}
     if target in ("", "main"):
+        context["newer_url"] = _newer_url(state, context["rows"])
         context["verdicts"] = Verdict.choices
         context["eval_sets"] = list(EvalSet.objects.filter(project=state.project)[:50])
     return context
+
+
+def _newer_url(state: ListState, shown: list[Row]) -> str:
+    """The address that Live asks; empty when newer traces would not come first."""
+    if state.until or state.sort != querysets.DEFAULT_SORT:
+        return ""
+    after = shown[0].trace.started_at if shown else state.end
+    page = reverse("traces_newer", args=[state.project.slug])
+    return with_query(page, {**state.params, "after": after.isoformat()})
 
 
 def _listed(state: ListState, modes: list[Any]) -> dict[str, Any]:
