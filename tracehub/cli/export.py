@@ -1,0 +1,90 @@
+"""`tracehub export evals` and `tracehub export traces`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tracehub.cli.options import data_option, project_option
+
+
+@click.group()
+def export() -> None:
+    """Write eval sets or traces to a file.
+
+    \b
+    Example:
+      tracehub export evals refunds@3 --format promptfoo --out evals/
+    """
+
+
+@export.command()
+@click.argument("name", metavar="SET[@VERSION]")
+@click.option("--format", "format_name", default="native", show_default=True, help="See the docs.")
+@click.option(
+    "--out", metavar="PATH", required=True, help="File, folder, or - for standard output."
+)
+@click.option("--draft", is_flag=True, help="Export the draft instead of a fixed version.")
+@project_option
+@data_option
+def evals(name: str, format_name: str, out: str, draft: bool, project: str) -> None:
+    """Write one version of an eval set; without @VERSION its newest fixed one.
+
+    \b
+    Example:
+      tracehub export evals refunds --format jsonl --out refunds.jsonl
+    """
+    from tracehub.cli.connect import application
+
+    with application():
+        from tracehub.cli import export_evals
+
+        export_evals.write(name, format_name, out, draft=draft, project=project)
+
+
+@export.command()
+@click.option("--q", default="", metavar="QUERY", help="Filter, as in the filter bar.")
+@click.option("--from", "start", default="", metavar="T", help="ISO 8601, a date, or an age: 24h.")
+@click.option("--to", "end", default="", metavar="T", help="As --from (default: now).")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("jsonl", "csv")),
+    default="jsonl",
+    show_default=True,
+    help="jsonl: whole traces; csv: one row of their summary each.",
+)
+@click.option(
+    "--out", metavar="FILE", required=True, help="File, folder, or - for standard output."
+)
+@project_option
+@data_option
+def traces(q: str, start: str, end: str, kind: str, out: str, project: str) -> None:
+    """Write the traces that a filter lets through, newest first.
+
+    \b
+    Example:
+      tracehub export traces --q "is:failing prompt:refund@v12" --from 7d --out failing.jsonl
+    """
+    from tracehub.cli.connect import application
+
+    with application():
+        from tracehub.cli import export_traces
+
+        export_traces.write(q, (start, end), kind, out, project=project)
+
+
+def destination(out: str, filename: str) -> Path | None:
+    """Return the file to write, None for standard output.
+
+    `out` is that file, or a folder (one that exists, or ends in /) for a file called `filename`.
+    """
+    if out == "-":
+        return None
+    path = Path(out).expanduser()
+    if out.endswith("/") or path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        return path / filename
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
