@@ -25,13 +25,12 @@ install-dev: ## The environment with everything that development needs
 	@scripts/install development
 
 .PHONY: lint
-lint: install-dev ## Format, style, types, import rules, templates, migrations, vendored files
+lint: install-dev ## Format, style, types, import rules, templates, vendored files
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	$(lint_env) $(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/djlint templates --lint --quiet
-	$(lint_env) $(bin)/python manage.py makemigrations --check --dry-run
 	$(bin)/python scripts/vendor.py --check
 
 .PHONY: test
