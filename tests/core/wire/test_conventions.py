@@ -305,6 +305,15 @@ def test_scores_of_evaluators_are_feedback():
         ([], {**CHAT, "gen_ai.response.time_to_first_chunk": 0.004}, 4),
         ([], {**CHAT, "gen_ai.server.time_to_first_token": 4}, 4),
         ([], {**CHAT, "gen_ai.server.time_to_first_token": 0.9}, None),
+        (
+            [],
+            {
+                **CHAT,
+                "gen_ai.server.time_to_first_token": 0.004,
+                "gen_ai.request.is_stream": True,
+            },
+            4,
+        ),
         ([], {"ai.operationId": "ai.streamText.doStream", "ai.response.msToFirstChunk": 4.0}, 4),
     ],
 )

@@ -7,13 +7,14 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import read_messages, wrap
 from tracehub.core.wire.responses import read_request
-from tracehub.core.wire.values import cost_of, ns_of, object_of, parsed, text_of
+from tracehub.core.wire.values import cost_of, ns_of, object_of, parsed, text_of, true_of
 
 ADK = "gcp.vertex.agent."
+STREAMED = ("gen_ai.request.is_stream", "gen_ai.request.stream")
 
 
 def whole_milliseconds(value: Json) -> int | None:
-    """Strands' time to first token: an int in ms. OpenLIT's float in s is only a latency."""
+    """Strands' time to first token, an int in ms."""
     return ns_of(value / 1000) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -33,6 +34,10 @@ ROWS: tuple[Row, ...] = (
 
 def read(span: Attributes) -> Found:
     found = span.take(ROWS)
+    seconds = span.get("gen_ai.server.time_to_first_token")
+    if isinstance(seconds, float) and any(true_of(span.get(key)) for key in STREAMED):
+        if (ttft := ns_of(seconds)) is not None:  # OpenLIT; without a stream it is the latency
+            found["ttft_ns"] = ttft
     if "session" in found:
         found["session_rank"] = 2
     if (sent := span.get(ADK + "llm_request")) is not None:

@@ -29,7 +29,12 @@ OPERATIONS: dict[str, Kind] = {
     "generate_content": "llm",
     "text_completion": "llm",
     "completion": "llm",
+    "completions": "llm",
+    "chat_completions": "llm",  # Logfire's names for the endpoints of OpenAI and Anthropic
+    "responses": "llm",
+    "messages": "llm",
     "embeddings": "embedding",
+    "embedding": "embedding",
     "execute_tool": "tool",
     "invoke_agent": "agent",
     "retrieval": "retriever",
@@ -42,7 +47,7 @@ OPERATIONS: dict[str, Kind] = {
     "execute_task": "chain",
     "chain": "chain",
 }
-NOT_PARAMETERS = frozenset(("model", "user", "stream", "headers"))
+NOT_PARAMETERS = frozenset(("model", "user", "stream", "is_stream", "headers"))
 
 
 def kind_of(value: Json) -> Kind | None:
@@ -91,6 +96,7 @@ ROWS: tuple[Row, ...] = (
     Row("ttft_ns", "gen_ai.client.operation.time_to_first_chunk", seconds),
     Row("streaming", "gen_ai.request.stream", true_of),
     Row("streaming", "gen_ai.is_streaming", true_of),
+    Row("streaming", "gen_ai.request.is_stream", true_of),
     Row("agent", "gen_ai.agent.name", text_of),
     Row("user", "gen_ai.request.user", text_of),
     Row("tool_name", "gen_ai.tool.name", text_of),
