@@ -19,7 +19,7 @@ FORMAT = Param("format", f"One of {', '.join([*ALIASES, *FORMATS])}. native unle
 CALLS: tuple[Call, ...] = (
     Call(
         "GET", "/traces", "read", traces.list_traces,
-        "List traces", "Trace summaries, newest first unless `sort` says otherwise.",
+        "List traces", "Trace summaries, newest first unless sort says otherwise.",
         params=(Q, FROM, TO, SORT, CURSOR, LIMIT),
     ),
     Call(
@@ -47,7 +47,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "POST", "/feedback", "ingest", None,
-        "Send feedback", "What was accepted, once it is on disk. Idempotent on `id`.",
+        "Send feedback", "What was accepted, once it is on disk. Idempotent on id.",
         body=ingestion.FEEDBACK,
     ),
     Call(
@@ -87,7 +87,7 @@ CALLS: tuple[Call, ...] = (
     Call(
         "POST", "/eval-sets/{slug}/cases", "review", eval_sets.add_cases,
         "Add cases to the draft",
-        "The case in the native form; for an array, `items` in its order. All or none are added.",
+        "The case in the native form; for an array, items in its order. All or none are added.",
         body=eval_sets.ADD, outline={"type": ["object", "array"]}, creates=True,
     ),
     Call(

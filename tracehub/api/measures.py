@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tracehub.api.errors import ApiError
 from tracehub.api.requests import ApiRequest
@@ -24,6 +24,8 @@ def get_metrics(asked: ApiRequest) -> Answer:
     query = asked.query
     wanted = parse(query.get("q", ""))
     start, end = time_range(asked)
+    if not query.get("to"):
+        end = max(start, min(end, datetime.now(UTC)))  # a chart has no future
     group, step = query.get("group", ""), _step(query.get("step", ""))
     try:
         with bounded(SECONDS):

@@ -13,7 +13,7 @@ from tracehub.api.router import Answer
 
 M = TypeVar("M", bound=Model)
 LIMIT = Param("limit", "How many items at most, 50 unless said.", "whole", maximum=200)
-CURSOR = Param("cursor", "The `next` of the answer before, to go on from there.")
+CURSOR = Param("cursor", "The next of the answer before, to go on from there.")
 
 
 def page(
