@@ -20,14 +20,14 @@ from tracehub.core.trace import (
 )
 from tracehub.core.wire import validation
 from tracehub.core.wire.attributes import Attributes, shape_of
-from tracehub.core.wire.conventions.registry import (
+from tracehub.core.wire.found import Found
+from tracehub.core.wire.guardrails import guardrail_of
+from tracehub.core.wire.messages import looks_like_messages, read_messages
+from tracehub.core.wire.registry import (
     KIND_RANK,
     conventions_of,
     conventions_with_events,
 )
-from tracehub.core.wire.found import Found
-from tracehub.core.wire.guardrails import guardrail_of
-from tracehub.core.wire.messages import looks_like_messages, read_messages
 from tracehub.core.wire.responses import read_request, read_response
 from tracehub.core.wire.tools import tool_of
 from tracehub.core.wire.values import text_of

@@ -57,7 +57,7 @@ def _instructions(request: dict[str, Json]) -> list[Message]:
 
 
 def read_response(value: Json) -> Response | None:
-    """OpenAI chat and Responses, Anthropic, LangChain generations; None for any other JSON."""
+    """OpenAI chat and Responses, Anthropic, Gemini, LangChain; None for any other JSON."""
     value = parsed(value)
     if not isinstance(value, dict):
         return None
@@ -77,6 +77,9 @@ def _read(value: dict[str, Any]) -> Response | None:
     generations = value.get("generations")
     if isinstance(generations, list) and generations:
         return _generations(generations)
+    candidates = value.get("candidates")
+    if isinstance(candidates, list) and candidates:
+        return _candidates(candidates)
     output = value.get("output")
     if isinstance(output, list) and output and value.get("object") == "response":
         return Response(read_messages(output, "assistant"))
@@ -98,6 +101,18 @@ def _choices(choices: list[Any]) -> Response:
             response.messages += read_messages(text, "assistant")
         if reason := text_of(choice.get("finish_reason")):
             response.finish_reasons.append(reason)
+    return response
+
+
+def _candidates(candidates: list[Any]) -> Response:
+    """Gemini: `{"candidates": [{"content": {"role", "parts"}, "finishReason"}]}`."""
+    response = Response([])
+    for item in candidates:
+        content = item.get("content") if isinstance(item, dict) else None
+        if isinstance(content, dict):
+            response.messages += read_messages({"role": "model", **content}, "assistant")
+            if reason := text_of(item.get("finishReason", item.get("finish_reason"))):
+                response.finish_reasons.append(reason)
     return response
 
 

@@ -20,7 +20,8 @@ MAX_COUNT = 2**53  # above it a token count is noise, and JSON readers lose digi
 PROVIDER_SUFFIXES = (".chat", ".responses", ".embedding", ".completion", ".image")
 # Frameworks that name themselves where the provider belongs; Phoenix and LangSmith do likewise.
 FRAMEWORKS = frozenset(
-    ("langchain", "langgraph", "strands-agents", "langsmith", "crewai", "llama_index", "llamaindex")
+    "langchain langgraph strands-agents langsmith crewai llama_index llamaindex "
+    "gcp.vertex.agent".split()
 )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import read_messages, wrap
-from tracehub.core.wire.responses import read_request
+from tracehub.core.wire.messages import wrap
+from tracehub.core.wire.responses import read_request, read_response
 from tracehub.core.wire.values import cost_of, ns_of, object_of, parsed, text_of, true_of
 
 ADK = "gcp.vertex.agent."
@@ -35,18 +35,26 @@ ROWS: tuple[Row, ...] = (
 def read(span: Attributes) -> Found:
     found = span.take(ROWS)
     seconds = span.get("gen_ai.server.time_to_first_token")
-    if isinstance(seconds, float) and any(true_of(span.get(key)) for key in STREAMED):
-        if (ttft := ns_of(seconds)) is not None:  # OpenLIT; without a stream it is the latency
-            found["ttft_ns"] = ttft
+    is_stream = any(true_of(span.get(key)) for key in STREAMED)
+    # OpenLIT's is a float in seconds; without a stream it is the latency of the call.
+    if is_stream and isinstance(seconds, float) and (ttft := ns_of(seconds)) is not None:
+        found["ttft_ns"] = ttft
     if "session" in found:
         found["session_rank"] = 2
     if (sent := span.get(ADK + "llm_request")) is not None:
         _request(object_of(sent), found)
     if (sent := span.get(ADK + "llm_response")) is not None:
-        content = object_of(object_of(sent).get("content"))
-        if content and (messages := read_messages({"role": "model", **content})):
-            found["output"] = wrap(messages)
+        _response(object_of(sent), found)
     return found
+
+
+def _response(response: dict[str, Json], found: Found) -> None:
+    """ADK's `{"content", "finish_reason"}`, or Gemini's own `{"candidates": [...]}`."""
+    whole = read_response({"candidates": [response], **response})
+    if whole is not None:
+        found["output"] = wrap(whole.messages)
+        if whole.finish_reasons:
+            found["finish_reasons"] = whole.finish_reasons
 
 
 def _request(request: dict[str, Json], found: Found) -> None:

@@ -39,6 +39,15 @@ INPUT, OUTPUT = "langfuse.observation.input", "langfuse.observation.output"
 USAGE, COSTS = "langfuse.observation.usage_details", "langfuse.observation.cost_details"
 TRACE_METADATA = "langfuse.trace.metadata."
 # Parts of usage details that are disjoint and add up to all of input and all of output.
+NAMES = {
+    "input": "input",
+    "output": "output",
+    "total": "total",
+    "total_tokens": "total",
+    "promptTokens": "input",  # SDKs of 2024
+    "completionTokens": "output",
+    "totalTokens": "total",
+}
 IN_PARTS = ("input", "cached", "cache_write", "audio_input")
 OUT_PARTS = ("output", "reasoning", "audio_output")
 
@@ -165,8 +174,8 @@ def _part(key: str) -> str:
         return "cache_write" if "creation" in key or "write" in key else "cached"
     if "reasoning" in key:
         return "reasoning"
-    if key in ("input", "output", "total"):
-        return key
+    if key in NAMES:
+        return NAMES[key]
     side = "input" if key.startswith("input") else "output" if key.startswith("output") else ""
     if not side:
         return "other"
