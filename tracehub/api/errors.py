@@ -14,6 +14,7 @@ CODES = {
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
+    500: "internal",
     503: "unavailable",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from tracehub.core.query import FilterError
 from tracehub.core.shape import Schema, ShapeError
 from tracehub.core.times import TimeError
 from tracehub.projects.actions import ActionError, Conflict
+
+logger = logging.getLogger(__name__)
 
 # Answers are data: whatever HTML they hold runs nowhere, also when opened in a browser.
 CSP = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -74,7 +77,12 @@ def _dispatcher(methods: dict[str, Call]) -> Callable[..., HttpResponse]:
         try:
             return respond(_answer(request, methods, parts))
         except ApiError as error:
-            return respond(Answer(error.as_json(), error.status, error.headers or {}))
+            refusal = error
+        except Exception:
+            # A client that reads JSON gets JSON also then; the log has what happened.
+            logger.exception("A call of the API failed: %s %s.", request.method, request.path)
+            refusal = ApiError(500, "The server met an error, which its log describes.")
+        return respond(Answer(refusal.as_json(), refusal.status, refusal.headers or {}))
 
     return dispatch
 

@@ -99,12 +99,14 @@ def create_mode(
         raise ActionError(
             f"slug may hold letters, digits and -. Got {slug!r}. Send one.", "slug"
         )
-    existing = FailureMode.objects.filter(project=project, slug=slug).first()
-    if existing is not None:
-        if existing.name == name and existing.archived_at is None:
-            return existing, False
-        raise Conflict(f"slug {slug!r} is taken by {existing.name!r}.", "slug")
     with transaction.atomic():
+        # One at a time in a project, so that slugs and positions are given once.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        existing = FailureMode.objects.filter(project=project, slug=slug).first()
+        if existing is not None:
+            if existing.name == name and existing.archived_at is None:
+                return existing, False
+            raise Conflict(f"slug {slug!r} is taken by {existing.name!r}.", "slug")
         last = FailureMode.objects.filter(project=project).aggregate(last=Max("position"))["last"]
         mode = FailureMode.objects.create(
             project=project,
