@@ -55,6 +55,8 @@ def demo(traces: int, days: int, seed: int, project: str, url: str | None) -> No
             "Or name the server's address with --url."
         )
     with connect.application():
+        import tracehub.celery  # noqa: F401  wakes the worker through the installation's broker
+
         click.echo(_fill(str(address), project, story.plan(seed, traces, days), days))
 
 
@@ -71,7 +73,8 @@ def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
                 send.send(send.Client(address, key), missing, now=now, days=days, sent=sent)
         except send.SendError as error:
             raise click.ClickException(f"The demo is not complete. {error}") from error
-    with _progress("Reviews", len(reviews.opinions(scenes))) as done:
+    to_review = len(reviews.unwritten(project, reviews.opinions(scenes)))
+    with _progress("Reviews", to_review) as done:
         reviewed = reviews.write(project, scenes, now=now, days=days, done=done)
     if not missing and not reviewed:
         return f"The demo is there already: {len(scenes):,} traces in project {slug}."

@@ -96,10 +96,22 @@ def write(
     people = _people(project)
     given = opinions(scenes)
     modes = _modes(project, given)
-    new = [r for r in _reviews(project, given, people, modes, now, days, done) if r]
+    new = list(_reviews(project, unwritten(project, given), people, modes, now, days, done))
     Review.objects.bulk_update(new, ["created_at"])
     _eval_set(project, given, people[0])
     return len(new)
+
+
+def unwritten(project: Project, given: Sequence[Opinion]) -> list[Opinion]:
+    """Return the opinions that no review of the project holds yet."""
+    marks = [_submission(opinion.scene) for opinion in given]
+    there = Review.objects.filter(project=project, submission__in=marks)
+    known = set(there.values_list("submission", flat=True))
+    return [opinion for opinion, mark in zip(given, marks, strict=True) if mark not in known]
+
+
+def _submission(scene: Scene) -> UUID:
+    return uuid5(UUID(hex=scene.trace_id), "demo review")
 
 
 def _people(project: Project) -> list[User]:
@@ -137,12 +149,12 @@ def _reviews(
     now: float,
     days: int,
     done: Callable[[int], None],
-) -> Iterator[Review | None]:
-    """Yield each review that is new, dated some hours after its trace; None for one known."""
+) -> Iterator[Review]:
+    """Submit reviews and yield each, dated some hours after its trace."""
     for opinion in given:
         scene = opinion.scene
         rng = random.Random(f"{scene.seed}/reviewer")  # noqa: S311 a demo has no secrets
-        review, new = actions.submit_review(
+        review, _ = actions.submit_review(
             project,
             UUID(hex=scene.trace_id),
             opinion.verdict,
@@ -151,13 +163,13 @@ def _reviews(
             severity=opinion.severity or ("" if opinion.verdict != "fail" else Severity.MEDIUM),
             note=opinion.note,
             corrected_output=opinion.correction,
-            submission=uuid5(UUID(hex=scene.trace_id), "demo review"),
+            submission=_submission(scene),
         )
         started = datetime.fromtimestamp(moment(scene, now, days), UTC)
         later = started + timedelta(hours=rng.uniform(0.02, 20))
         review.created_at = min(later, datetime.fromtimestamp(now, UTC))
         done(1)
-        yield review if new else None
+        yield review
 
 
 def _eval_set(project: Project, given: Sequence[Opinion], by: User) -> None:
