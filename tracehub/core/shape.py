@@ -36,9 +36,9 @@ class ShapeError(ValueError):
 
 
 def clean(value: Any, *, max_depth: int = MAX_DEPTH) -> Any:
-    """Return the value with every NUL replaced by U+FFFD, visibly. Raises ShapeError on what cannot be stored.
+    """Return the value with every NUL replaced by U+FFFD, for all to see. Raises ShapeError.
 
-    That is nesting beyond `max_depth` and numbers that are not finite (`1e999`).
+    Refused are nesting beyond `max_depth` and numbers that are not finite (`1e999`).
 
     >>> clean({"a": "x\\x00"})
     {'a': 'x�'}
