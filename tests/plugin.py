@@ -55,3 +55,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.stop()
     if folder := config.stash.get(FOLDER, None):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="Repeat a fault test (tests/faults) with its seed.")
