@@ -1,6 +1,7 @@
 // The filter field: suggestions by arrows, tab and enter; backspace takes the last chip back.
 
 import { on } from "tracehub/keys";
+import { el, icon } from "tracehub/shell";
 
 const field = () => document.getElementById("filter-input");
 const list = () => document.getElementById("suggestions");
@@ -21,9 +22,53 @@ function move(by) {
   choose(all[(at + by + all.length + (at < 0 && by < 0 ? 1 : 0)) % all.length]);
 }
 
+// The last filters of this project, newest first, kept in this browser.
+const RECENT = 5;
+const store = () => `tracehub.filters.${location.pathname.split("/")[1]}`;
+const query = () => document.querySelector("#filter input[name=q]");
+
+function recent() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(store()) ?? "[]");
+    return kept.filter((text) => typeof text === "string");
+  } catch {
+    return []; // not ours, or storage is off
+  }
+}
+
+function remember() {
+  const text = query()?.value.trim();
+  if (!text || document.querySelector(".query--wrong")) return;
+  const kept = [text, ...recent().filter((one) => one !== text)].slice(0, RECENT);
+  try {
+    localStorage.setItem(store(), JSON.stringify(kept));
+  } catch {
+    // Storage is off or full: there is nothing recent then.
+  }
+}
+
+function offerRecent() {
+  const kept = recent().filter((text) => text !== query().value);
+  if (!kept.length) return;
+  const group = el("div", { role: "group", "aria-label": "Recent" }, el("p", { class: "menu__head", "aria-hidden": "true" }, "Recent"));
+  kept.forEach((text, index) => {
+    const option = el("div", { class: "menu__item", role: "option", "aria-selected": "false", id: `recent-${index}` },
+      icon("clock"), el("span", { class: "mono grow truncate" }, text));
+    option.dataset.recent = text;
+    group.append(option);
+  });
+  list().lastElementChild.previousElementSibling.before(el("div", { class: "menu__sep", role: "presentation" }), group);
+}
+
 /** Put an offer into the field; a whole filter goes on to the list at once. */
 function take(option) {
   const input = field();
+  if (option.dataset.recent) {
+    query().value = option.dataset.recent;
+    input.value = "";
+    input.form.requestSubmit();
+    return;
+  }
   input.value = option.dataset.text;
   input.focus();
   if (option.dataset.whole) input.form.requestSubmit();
@@ -73,11 +118,13 @@ document.addEventListener("focusout", (event) => {
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.target?.id === "suggestions" && !field().value) offerRecent();
   const source = event.detail.ctx.sourceElement;
   if (event.detail.ctx.target?.id !== "main" && source?.id !== "filter") return;
   field().value = pending ?? "";
   if (pending !== null) field().focus();
   pending = null;
+  remember();
   list().replaceChildren();
   if (document.activeElement === field()) field().dispatchEvent(new Event("input", { bubbles: true }));
 });
@@ -88,3 +135,4 @@ on("Escape", (event) => {
   if (event.target.matches("input, textarea") || !clear) return false;
   clear.click();
 });
+remember();

@@ -73,12 +73,22 @@ document.addEventListener("htmx:error", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => document.getElementById("problem")?.replaceChildren());
 
+// Menus made of <details> close like popovers do: on escape and on a click elsewhere.
+const openMenus = () => [...document.querySelectorAll("details.menu[open]")];
+document.addEventListener("click", (event) => {
+  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+});
+
 on("c", async () => {
   await navigator.clipboard.writeText(location.href);
   toast("Link copied", "link");
 });
 on("Escape", (event) => {
-  if (!event.target.matches("input, textarea, select")) return false;
-  event.target.blur();
+  const [menu] = openMenus();
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  } else if (event.target.matches("input, textarea, select")) event.target.blur();
+  else return false;
 });
 watchToasts();

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.contrib.messages import get_messages
 from django.template import Context, Template
+from django.template.loader import get_template
 
 from tracehub.projects.models import Membership, Project, User
 from tracehub.web import shell
@@ -110,3 +111,18 @@ def test_a_toast_shows_its_text_escaped_and_its_undo(client, viewer):
     shown = template.render(Context({"request": request, "csrf_token": "t"}))
     assert "3 traces marked &lt;fail&gt;" in shown
     assert 'action="/skylane/undo"' in shown
+
+
+@pytest.mark.parametrize("name", ["400", "403", "403_csrf", "404", "500"])
+def test_error_pages_need_no_request_and_lead_on(name):
+    page = get_template(f"{name}.html").render()
+    assert "<h1>" in page
+    assert 'href="/"' in page
+    assert "<script" not in page
+
+
+def test_too_small_a_role_is_told_so(client, viewer):
+    client.force_login(viewer)
+    answer = client.post("/skylane/traces/bulk")
+    assert answer.status_code == 403
+    assert "Not allowed with your role" in answer.text

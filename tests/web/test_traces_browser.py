@@ -144,6 +144,34 @@ def option_text(signed) -> str:
     return signed.page.locator("#filter-input").input_value().removeprefix("signal:")
 
 
+def test_recent_filters_and_the_range_come_back_by_keyboard(open_page, project):
+    fill(project, 5)
+    signed = open_page()
+    page = signed.open("/skylane/traces?q=model:gpt-4o+latency:>1s")
+    page = signed.open("/skylane/traces")
+    page.keyboard.press("/")
+    offer = page.locator("#suggestions [data-recent]")
+    expect(offer).to_have_text("model:gpt-4o latency:>1s")
+    signed.shot("traces-recent")
+    assert signed.accessibility() == []
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter .chip")).to_have_text(["model:gpt-4o", "latency:>1s"])
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    expect(page.locator(".range-form")).to_be_visible()
+    signed.shot("traces-range")
+    assert signed.accessibility() == []
+    page.keyboard.press("Escape")
+    expect(page.locator(".range-form")).to_be_hidden()
+    page.keyboard.press("t")
+    page.locator("a.menu__item", has_text="Last 7 days").click()
+    page.wait_for_url("**from=7d")
+    expect(page.locator("summary[data-key=t]")).to_contain_text("Last 7 days")
+    expect(page.locator(".range-form")).to_be_hidden()
+    assert signed.errors == []
+
+
 def test_a_bad_filter_turns_red_in_place_and_is_mended_with_one_click(open_page, project):
     fill(project, 5)
     signed = open_page()

@@ -44,10 +44,6 @@ class Row:
         return name, f"{at}{version}"
 
     @property
-    def more_prompts(self) -> int:
-        return max(0, len(self.trace.prompts) - 1)
-
-    @property
     def model(self) -> str:
         return self.trace.model_names[0] if self.trace.model_names else "none"
 
