@@ -331,5 +331,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "celery.beat": {"level": "WARNING"},
+        # Says the same several times a second while the database is away; the error says it too.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }
