@@ -282,3 +282,10 @@ def test_equal_input_has_an_equal_hash_whatever_the_order_of_keys():
     two = digest(span(2, input={"b": [1, 2], "a": 1}))
     assert one.input_hash == two.input_hash
     assert -(2**63) <= one.input_hash < 2**63
+
+
+def test_sums_and_durations_fit_the_columns_whatever_was_sent():
+    late = span(2, 1, tokens=Tokens(10**10, 10**10, 2 * 10**10))
+    late.start_ns, late.duration_ns = 2**62, 2**63 - 1
+    found = summary(span(1, kind="agent"), late)
+    assert found.duration_ns == 2**63 - 1

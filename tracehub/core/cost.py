@@ -15,6 +15,7 @@ from tracehub.core.stored import when
 from tracehub.core.trace import Span, Tokens
 
 MILLION = Decimal(1_000_000)
+MAX_COST = 100_000  # US dollars of one call; more is a mistake, and sums must fit their column
 PLACES = Decimal("1e-10")
 
 
@@ -67,7 +68,7 @@ def price(
     return _sum(rates, tokens)
 
 
-def _sum(rates: Rates, tokens: Tokens) -> Decimal:
+def _sum(rates: Rates, tokens: Tokens) -> Decimal | None:
     total = rates.input * (tokens.input or 0) + rates.output * (tokens.output or 0)
     if tokens.cached:
         total += (rates.cached - rates.input) * tokens.cached
@@ -79,7 +80,8 @@ def _sum(rates: Rates, tokens: Tokens) -> Decimal:
         total += (rates.audio_output - rates.output) * tokens.audio_output
     if rates.requests:
         total += rates.requests * 1000
-    return (max(total, Decimal(0)) / MILLION).quantize(PLACES)
+    cost = max(total, Decimal(0)) / MILLION
+    return cost.quantize(PLACES) if cost < MAX_COST else None
 
 
 def _own(model: str, day: date, overrides: Sequence[Override]) -> Rates | None:

@@ -18,6 +18,7 @@ from tracehub.core.trace import Json, SpanDigest, SpanFacts, Tokens, TraceSummar
 __all__ = ["digest", "summarise"]
 
 T = TypeVar("T")
+MAX_NS = 2**63 - 1  # what a bigint holds
 TOKEN_FIELDS = (
     "input",
     "output",
@@ -50,7 +51,7 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         name=_name(tree),
         provisional=root is None,
         start_ns=start_ns,
-        duration_ns=max(ends) - start_ns if ends else None,
+        duration_ns=min(max(ends) - start_ns, MAX_NS) if ends else None,
         status="error" if _failed(tree) else "ok",
         finished=root is not None and root.duration_ns is not None,
         models=_sorted(span.model for span in llms),

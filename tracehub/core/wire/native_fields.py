@@ -24,7 +24,7 @@ from tracehub.core.trace import (
     ValidationError,
 )
 from tracehub.core.wire.decoded import shown
-from tracehub.core.wire.values import split_label
+from tracehub.core.wire.values import MAX_COST, MAX_COUNT, split_label
 
 Reader = Callable[[Json, str], Any]
 MAX_NAME = 4_000  # characters of names and ids
@@ -137,8 +137,10 @@ def money(value: Json, path: str) -> Decimal | None:
         cost = Decimal(str(value)) if isinstance(value, str | int | float) else Decimal("NaN")
     except InvalidOperation:
         cost = Decimal("NaN")
-    if isinstance(value, bool) or not cost.is_finite() or not 0 <= cost < 10**9:
-        raise FieldError(path, f"must be US dollars such as 0.0180, from 0. Got {shown(value)}.")
+    if isinstance(value, bool) or not cost.is_finite() or not 0 <= cost < MAX_COST:
+        raise FieldError(
+            path, f"must be US dollars such as 0.0180, from 0 to 100,000. Got {shown(value)}."
+        )
     return round(cost, 10)
 
 
@@ -176,7 +178,7 @@ def tokens(value: Json, path: str) -> Tokens | None:
     counts = an_object(value, path)
     reject_unknown(counts, TOKEN_NAMES, path)
     for name, count in counts.items():
-        is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 2**53
+        is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count < MAX_COUNT
         if count is not None and not is_count:
             raise FieldError(
                 join(path, name), f"must be a whole number from 0. Got {shown(count)}."

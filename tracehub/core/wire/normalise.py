@@ -33,6 +33,7 @@ from tracehub.core.wire.tools import tool_of
 from tracehub.core.wire.values import text_of
 
 DAY_NS = 86_400 * 10**9
+YEAR_NS = 365 * DAY_NS
 MAX_NS = 2**63 - 1  # what a bigint holds
 COUNTED: frozenset[Kind] = frozenset(("llm", "embedding", "reranker"))
 STAGES = frozenset(("internal", "canary", "control", "all"))
@@ -77,7 +78,7 @@ def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
         tokens_counted=kind in COUNTED,
         cost=get("cost"),
         cost_source="sent" if "cost" in found else None,
-        ttft_ns=get("ttft_ns"),
+        ttft_ns=_first_token(get("ttft_ns")),
         streaming=get("streaming") or "ttft_ns" in found,
         facts=_facts(attributes, found),
         attributes=_kept(raw, start_ns),
@@ -168,6 +169,11 @@ def _prompt(kind: Kind, found: Found) -> Prompt | None:
     if not (name or version or template) or (kind != "llm" and "prompt_anywhere" not in found):
         return None
     return Prompt(name, version, template, get("prompt_variables") or {})
+
+
+def _first_token(ns: int | None) -> int | None:
+    """A time to the first token of up to a year; clocks that disagree give any number."""
+    return ns if ns is not None and ns <= YEAR_NS else None
 
 
 def _tokens(found: Found) -> Tokens | None:

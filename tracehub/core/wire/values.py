@@ -16,7 +16,8 @@ from tracehub.core.trace import Json, Prompt
 from tracehub.core.wire.decoded import MAX_NESTING, REPLACEMENT, without_nul
 from tracehub.core.wire.otlp_json import replace_surrogates
 
-MAX_COUNT = 2**53  # above it a token count is noise, and JSON readers lose digits
+MAX_COUNT = 10**10  # tokens of one call; more is a mistake, and sums must fit 64 bits
+MAX_COST = 100_000  # US dollars of one call, likewise
 PROVIDER_SUFFIXES = (".chat", ".responses", ".embedding", ".completion", ".image")
 # Frameworks that name themselves where the provider belongs; Phoenix and LangSmith do likewise.
 FRAMEWORKS = frozenset(
@@ -126,7 +127,7 @@ def count_of(value: Json) -> int | None:
         return value if 0 <= value < MAX_COUNT else None
     if isinstance(value, float):
         return int(value) if 0 <= value < MAX_COUNT and value == int(value) else None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         return int(value)
     return None
 
@@ -153,7 +154,7 @@ def cost_of(value: Json) -> Decimal | None:
         return None
     try:
         cost = Decimal(str(value))
-        return round(cost, 10) if cost.is_finite() and 0 < cost < 10**9 else None
+        return round(cost, 10) if cost.is_finite() and 0 < cost < MAX_COST else None
     except InvalidOperation:
         return None
 
