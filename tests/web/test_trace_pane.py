@@ -95,8 +95,8 @@ def test_documents_come_after_the_question_with_the_weak_ones_marked():
         call(input={"messages": [said("system", "s"), said("user", "q"), said("user", "more")]}),
         sources=[found_by],
     )
-    assert kinds(found)[1:3] == [("message", "User"), ("context", "Context")]
-    first, second, third = found[2].documents
+    assert kinds(found)[2:] == [("message", "User"), ("context", "Context")]
+    first, second, third = found[3].documents
     assert (first.score, first.percent, first.weak) == ("0.91", 91, False)
     assert (second.title, second.weak) == ("Group §7", True)
     assert (third.score, third.text) == ("", '{"any": "thing"}')

@@ -89,13 +89,14 @@ class TracePage:
         notes = findings.notes_of(span, self.signals)
         blocks = self._blocks(span, notes) if self.tab == "messages" else []
         _mark_first_error(blocks)
+        messages = pane.count(span)
         return {
             "span": span,
             "span_name": visible(span.name),
             "span_facts": list(facts(span)),
             "tab": self.tab,
             "tabs": (
-                ("messages", "Messages" if pane.count(span) else "Content", pane.count(span)),
+                ("messages", "Messages" if messages else "Content", messages or None),
                 ("raw", "Raw", None),
                 ("attributes", "Attributes", len(span.attributes)),
             ),

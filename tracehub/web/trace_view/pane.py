@@ -130,8 +130,8 @@ def blocks(
         found.append(_tool(reader))
         return found
     found.extend(_input(reader, calls))
-    last_input = next((n for n, b in enumerate(found) if b.role == "User"), len(found) - 1)
-    found[last_input + 1 : last_input + 1] = context
+    asked = max((n for n, b in enumerate(found) if b.role == "User"), default=len(found) - 1)
+    found[asked + 1 : asked + 1] = context
     found.extend(_context(reader, span))
     found.extend(_output(reader, calls))
     return found

@@ -91,9 +91,9 @@ class Row:
 
     @property
     def error_word(self) -> str:
-        """A short error type or status (`503`, `TimeoutError`) to stand beside the name."""
+        """A status such as `503` to stand beside the name; a longer type is in the title."""
         word = (self.span.error_type or "") if self.span else ""
-        return visible(word.rsplit(".", 1)[-1])[:24]
+        return visible(word) if len(word) <= 5 else ""
 
 
 def build(spans: Sequence[Span], failed: Collection[str] = ()) -> Tree:
