@@ -22,6 +22,10 @@ ARRIVED_NS = 1_795_557_600 * 10**9  # 2026-11-24T22:00:00Z, just after the captu
 TRACE_PATHS = ("/v1/traces", "/otlp/v1/traces", "/otel/v1/traces", "/api/public/otel/v1/traces")
 
 
+def load_meta(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def decode(request):
     """The decoded spans of one captured request to an OTLP path."""
     body = (FOLDER / request["file"]).read_bytes()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.core.wire import expectations
@@ -12,26 +10,22 @@ from tests.core.wire.expectations import (
     FOLDER,
     differences,
     is_traces,
+    load_meta,
     spans_of,
     trace_json,
 )
 from tracehub.core.wire.normalise import normalise
 
-
-def load(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 METAS = [
     path
     for path in sorted(FOLDER.glob("*.meta.json"))
-    if any(is_traces(request) for request in load(path)["requests"])
+    if any(is_traces(request) for request in load_meta(path)["requests"])
 ]
 
 
 @pytest.mark.parametrize("path", METAS, ids=lambda path: path.name.removesuffix(".meta.json"))
 def test_captured_bodies_become_the_expected_traces(path):
-    meta = load(path)
+    meta = load_meta(path)
     expected = meta["expected"]
     traces = spans_of(meta)
     if "span_total" in expected:
@@ -49,7 +43,7 @@ def test_captured_bodies_become_the_expected_traces(path):
 
 @pytest.mark.parametrize("path", METAS, ids=lambda path: path.name.removesuffix(".meta.json"))
 def test_requests_are_answered_as_expected(path):
-    for request in load(path)["requests"]:
+    for request in load_meta(path)["requests"]:
         expect = request.get("expect")
         if expect is None or not is_traces(request):
             continue
@@ -64,7 +58,7 @@ def test_requests_are_answered_as_expected(path):
 
 
 def test_a_late_root_completes_a_trace_that_showed_before_it():
-    meta = load(FOLDER / "edge-late-root.meta.json")
+    meta = load_meta(FOLDER / "edge-late-root.meta.json")
     first, second = meta["requests"]
     early = [normalise(raw, arrived_ns=ARRIVED_NS) for raw in expectations.decode(first).spans]
     shown = trace_json(early)
@@ -79,7 +73,7 @@ def test_a_late_root_completes_a_trace_that_showed_before_it():
 
 @pytest.mark.parametrize("path", METAS, ids=lambda path: path.name.removesuffix(".meta.json"))
 def test_the_order_of_requests_does_not_matter(path):
-    meta = load(path)
+    meta = load_meta(path)
     if "pending" in path.name or "export-retry" in path.name:
         meta["requests"] *= 2
     forwards = spans_of(meta)

@@ -50,7 +50,7 @@ SPAN_FIELDS: dict[str, Reader] = {
     "output": read.anything,
     "context": read.context,
     "tool": read.tool,
-    "guardrail": read.an_object,
+    "guardrail": read.object_or_none,
     "validation_errors": read.validation_errors,
     "tokens": read.tokens,
     "cost": read.money,

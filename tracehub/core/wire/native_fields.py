@@ -152,6 +152,10 @@ def an_object(value: Json, path: str) -> dict[str, Json]:
     return value
 
 
+def object_or_none(value: Json, path: str) -> dict[str, Json] | None:
+    return None if value is None else an_object(value, path)
+
+
 def a_list(value: Json, path: str) -> list[Json]:
     if value is None:
         return []
