@@ -35,13 +35,7 @@ def trace_summary(row: Trace, project: str, said: Sequence[Review]) -> dict[str,
         "metadata": row.metadata,
         "models": row.model_names,
         "prompts": row.prompts,
-        "tokens": _tokens(row),
-        "cost": money(row.cost),
-        "time_to_first_token_ms": ms(row.ttft_ns),
-        "retries": row.retries,
-        "fallbacks": row.fallbacks,
-        "timeouts": row.timeouts,
-        "outcome": row.outcome,
+        **_measures(row),
         "input": row.input_preview,
         "output": row.output_preview,
         "feedback": row.feedback,
@@ -52,6 +46,18 @@ def trace_summary(row: Trace, project: str, said: Sequence[Review]) -> dict[str,
         "failing": row.failing,
         "promoted": row.promoted,
         "reviews": [review(one) for one in said],
+    }
+
+
+def _measures(row: Trace) -> dict[str, Any]:
+    return {
+        "tokens": _tokens(row),
+        "cost": money(row.cost),
+        "time_to_first_token_ms": ms(row.ttft_ns),
+        "retries": row.retries,
+        "fallbacks": row.fallbacks,
+        "timeouts": row.timeouts,
+        "outcome": row.outcome,
     }
 
 

@@ -189,7 +189,6 @@ def _without_assertions(schema: Schema) -> Schema:
 
 def complete(content: Mapping[str, Any]) -> Case:
     """Return the content with every field present and every key in the order of the native form."""
-    source = content.get("source") or {}
     calls = content.get("tool_calls") or {}
     given = content["input"]
     return {
@@ -220,12 +219,7 @@ def complete(content: Mapping[str, Any]) -> Case:
         "failure_modes": list(dict.fromkeys(content.get("failure_modes", []))),
         "severity": content.get("severity") or None,
         "tags": list(dict.fromkeys(content.get("tags", []))),
-        "source": {
-            "trace_id": _lower(source.get("trace_id")),
-            "span_id": _lower(source.get("span_id")),
-            "url": source.get("url"),
-            "failure": source.get("failure"),
-        },
+        "source": _source(content.get("source") or {}),
         "reviewer": content.get("reviewer") or None,
     }
 
@@ -286,6 +280,15 @@ def _document(document: Mapping[str, Any], index: int) -> dict[str, Json]:
 
 def _ordered(value: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Json]:
     return {key: value.get(key, {} if key == "arguments" else None) for key in keys}
+
+
+def _source(source: Mapping[str, Any]) -> dict[str, Json]:
+    return {
+        "trace_id": _lower(source.get("trace_id")),
+        "span_id": _lower(source.get("span_id")),
+        "url": source.get("url"),
+        "failure": source.get("failure"),
+    }
 
 
 def _lower(text: str | None) -> str | None:

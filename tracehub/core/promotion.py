@@ -56,10 +56,6 @@ def content(
     span = focus(summary, spans, signals, judgement, span_id)
     recorded = recorded_output(span)
     kind = kind or _kind(judgement, signals)
-    expected = judgement.corrected if judgement.has_correction else None
-    if not judgement.has_correction and kind == "success" and judgement.verdict == "pass":
-        expected = recorded
-    prompt = span.prompt
     return complete(
         {
             "kind": kind,
@@ -67,12 +63,10 @@ def content(
             "input": _input(span),
             "context": list(_context(span, spans)),
             "tool_calls": {"expected": [], "recorded": list(_recorded_tools(spans))},
-            "prompt": {"name": prompt.name, "version": prompt.version}
-            if prompt and prompt.name
-            else None,
+            "prompt": _prompt(span),
             "model": (span.model or span.model_requested or "")[:200],
             "parameters": span.parameters,
-            "expected_output": expected,
+            "expected_output": _expected(kind, recorded, judgement),
             "recorded_output": recorded,
             "assertions": list(proposals(span, signals, judgement)),
             "failure_modes": list(judgement.modes),
@@ -82,6 +76,18 @@ def content(
             "reviewer": judgement.reviewer,
         }
     )
+
+
+def _expected(kind: str, recorded: Json, judgement: Judgement) -> Json:
+    """The corrected output; for what a person passed as it was, what was answered."""
+    if judgement.has_correction:
+        return judgement.corrected
+    return recorded if kind == "success" and judgement.verdict == "pass" else None
+
+
+def _prompt(span: Span) -> dict[str, Json] | None:
+    prompt = span.prompt
+    return {"name": prompt.name, "version": prompt.version} if prompt and prompt.name else None
 
 
 def focus(
