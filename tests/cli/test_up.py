@@ -65,7 +65,7 @@ def test_a_stop_leaves_no_process(start_up, folder, wait_for):
 
 def test_a_child_that_is_killed_is_started_again(start_up, folder, wait_for):
     up = start_up(folder / "data")
-    for word in ("tracehub.cli.serve", "worker", "beat", "bin/postgres"):
+    for word in ("tracehub.cli.serve", "--pool=solo", "beat", "bin/postgres"):
         victim = up.child(word)
         victim.kill()
         wait_for(lambda victim=victim: gone([victim]))

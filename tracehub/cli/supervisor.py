@@ -61,6 +61,8 @@ class Supervisor:
             "DJANGO_SETTINGS_MODULE": "tracehub.settings",
             "TRACEHUB_DATA_DIR": str(self.options.folder),
             "TRACEHUB_BASE_URL": os.environ.get("TRACEHUB_BASE_URL") or self.url,
+            # Celery warns of root because of pickle, which is refused here.
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
             # kombu moves messages through the folder for temporary files: keep them on this disk.
             "TMPDIR": str(temporary),
         }
@@ -134,9 +136,7 @@ class Supervisor:
 
     def _child(self, name: str, *arguments: str, **options: Any) -> Child:
         """Return a Python child that dies with us, whatever ends us."""
-        # Celery warns of root because of pickle, which is refused here.
-        quiet = "ignore:You're running the worker with superuser privileges"
-        command = [sys.executable, "-P", "-W", quiet, "-m", *arguments]
+        command = [sys.executable, "-P", "-m", *arguments]
         alive = {
             "env": self.env,
             "cwd": self.options.folder,
