@@ -69,8 +69,12 @@ def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
     missing = _missing(project, scenes)
     if missing:
         try:
-            with _key(project) as key, _progress("Traces", len(missing)) as sent:
-                send.send(send.Client(address, key), missing, now=now, days=days, sent=sent)
+            with (
+                _key(project) as key,
+                contextlib.closing(send.Client(address, key)) as client,
+                _progress("Traces", len(missing)) as sent,
+            ):
+                send.send(client, missing, now=now, days=days, sent=sent)
         except send.SendError as error:
             raise click.ClickException(f"The demo is not complete. {error}") from error
     to_review = len(reviews.unwritten(project, reviews.opinions(scenes)))

@@ -21,8 +21,9 @@ from tracehub.review.models import FailureMode, Review, Severity, Verdict
 from tracehub.traces import reading
 
 PEOPLE = (("maja", "Maja Berg"), ("tor", "Tor Olsen"), ("anna", "Anna Nilsson"))
-FAILED, PASSED, UNSURE = 90, 48, 12
-OF_ONE_KIND = 25  # reviewed failures with the same trouble, at most
+FAILED, PASSED, UNSURE = 60, 80, 10
+OF_ONE_KIND = 12  # reviewed failures with the same trouble, at most
+UNSEEN = 12  # the newest traces, which nobody has looked at yet
 EXAMPLES = 2  # traces named by the definition of a mode
 SET = "refund-regressions"
 SET_ABOUT = "What the refund agent got wrong once, and must not again."
@@ -45,12 +46,13 @@ def opinions(scenes: Sequence[Scene]) -> list[Opinion]:
     """Return what the reviewers say: of failures, good answers and open questions, by age."""
     kinds: Counter[str] = Counter()
     chosen: list[Opinion] = []
-    for scene in scenes:
-        if scene.trouble and not scene.trouble.quiet and kinds.total() < FAILED:
+    seen = scenes[UNSEEN:]
+    for scene in seen:
+        if scene.trouble and not scene.trouble.quiet and len(chosen) < FAILED:
             kinds[scene.trouble.key] += 1
             if kinds[scene.trouble.key] <= OF_ONE_KIND:
                 chosen.append(_failing(scene))
-    good = [s for s in scenes if s.trouble is None and (s.topic or s.app != SUPPORT)]
+    good = [s for s in seen if s.trouble is None and (s.topic or s.app != SUPPORT)]
     rng = random.Random(f"{scenes[0].trace_id}/reviews")  # noqa: S311 a demo has no secrets
     for n, scene in enumerate(rng.sample(good, min(PASSED + UNSURE, len(good)))):
         unsure = n < UNSURE
@@ -178,10 +180,12 @@ def _eval_set(project: Project, given: Sequence[Opinion], by: User) -> None:
         return
     eval_set, _ = evals.create_set(project, SET, description=SET_ABOUT)
     cases = list(_cases(given))
-    for kind, opinion in cases[:-DRAFTED]:
+    fixed = cases[:-DRAFTED] or cases
+    for kind, opinion in fixed:
         _promote(eval_set, kind, opinion)
-    evals.fix(eval_set, note="First cases of the v12 canary", by=by)
-    for kind, opinion in cases[-DRAFTED:]:
+    if fixed:
+        evals.fix(eval_set, note="First cases of the v12 canary", by=by)
+    for kind, opinion in cases[len(fixed) :]:
         _promote(eval_set, kind, opinion)
 
 
@@ -212,5 +216,6 @@ def _mixed(failed: Sequence[Opinion]) -> list[Opinion]:
 
 def _promote(eval_set: EvalSet, kind: str, opinion: Opinion) -> None:
     trace = reading.load(eval_set.project, UUID(hex=opinion.scene.trace_id))
-    if trace is not None:  # pruned meanwhile
-        evals.promote_trace(eval_set, trace, kind=kind)
+    if trace is not None:  # else pruned meanwhile
+        case, _ = evals.promote_trace(eval_set, trace, kind=kind)
+        evals.update_case(eval_set, case.number, {"title": opinion.scene.question[:120]})

@@ -40,6 +40,12 @@ class Client:
         self.address = urlsplit(url)
         self.key = key
         self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in self._connections:
+            connection.close()
 
     def post(self, path: str, body: bytes, content_type: str, encoding: str | None = None) -> None:
         """Send a body and wait for its 200; tries again for PATIENCE_SECONDS. Raises SendError."""
@@ -74,6 +80,7 @@ class Client:
             make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
             host, port = self.address.hostname or "", self.address.port
             connection = self._local.connection = make(host, port, timeout=ANSWER_SECONDS)
+            self._connections.append(connection)
         return connection
 
 

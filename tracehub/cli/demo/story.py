@@ -167,8 +167,9 @@ def _slots(rng: random.Random) -> dict[str, str]:
 
 
 def _session(rng: random.Random, seed: int, first: Scene) -> Iterator[Scene]:
-    """Yield the turns of a conversation; at least one is about money or rules."""
-    turns = rng.choice(TURNS)
+    """Yield the turns of a conversation; one of them is about money or rules."""
+    topic = rng.choice(words.REFUNDS + words.QUESTIONS)
+    turns = rng.choice(TURNS) if topic.language in words.OPENERS else 1
     main = rng.randrange(turns)
     gaps = [rng.uniform(35, 110) for _ in range(turns)]
     history: tuple[tuple[str, str], ...] = ()
@@ -182,10 +183,12 @@ def _session(rng: random.Random, seed: int, first: Scene) -> Iterator[Scene]:
             history=history,
             before=sum(gaps[turn + 1 :]),
         )
-        if turn == main or rng.random() < 0.25:
-            scene = _about(scene, rng.choice(words.REFUNDS + words.QUESTIONS), rng)
+        if turn == main:
+            scene = _about(scene, topic, rng)
         else:
-            scene = _small_talk(scene, *rng.choice(words.SMALL_TALK))
+            kind = words.OPENERS if turn < main else words.CLOSERS
+            said = kind[topic.language]
+            scene = _small_talk(scene, *said[(turn - (main + 1) * (turn > main)) % len(said)])
         yield scene
         history = (*history, ("user", scene.question), ("assistant", scene.answer))
 
@@ -267,8 +270,8 @@ def _flagship(seed: int, first: Scene) -> Iterator[Scene]:
         cohort="canary", version="v12", model="gpt-4o",
     )  # fmt: skip
     turns = (
-        _small_talk(common, *words.SMALL_TALK[0]),
-        _small_talk(common, *words.SMALL_TALK[1]),
+        _small_talk(common, *words.OPENERS["en"][0]),
+        _small_talk(common, *words.OPENERS["en"][1]),
         replace(
             common,
             topic=topic,
@@ -277,7 +280,7 @@ def _flagship(seed: int, first: Scene) -> Iterator[Scene]:
             answer=topic.reply.format(**slots),
             refund=refund,
         ),
-        _small_talk(common, *words.SMALL_TALK[2]),
+        _small_talk(common, *words.CLOSERS["en"][0]),
     )
     history: tuple[tuple[str, str], ...] = ()
     for turn, scene in enumerate(turns):

@@ -71,9 +71,9 @@ MODES: tuple[Mode, ...] = (
 TROUBLES: tuple[Trouble, ...] = (
     Trouble("amount", SUPPORT, 0.003, 0.40, refund=True,
             modes=("wrong-amount", "format"), severity="high", thumbs_down=0.06,
-            notes=("Amount carries the currency, booking total was a number. Likely v12.",
+            notes=("Amount is text, the booking total was a number. Likely the v12 wording.",
                    "A string again where payments needs a number.",
-                   "Comma as decimal separator, the refund was not paid out."),
+                   "The refund was not paid out: payments cannot read the amount."),
             comments=("wrong amount", "the money never came")),
     Trouble("scope", SUPPORT, 0.06, 0.25, topics=("split", "bag"),
             modes=("wrong-scope",), severity="high", thumbs_down=0.5,

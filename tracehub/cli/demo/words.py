@@ -253,19 +253,41 @@ QUESTIONS: tuple[Topic, ...] = (
     ),
 )
 
-# Short turns of a conversation that need no fare rules.
-SMALL_TALK: tuple[tuple[str, str], ...] = (
-    ("Hi, is {flight} on time tomorrow?", "{flight} to {city} is on time so far, gate {gate}."),
-    ("It was cancelled. What now?", "I am sorry about that. You can rebook free of charge, or ask"
-     " for your money back. Which would you like?"),
-    ("Hello? Is anyone there?", "Yes, I am here. One moment, I am looking at {pnr}."),
-    ("Which terminal does {flight} leave from?", "{flight} leaves from terminal 2, gate {gate}."),
-    ("Can I take my cello as hand luggage?",
-     "A cello needs a seat of its own, from {amount} {currency}."),
-    ("Thanks, that was all", "You are welcome. Have a good trip!"),
-    ("Är {flight} i tid i morgon?", "{flight} till {city} är i tid, gate {gate}."),
-    ("Ist {flight} morgen pünktlich?", "{flight} nach {city} ist bisher pünktlich, Gate {gate}."),
-)  # fmt: skip
+# Turns that need no fare rules, by language: before the customer comes to the point, and after.
+OPENERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "en": (
+        ("Hi, is {flight} on time tomorrow?", "{flight} to {city} is on time so far, gate {gate}."),
+        (
+            "It was cancelled. What now?",
+            "I am sorry about that. You can rebook free of charge, or ask for your money back."
+            " Which would you like?",
+        ),
+        (
+            "Which terminal does {flight} leave from?",
+            "{flight} leaves from terminal 2, gate {gate}.",
+        ),
+        (
+            "Can I take my cello as hand luggage?",
+            "A cello needs a seat of its own. Shall I book one?",
+        ),
+    ),
+    "sv": (("Är {flight} i tid i morgon?", "{flight} till {city} är i tid, gate {gate}."),),
+    "de": (
+        (
+            "Ist {flight} morgen pünktlich?",
+            "{flight} nach {city} ist bisher pünktlich, Gate {gate}.",
+        ),
+    ),
+}
+CLOSERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "en": (
+        ("Hello? Is anyone there?", "Yes, I am here. One moment, I am looking at {pnr}."),
+        ("And my seat, is that still {seat}?", "Yes, {seat} on {flight} is yours."),
+        ("Thanks, that was all", "You are welcome. Have a good trip!"),
+    ),
+    "sv": (("Tack, det var allt", "Tack själv, trevlig resa!"),),
+    "de": (("Danke, das war alles", "Gern geschehen. Gute Reise!"),),
+}
 
 # A ticket to summarise: its headline, what the customer wrote first, and a good summary.
 TICKETS: tuple[tuple[str, str, str], ...] = (
