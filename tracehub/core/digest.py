@@ -29,10 +29,8 @@ RETRY_PROMPT = "Fix the errors and try again."  # how pydantic-ai ends its reque
 
 def digest(span: Span) -> SpanDigest:
     """The digest of a normalised span. Pure and cheap: one hash of the input, no deep copies."""
-    prompt, tool, output = span.prompt, span.tool, span.output
-    messages = span.input.get("messages") if span.input.__class__ is dict else None
-    messages = messages if isinstance(messages, list) else None
-    retrieves = span.context or span.kind in ("retriever", "reranker")
+    prompt, tool = span.prompt, span.tool
+    messages = _messages(span.input)
     result = SpanDigest(
         span.trace_id,
         span.span_id,
@@ -61,16 +59,40 @@ def digest(span: Span) -> SpanDigest:
         span.ttft_ns,
         span.streaming,
         span.facts,
+        *_payloads(span, messages),
+    )
+    if len(messages) > 2 and span.kind == "llm":
+        _look_back(messages, result)
+    return result
+
+
+def _messages(value: Json) -> list[Json]:
+    """The messages of an input in the one shape; none of any other value."""
+    if value.__class__ is not dict:
+        return []
+    items = value.get("messages")
+    if items.__class__ is list and all(
+        item.__class__ is dict and item.get("content").__class__ is list for item in items
+    ):
+        found: list[Json] = items
+        return found
+    return []
+
+
+def _payloads(
+    span: Span, messages: list[Json]
+) -> tuple[int | None, bool, bool, bool, bool, int | None]:
+    """input_hash, has_messages, has_input, has_output, refusal, documents."""
+    output = span.output
+    retrieves = span.context or span.kind in ("retriever", "reranker")
+    return (
         None if span.input is None else input_hash(messages or span.input),
-        messages is not None or (output.__class__ is dict and "messages" in output),
+        bool(messages) or (output.__class__ is dict and "messages" in output),
         span.input is not None,
         _says_something(output),
         _refused(span),
         len(span.context) if retrieves else None,
     )
-    if messages and len(messages) > 2 and span.kind == "llm":
-        _look_back(messages, result)
-    return result
 
 
 def input_hash(value: Json) -> int:
@@ -120,13 +142,13 @@ def _look_back(messages: list[Json], result: SpanDigest) -> None:
     result.previous_input_hash = input_hash(messages[:last])
     for item in messages[last + 1 :]:
         text = message_text(item)[:MAX_TAIL]
-        result.reported_errors.extend(_reported(text, item["role"]))
+        result.reported_errors.extend(_reported(text, item.get("role")))
         if not result.answers_failure:
             lower = text.lower()
             result.answers_failure = any(words in lower for words in FAILURE_WORDS)
 
 
-def _reported(text: str, role: str) -> list[ValidationError]:
+def _reported(text: str, role: Json) -> list[ValidationError]:
     found = listed_errors(text)
     if not found and role in ("user", "tool") and text.rstrip().endswith(RETRY_PROMPT):
         reason = text.rpartition(RETRY_PROMPT)[0].strip()

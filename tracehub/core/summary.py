@@ -54,12 +54,6 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         duration_ns=min(max(ends) - start_ns, MAX_NS) if ends else None,
         status="error" if _failed(tree) else "ok",
         finished=root is not None and root.duration_ns is not None,
-        models=_sorted(span.model for span in llms),
-        providers=_sorted(span.provider for span in llms),
-        prompts=_sorted(span.prompt for span in spans),
-        tools=_sorted(span.tool for span in spans),
-        agents=_sorted(span.agent for span in spans),
-        finish_reasons=_sorted(reason for span in llms for reason in span.finish_reasons),
         tokens=sum_tokens(span.tokens for span in calls),
         cost=sum_cost(span.cost for span in calls),
         ttft_ns=llms[0].ttft_ns if llms else None,
@@ -73,9 +67,20 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         by_model=_by(calls, lambda span: span.model if span.kind == "llm" else None),
         by_prompt=_by(calls, lambda span: span.prompt),
     )
+    _names(summary, spans, llms)
     _facts(summary, tree)
     _payload_spans(summary, tree, llms)
     return summary
+
+
+def _names(summary: TraceSummary, spans: list[SpanDigest], llms: list[SpanDigest]) -> None:
+    """What the trace used, sorted; models and providers are those of calls of chat models."""
+    summary.models = _sorted(span.model for span in llms)
+    summary.providers = _sorted(span.provider for span in llms)
+    summary.prompts = _sorted(span.prompt for span in spans)
+    summary.tools = _sorted(span.tool for span in spans)
+    summary.agents = _sorted(span.agent for span in spans)
+    summary.finish_reasons = _sorted(text for span in llms for text in span.finish_reasons)
 
 
 def _sorted(values: Iterable[str | None]) -> list[str]:

@@ -11,6 +11,7 @@ from tests.core.wire import strategies
 from tests.core.wire.expectations import ARRIVED_NS, FOLDER
 from tracehub.core.digest import digest
 from tracehub.core.summary import summarise
+from tracehub.core.trace import Span
 from tracehub.core.wire.native import decode as decode_native
 from tracehub.core.wire.normalise import normalise
 from tracehub.core.wire.otlp import WireError, decode_json, decode_protobuf
@@ -196,3 +197,13 @@ def test_deep_json_in_a_string_stays_a_string(depth):
     )
     decoded = through(decode_json, body)
     assert normalise(decoded.spans[0], arrived_ns=ARRIVED_NS).input == text
+
+
+@MODEST
+@given(st.fixed_dictionaries({"messages": strategies.near_misses}) | strategies.near_misses)
+def test_digests_take_any_payload(value):
+    for kind in ("llm", "chain"):
+        item = Span("ab" * 16, "cd" * 8, None, "x", kind, 1, 1, input=value, output=value)
+        digest(item)
+        wrapped = {"messages": [value, value, value]}
+        digest(Span("ab" * 16, "cd" * 8, None, "x", kind, 1, 1, input=wrapped, output=wrapped))

@@ -282,11 +282,10 @@ def wrap(messages: list[Message]) -> Json:
 
 def message_text(item: Message) -> str:
     """All text parts of a normalised message, joined by newlines."""
-    content = item["content"]
-    if len(content) == 1 and content[0].get("type") == "text":
-        return str(content[0]["text"])
     return "\n".join(
         part["text"]
-        for part in content
-        if part.get("type") == "text" and isinstance(part.get("text"), str)
+        for part in item["content"]
+        if isinstance(part, dict)
+        and part.get("type") == "text"
+        and isinstance(part.get("text"), str)
     )

@@ -6,7 +6,7 @@ Pure: the same span and time of arrival give the same result. Never raises on wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from tracehub.core.trace import (
     Json,
@@ -36,6 +36,31 @@ DAY_NS = 86_400 * 10**9
 YEAR_NS = 365 * DAY_NS
 MAX_NS = 2**63 - 1  # what a bigint holds
 COUNTED: frozenset[Kind] = frozenset(("llm", "embedding", "reranker"))
+# Fields of Found that are fields of Span as they are.
+SAME_NAMES: tuple[
+    Literal[
+        "provider",
+        "model_requested",
+        "parameters",
+        "response_id",
+        "agent",
+        "context",
+        "output_schema",
+        "feedback",
+        "cost",
+    ],
+    ...,
+] = (
+    "provider",
+    "model_requested",
+    "parameters",
+    "response_id",
+    "agent",
+    "context",
+    "output_schema",
+    "feedback",
+    "cost",
+)
 STAGES = frozenset(("internal", "canary", "control", "all"))
 # Keys of frameworks inside metadata that say nothing about the user's application.
 NOISE = ("ls_", "langgraph_", "LANGSMITH_", "LANGCHAIN_")
@@ -49,12 +74,22 @@ def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
     """Apply every convention that the span carries. `arrived_ns` mends impossible start times."""
     attributes = Attributes(raw, shape_of(raw.attributes))
     found = _collect(attributes)
+    span = _start(raw, attributes, found, arrived_ns)
+    for name in SAME_NAMES:
+        if name in found:
+            setattr(span, name, found[name])
+    _payloads(span, found)
+    if span.error:
+        _error(span, raw, found)
+    _checks(span, found)
+    return span
+
+
+def _start(raw: RawSpan, attributes: Attributes, found: Found, arrived_ns: int) -> Span:
     kind = _kind(attributes, found)
     start_ns, duration_ns, flags = _times(raw, arrived_ns)
-    error = raw.status_code == 2 or found.get("error", False)
     get: Callable[..., Any] = found.get
-    model = get("model") or get("model_requested")
-    span = Span(
+    return Span(
         raw.trace_id,
         raw.span_id,
         raw.parent_id,
@@ -62,21 +97,12 @@ def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
         kind,
         start_ns,
         duration_ns,
-        error=error,
-        provider=get("provider"),
-        model=model,
-        model_requested=get("model_requested"),
-        parameters=get("parameters") or {},
+        error=raw.status_code == 2 or get("error", False),
+        model=get("model") or get("model_requested"),
         finish_reasons=get("finish_reasons") or get("event_finish_reasons") or [],
-        response_id=get("response_id"),
-        agent=get("agent"),
         prompt=_prompt(kind, found),
-        context=get("context") or [],
-        output_schema=get("output_schema"),
-        feedback=get("feedback") or [],
         tokens=_tokens(found),
         tokens_counted=kind in COUNTED,
-        cost=get("cost"),
         cost_source="sent" if "cost" in found else None,
         ttft_ns=_first_token(get("ttft_ns")),
         streaming=get("streaming") or "ttft_ns" in found,
@@ -89,11 +115,6 @@ def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
         dropped=raw.dropped,
         flags=flags,
     )
-    _payloads(span, found)
-    if error:
-        _error(span, raw, found)
-    _checks(span, found)
-    return span
 
 
 def _collect(attributes: Attributes) -> Found:
