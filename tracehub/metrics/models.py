@@ -117,7 +117,7 @@ class Delta(Counters):
 class Rollup(Counters):
     """Sums of one series in one bucket. `resolution` is its length: 60, 3600 or 86400 seconds."""
 
-    pk = models.CompositePrimaryKey("project_id", "resolution", "bucket", "series")
+    pk = models.CompositePrimaryKey("project_id", "resolution", "series", "bucket")
     project_id = models.BigIntegerField()
     resolution = models.IntegerField()
     bucket = models.DateTimeField()
@@ -134,7 +134,7 @@ class Histogram(models.Model):
     """How many values of a measure fell in log bucket `index`; see `core.rollup.bucket`."""
 
     pk = models.CompositePrimaryKey(
-        "project_id", "resolution", "measure", "bucket", "series", "index"
+        "project_id", "resolution", "series", "measure", "bucket", "index"
     )
     project_id = models.BigIntegerField()
     resolution = models.IntegerField()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from django.db import connection
 from psycopg import sql
 
@@ -60,10 +61,17 @@ def read(
         wanted = sorted(measures)
         if wanted:
             cursor.execute(source.buckets(), {**source.params, "measures": wanted})
-            for label, at, measure, index, count in cursor.fetchall():
+            for label, at, measure, counts in cursor.fetchall():
                 if at in found.get(label, {}):
-                    found[label][at].buckets.setdefault(measure, {})[index] = count
+                    buckets = {int(index): count for index, count in _object(counts).items()}
+                    found[label][at].buckets[measure] = buckets
     return found
+
+
+def _object(value: Json) -> dict[str, int]:
+    """Django's cursor leaves JSON as text."""
+    loaded: dict[str, int] = orjson.loads(value) if isinstance(value, str) else value
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,13 @@ class _Source:
         ).format(totals=sql.SQL(", ").join(totals), rows=self.sums(names))
 
     def buckets(self) -> sql.Composed:
+        # One JSON object a step instead of a row a bucket: four times as quick to read.
         return sql.SQL(
-            "SELECT grp, date_bin(%(step)s, at, %(origin)s), measure, index, sum(count)::bigint"
+            "SELECT grp, at, measure, json_object_agg(index, count) FROM ("
+            "SELECT grp, date_bin(%(step)s, at, %(origin)s) AS at, measure, index,"
+            " sum(count)::bigint AS count"
             " FROM ({rows}) AS parts GROUP BY 1, 2, 3, 4 HAVING sum(count) > 0"
+            ") AS buckets GROUP BY 1, 2, 3"
         ).format(rows=self.histogram)
 
 
@@ -107,23 +119,25 @@ def _source(project: Project, frame: Window, group: str, narrow: Narrow) -> _Sou
     return _rolled(group, narrow, params)
 
 
-# Rollups by their key (project, resolution, bucket); deltas of the last second by a scan. At
-# 1 M traces over 90 days, in days and for the whole project: 90 rows and 40 k buckets, 30 ms.
+# The series first, a few hundred at most, then their buckets by the key (project, resolution,
+# series, bucket); deltas of the last second by a scan.
 _ROLLED = """
-SELECT {group} AS grp, r.bucket AS at, {columns} FROM rollups r
-JOIN rollup_series s ON s.project_id = r.project_id AND s.id = r.series
-WHERE r.project_id = %(project)s AND r.resolution = %(resolution)s
-  AND r.bucket >= %(start)s AND r.bucket < %(end)s AND {where}
+SELECT wanted.grp, r.bucket AS at, {columns}
+FROM (SELECT s.id, {group} AS grp FROM rollup_series s
+      WHERE s.project_id = %(project)s AND s.target = s.id AND {where} OFFSET 0) AS wanted
+JOIN rollups r ON r.project_id = %(project)s AND r.resolution = %(resolution)s
+  AND r.series = wanted.id AND r.bucket >= %(start)s AND r.bucket < %(end)s
 UNION ALL
 SELECT {group}, s.minute, {delta_columns} FROM rollup_deltas s
 WHERE s.project_id = %(project)s AND s.minute >= %(start)s AND s.minute < %(end)s AND {where}
 """
 _ROLLED_BUCKETS = """
-SELECT {group} AS grp, h.bucket AS at, h.measure, h.index, h.count FROM rollup_histograms h
-JOIN rollup_series s ON s.project_id = h.project_id AND s.id = h.series
-WHERE h.project_id = %(project)s AND h.resolution = %(resolution)s
-  AND h.measure = ANY(%(measures)s::smallint[])
-  AND h.bucket >= %(start)s AND h.bucket < %(end)s AND {where}
+SELECT wanted.grp, h.bucket AS at, h.measure, h.index, h.count
+FROM (SELECT s.id, {group} AS grp FROM rollup_series s
+      WHERE s.project_id = %(project)s AND s.target = s.id AND {where} OFFSET 0) AS wanted
+JOIN rollup_histograms h ON h.project_id = %(project)s AND h.resolution = %(resolution)s
+  AND h.series = wanted.id AND h.measure = ANY(%(measures)s::smallint[])
+  AND h.bucket >= %(start)s AND h.bucket < %(end)s
 UNION ALL
 SELECT {group}, s.minute, b.measure, b.index, b.count
 FROM rollup_deltas s, unnest(s.measures, s.indexes, s.counts) AS b (measure, index, count)
@@ -324,11 +338,27 @@ def by_requests(found: Groups) -> list[tuple[str, dict[datetime, Sums]]]:
     return sorted(found.items(), key=lambda item: (-busy[item[0]], item[0]))
 
 
-def line(metric: Metric, label: str, frame: Window, steps: Mapping[datetime, Sums]) -> Line:
-    """Return the values of one group in each step of the window, and over all of it."""
-    empty, whole = Sums(), Sums()
-    for sums in steps.values():
-        whole.add(sums)
+def added(sums: Iterable[Sums]) -> Sums:
+    """Return the sums of several steps as one."""
+    whole = Sums()
+    for each in sums:
+        whole.add(each)
+    return whole
+
+
+def line(
+    metric: Metric,
+    label: str,
+    frame: Window,
+    steps: Mapping[datetime, Sums],
+    whole: Sums | None = None,
+) -> Line:
+    """Return the values of one group in each step of the window, and over all of it.
+
+    `whole` are the sums of the range, for who has added them up already.
+    """
+    empty = Sums()
+    whole = added(steps.values()) if whole is None else whole
     every = [steps.get(mark, empty) for mark in frame.marks]
     return Line(
         group=label,

@@ -129,13 +129,13 @@ WITH gone AS (
 ), counted AS (
     INSERT INTO rollups (project_id, resolution, bucket, series, {counters})
     SELECT project_id, resolution, bucket, target, {sums}
-    FROM spread GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    FROM spread GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4, 3
     ON CONFLICT (project_id, resolution, bucket, series) DO UPDATE SET {added}
 ), measured AS (
     INSERT INTO rollup_histograms (project_id, resolution, measure, bucket, series, index, count)
     SELECT project_id, resolution, b.measure, bucket, target, b.index, sum(b.count)::bigint
     FROM spread, unnest(measures, indexes, counts) AS b (measure, index, count)
-    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(b.count) <> 0 ORDER BY 1, 2, 3, 4, 5, 6
+    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(b.count) <> 0 ORDER BY 1, 2, 5, 3, 4, 6
     ON CONFLICT (project_id, resolution, measure, bucket, series, index)
     DO UPDATE SET count = rollup_histograms.count + excluded.count
 )
@@ -188,11 +188,10 @@ def prune(*, now: datetime | None = None) -> int:
     return gone
 
 
-# The histogram's key has the measure before the bucket: three ranges, not a scan.
+# By a scan of the project's buckets of one resolution: the keys have the series before the time.
 _PRUNE = (
     "DELETE FROM rollups WHERE project_id = %s AND resolution = %s AND bucket < %s",
-    "DELETE FROM rollup_histograms"
-    " WHERE project_id = %s AND resolution = %s AND measure IN (1, 2, 3) AND bucket < %s",
+    "DELETE FROM rollup_histograms WHERE project_id = %s AND resolution = %s AND bucket < %s",
 )
 
 

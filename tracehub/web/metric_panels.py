@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tracehub.core import metrics
 from tracehub.core.metrics import METRICS, Metric, Number, Sums
@@ -12,7 +12,7 @@ from tracehub.core.steps import Window
 from tracehub.core.trace import Json
 from tracehub.metrics import charts
 from tracehub.metrics.charts import Curve
-from tracehub.metrics.querysets import Groups, Line, Marker, by_requests, line
+from tracehub.metrics.querysets import Groups, Line, Marker, added, by_requests, line
 from tracehub.web import copy
 
 
@@ -160,13 +160,37 @@ def tick(metric: Metric, value: Number | None) -> str:
 
 def build(frame: Window, found: Groups, group: str, markers: Sequence[Marker]) -> list[Panel]:
     """Return the six panels, for one line each ("" in `group`) or one line a group."""
-    make = _grouped if group else _whole
-    return [make(spec, frame, found, markers) for spec in _SPECS]
+    if group:
+        totals = {label: added(steps.values()) for label, steps in found.items()}
+        return [_grouped(spec, frame, found, totals, markers) for spec in _SPECS]
+    sides = _sides(found.get("", {}), markers)
+    return [_whole(spec, frame, found.get("", {}), sides, markers) for spec in _SPECS]
 
 
-def _whole(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker]) -> Panel:
-    steps = found.get("", {})
-    lines = {name: line(METRICS[name], "", frame, steps) for name in _names(spec)}
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The sums before and after the last version marker; all are after when there is none."""
+
+    before: Sums
+    after: Sums
+    whole: Sums
+
+
+def _sides(steps: Mapping[datetime, Sums], markers: Sequence[Marker]) -> _Sides:
+    since = markers[-1].at if markers else datetime.min.replace(tzinfo=UTC)
+    before = added(sums for at, sums in steps.items() if at < since)
+    after = added(sums for at, sums in steps.items() if at >= since)
+    return _Sides(before, after, added((before, after)))
+
+
+def _whole(
+    spec: _Spec,
+    frame: Window,
+    steps: Mapping[datetime, Sums],
+    sides: _Sides,
+    markers: Sequence[Marker],
+) -> Panel:
+    lines = {name: line(METRICS[name], "", frame, steps, sides.whole) for name in _names(spec)}
     headline = METRICS[spec.headline]
     curves = [_curve(drawn, lines[drawn.metric], frame) for drawn in spec.lines]
     parts = {"say": lambda v: say(headline, v), "tick": lambda v: tick(headline, v)}
@@ -174,7 +198,7 @@ def _whole(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker])
         figure = charts.requests_figure(frame, curves[0], curves[1], markers, **parts)
     else:
         figure = charts.figure(frame, curves, markers, **parts)
-    note, tone = _change(headline, steps, markers)
+    note, tone = _change(headline, sides, markers)
     stat = say(headline, lines[spec.headline].total)
     label = _stat_label(spec, frame, lines[spec.headline].sums)
     shown = [*(d.metric for d in spec.lines), *spec.columns]
@@ -198,17 +222,23 @@ def _names(spec: _Spec) -> list[str]:
     return [*dict.fromkeys([spec.headline, *(d.metric for d in spec.lines), *spec.columns])]
 
 
-def _grouped(spec: _Spec, frame: Window, found: Groups, markers: Sequence[Marker]) -> Panel:
+def _grouped(
+    spec: _Spec,
+    frame: Window,
+    found: Groups,
+    totals: Mapping[str, Sums],
+    markers: Sequence[Marker],
+) -> Panel:
     metric = METRICS[spec.headline]
-    lines = [line(metric, label, frame, steps) for label, steps in by_requests(found)]
+    lines = [
+        line(metric, label, frame, steps, totals[label]) for label, steps in by_requests(found)
+    ]
     inks = ("var(--ink)", _2, _3, _QUIET)
     curves = [
         Curve(name_of(each.group), each.values, say(metric, _last(each.values)), colour, ink)
         for each, colour, ink in zip(lines, charts.COLOURS, inks, strict=False)
     ]
-    whole = Sums()
-    for each in lines:
-        whole.add(each.sums)
+    whole = added(totals.values())
     title = spec.title if spec.key == "tokens" else metric.title
     more = len(lines) - len(curves)
     note = f"{len(curves)} of {len(lines)} drawn" if more > 0 else ""
@@ -273,18 +303,12 @@ def _stat_label(spec: _Spec, frame: Window, sums: Sums) -> str:
     return f"failing of {copy.count(requests / days)} a day"
 
 
-def _change(
-    metric: Metric, steps: Mapping[datetime, Sums], markers: Sequence[Marker]
-) -> tuple[str, str]:
+def _change(metric: Metric, sides: _Sides, markers: Sequence[Marker]) -> tuple[str, str]:
     """Return how the metric changed with the last version, and its tone.
 
     Red and green are verdicts: they need two shares whose 95 % intervals do not touch.
     """
-    if not markers:
-        return "", "neutral"
-    before, after = Sums(), Sums()
-    for at, sums in steps.items():
-        (before if at < markers[-1].at else after).add(sums)
+    before, after = sides.before, sides.after
     old, new = metric.value(before), metric.value(after)
     few = min(before["requests"], after["requests"]) < ENOUGH
     if old is None or new is None or few:

@@ -87,9 +87,9 @@ class Migration(migrations.Migration):
                     models.CompositePrimaryKey(
                         "project_id",
                         "resolution",
+                        "series",
                         "measure",
                         "bucket",
-                        "series",
                         "index",
                         blank=True,
                         editable=False,
@@ -150,8 +150,8 @@ class Migration(migrations.Migration):
                     models.CompositePrimaryKey(
                         "project_id",
                         "resolution",
-                        "bucket",
                         "series",
+                        "bucket",
                         blank=True,
                         editable=False,
                         primary_key=True,
