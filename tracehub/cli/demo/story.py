@@ -26,7 +26,7 @@ V11_DAYS = 12.0  # v10 before that
 SUMMARY_SHARE = 0.4  # of sessions and tickets together
 SUMMARY_V5_DAYS = 5.0
 SUMMARY_V5_SHARE = 0.3
-TURNS = (1, 1, 1, 1, 2, 2, 3, 4, 5)
+TURNS = (1,) * 8 + (2, 2, 3, 4, 5)  # of a conversation, drawn from these
 MODELS = ("gpt-4o",) * 17 + ("mistral-large",) * 2 + ("llama-3.3-70b",)
 # Relative traffic by UTC hour.
 RHYTHM = (
