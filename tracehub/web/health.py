@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from psycopg_pool import PoolTimeout
 
 from tracehub.digest.models import Heartbeat
-from tracehub.traces import digest_store
+from tracehub.digest import store as digest_store
 
 WORKER_SILENT = timedelta(seconds=30)  # the sweep comes every 5 s
 LAG = timedelta(seconds=60)
