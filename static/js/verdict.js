@@ -89,6 +89,11 @@ document.addEventListener("click", (event) => {
     keep();
   }
 });
+// "New mode" opens with the field ready to type in.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest(".new-mode > summary");
+  if (opener && !opener.parentElement.open) requestAnimationFrame(() => document.getElementById("new-mode").focus());
+});
 on("[", step(-1));
 on("]", step(1));
 on("Mod+Enter", () => form().requestSubmit(form().querySelector("[data-submit]")));
