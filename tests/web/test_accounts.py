@@ -189,3 +189,53 @@ def test_the_pages_hold_no_inline_style_or_handler(client, project, maja):
         page = client.get(f"/accounts/{path}").text
         assert "style=" not in page
         assert not re.search(r"\son\w+=", page)
+
+
+def test_sign_in_returns_to_the_page_that_was_asked_for(client, maja):
+    asked = client.get("/skylane/metrics?from=7d")
+    page = client.get(asked["Location"]).text
+    wanted = re.search(r'name="next" value="([^"]+)"', page)[1]
+    assert wanted == "/skylane/metrics?from=7d"
+    answer = client.post(
+        "/accounts/login/", {"login": maja.email, "password": PASSWORD, "next": wanted}
+    )
+    assert answer["Location"] == "/skylane/metrics?from=7d"
+
+
+@pytest.mark.parametrize(("remember", "age"), [({"remember": "on"}, 14 * 86400), ({}, "")])
+def test_staying_signed_in_is_a_choice(client, maja, remember, age):
+    client.post("/accounts/login/", {"login": maja.email, "password": PASSWORD, **remember})
+    assert client.cookies["tracehub"]["max-age"] == age
+
+
+def test_signing_out_kills_the_session_on_the_server(client, maja):
+    sign_in(client)
+    cookie = client.cookies["tracehub"].value
+    client.post("/accounts/logout/")
+    client.cookies["tracehub"] = cookie
+    assert client.get("/skylane/settings").status_code == 302
+
+
+def test_changing_the_password_signs_out_other_browsers(client, maja):
+    other = type(client)()
+    sign_in(other)
+    sign_in(client)
+    client.post(
+        "/accounts/password/change/",
+        {"oldpassword": PASSWORD, "password1": "a very new one 1", "password2": "a very new one 1"},
+    )
+    for browser in (client, other):
+        assert browser.get("/skylane/settings").status_code == 302
+
+
+def test_someone_who_came_by_a_link_sets_a_password(client, project):
+    person = User.objects.create_user("link@skylane.example")
+    Membership.objects.create(project=project, user=person, role="viewer")
+    client.post(f"/accounts/link/{actions.make_sign_in_link(person)}")
+    assert "/accounts/password/set/" in client.get("/skylane/settings").text
+    client.post(
+        "/accounts/password/set/",
+        {"password1": "a very new one 1", "password2": "a very new one 1"},
+    )
+    person.refresh_from_db()
+    assert person.check_password("a very new one 1")

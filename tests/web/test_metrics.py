@@ -177,3 +177,23 @@ def test_the_page_costs_few_queries(client, project, viewer, django_assert_max_n
 def test_outsiders_see_nothing(client, project, viewer):
     Project.objects.create(slug="other", name="Other")
     assert client.get("/other/metrics").status_code == 404
+
+
+def test_the_tables_leave_as_csv_that_runs_nothing(client, project, viewer):
+    fill(project)
+    with connection.cursor() as cursor:
+        facts = core.ContributionFacts(
+            project_id=project.pk,
+            started_at=datetime.now(UTC),
+            name="airline-support",
+            by_model={"=cmd|'/c calc'!A1": {"calls": 1}},
+        )
+        rollup.append(cursor, [(project.pk, None, core.contribution(facts))])
+    answer = client.get("/skylane/metrics?from=14d&group=model&format=csv")
+    assert answer["Content-Type"].startswith("text/csv")
+    assert answer["Content-Disposition"] == 'attachment; filename="skylane-metrics.csv"'
+    lines = answer.text.splitlines()
+    assert lines[0] == "chart,Group,Requests (count),Failing rate (share)"
+    assert any(line.startswith("Failing rate,gpt-4o,") for line in lines)
+    assert "'=cmd" in answer.text
+    assert ",=cmd" not in answer.text

@@ -94,8 +94,9 @@ _FONT = {"size": 11, "color": "var(--ink-3)"}
 
 
 def _finished(traces: list[Any], layout: dict[str, Any]) -> Json:
-    drawn = go.Figure(traces, layout=layout | {"template": {}})
-    return drawn.to_plotly_json()
+    drawn = go.Figure(traces, layout=layout | {"template": {}}).to_plotly_json()
+    del drawn["layout"]["template"]  # the package's own look
+    return drawn
 
 
 def _times(frame: Window) -> list[str]:

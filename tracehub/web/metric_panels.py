@@ -30,6 +30,8 @@ class Panel:
     figure: Json
     head: list[str]
     rows: list[list[str]]
+    exact: list[list[str | Number | None]]  # the rows with numbers as they are, for files
+    units: list[str]  # of the columns after the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,11 @@ def _whole(
                 strict=True,
             )
         ],
+        exact=[
+            [mark.isoformat(), *cells]
+            for mark, *cells in zip(frame.marks, *(lines[n].values for n in shown), strict=True)
+        ],
+        units=[METRICS[n].unit for n in shown],
     )  # fmt: skip
 
 
@@ -254,6 +261,8 @@ def _grouped(
             [name_of(each.group), copy.total(sum(each.requests)), say(metric, each.total)]
             for each in lines
         ],
+        exact=[[each.group, sum(each.requests), each.total] for each in lines],
+        units=["count", metric.unit],
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,13 +14,14 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core import metrics
-from tracehub.core.metrics import MetricError
+from tracehub.core.metrics import MetricError, Number
 from tracehub.core.query import Filter
 from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import metric_panels, permissions
+from tracehub.web.metric_panels import Panel
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
@@ -31,6 +33,7 @@ GROUPS = (
     ("env", "Environment"),
 )
 LONGEST = ("90d", "Last 90 days")  # the rollups outlive the traces
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")
 READ_SECONDS = 5.0  # a filter that the rollups cannot answer reads every trace of the range
 
 
@@ -60,6 +63,10 @@ class ChartState(ListState):
         return [*usual, (label, self.url(since=age, until=""), chosen)]
 
     @property
+    def download(self) -> str:
+        return self.url(format="csv")
+
+    @property
     def groups(self) -> list[tuple[str, str, bool]]:
         """Label, address and whether it is the current one, of each grouping."""
         return [(label, self.url(group=name), name == self.group) for name, label in GROUPS]
@@ -85,12 +92,33 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if "add" in request.GET and not swapped:
         return HttpResponseRedirect(state.url())
     context = _context(state, now)
+    if request.GET.get("format") == "csv" and "panels" in context:
+        return _csv(state, context["panels"])
     bad = (state.error or context["problem"]) and not swapped
     template = "metrics/content.html" if swapped else "metrics/page.html"
     answer = render(request, template, context, status=400 if bad else 200)
     if swapped:
         answer["HX-Push-Url"] = state.url()
     return answer
+
+
+def _csv(state: ChartState, panels: list[Panel]) -> HttpResponse:
+    """The tables of all charts below each other, with numbers as they are: usd, ms, fractions."""
+    answer = HttpResponse(content_type="text/csv; charset=utf-8")
+    name = f"{state.project.slug}-metrics.csv"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    rows = csv.writer(answer)
+    for panel in panels:
+        units = [f"{name} ({unit})" for name, unit in zip(panel.head[1:], panel.units, strict=True)]
+        rows.writerow(["chart", panel.head[0], *units])
+        rows.writerows([panel.title, *map(_cell, row)] for row in panel.exact)
+    return answer
+
+
+def _cell(value: str | Number | None) -> str | Number | None:
+    """A name that begins like a formula is text to a spreadsheet too."""
+    formula = isinstance(value, str) and value.startswith(_FORMULAS)
+    return f"'{value}" if formula else value
 
 
 def _context(state: ChartState, now: datetime) -> dict[str, Any]:
