@@ -29,8 +29,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import loadgen  # noqa: E402
-import procstat  # noqa: E402
 
+DIRTY = "SELECT count(*) FROM arrivals WHERE dirty_seq IS NOT NULL"
 SHAPES = "1x1,1x4,20x1,20x4,100x4"
 
 
@@ -102,10 +102,6 @@ def arguments(**chosen: Any) -> argparse.Namespace:
         "project": "bench",
         "watch": [],
         "count_pg": None,
-        "count_sqlite": None,
-        "count_url": None,
-        "count_path": "count",
-        "count_header": [],
         "backoff": 0.2,
         "count_sql": "select count(*) from spans",
         "settle": 1.5,
@@ -251,8 +247,8 @@ def run(targets: dict[str, Any], options: argparse.Namespace, url: str) -> list[
 
 def report(runs: list[dict[str, Any]]) -> None:
     print(
-        "| shape | target | durable spans/s | ratio | p50 ms | p99 ms | CPU s/1k web | worker | Postgres "
-        "| disk B/span | WAL B/span | memory MB |"
+        "| shape | target | durable spans/s | ratio | p50 ms | p99 ms | CPU s/1k web | worker "
+        "| Postgres | disk B/span | WAL B/span | memory MB |"
     )
     print("|" + "---|" * 12)
     for shape in dict.fromkeys(r["shape"] for r in runs):
@@ -276,7 +272,8 @@ def report(runs: list[dict[str, Any]]) -> None:
             print(
                 f"| {shape} | {name} | {rate:.0f} | {rate / base:.2f} | {med('p50_ms'):.1f} | "
                 f"{med('p99_ms'):.1f} | {cpu('web'):.3f} | {cpu('worker'):.3f} | {cpu('pg'):.3f} | "
-                f"{med('disk_bytes_per_span'):.0f} | {med('wal_bytes_per_span'):.0f} | {memory:.0f} |"
+                f"{med('disk_bytes_per_span'):.0f} | "
+                f"{med('wal_bytes_per_span'):.0f} | {memory:.0f} |"
             )
 
 

@@ -12,8 +12,8 @@ from tracehub.core.digest import digest
 from tracehub.core.stored import SpanRow, received_span_json, row_of
 from tracehub.core.trace import Span, ToolUse
 from tracehub.digest.actions import digest_traces
-from tracehub.traces import partitions, store
 from tracehub.digest.store import Claimed
+from tracehub.traces import partitions, store
 
 _numbers = count(1)
 

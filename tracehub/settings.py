@@ -27,18 +27,14 @@ def env_str(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
 
 
-def env_int(
-    name: str, default: int, *, minimum: int = 0, maximum: int = 1_000_000
-) -> int:
+def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 1_000_000) -> int:
     text = env_str(name)
     if not text:
         return default
     if not text.isdigit():
         raise SettingError(f"{name} must be a whole number. Got {text!r}.")
     if not minimum <= int(text) <= maximum:
-        raise SettingError(
-            f"{name} must lie between {minimum} and {maximum}. Got {text}."
-        )
+        raise SettingError(f"{name} must lie between {minimum} and {maximum}. Got {text}.")
     return int(text)
 
 
@@ -82,9 +78,7 @@ DATA_DIR = config.data_dir()
 BASE_URL = env_str("TRACEHUB_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 _base = urlsplit(BASE_URL)
 if _base.scheme not in {"http", "https"} or not _base.hostname:
-    raise SettingError(
-        f"TRACEHUB_BASE_URL must be an http or https address. Got {BASE_URL!r}."
-    )
+    raise SettingError(f"TRACEHUB_BASE_URL must be an http or https address. Got {BASE_URL!r}.")
 SECURE = _base.scheme == "https"
 LOOPBACK = _base.hostname in {"127.0.0.1", "localhost", "::1"}
 
@@ -160,11 +154,7 @@ MIDDLEWARE = [
 def _folder(name: str) -> Path:
     """Where templates or static files lie: in a checkout beside the package, in a wheel in it."""
     beside = CHECKOUT / name
-    return (
-        beside
-        if (CHECKOUT / "manage.py").exists() and beside.is_dir()
-        else PACKAGE / f"_{name}"
-    )
+    return beside if (CHECKOUT / "manage.py").exists() and beside.is_dir() else PACKAGE / f"_{name}"
 
 
 TEMPLATES = [
@@ -207,9 +197,7 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"
-    },
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},

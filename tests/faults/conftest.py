@@ -1,4 +1,4 @@
-"""Fault tests run the real installation and kill its parts. `--seed` and `--rounds` repeat a run."""
+"""Fault tests run the real installation and kill its parts. `--seed` repeats a run."""
 
 from __future__ import annotations
 

@@ -212,13 +212,9 @@ class Span:
     context: list[dict[str, Json]] = field(default_factory=list)
     tool: ToolUse | None = None
     validation_errors: list[ValidationError] = field(default_factory=list)
-    output_schema: Json = (
-        None  # the JSON Schema that the caller asked the output to follow
-    )
+    output_schema: Json = None  # the JSON Schema that the caller asked the output to follow
     guardrail: dict[str, Json] | None = None  # name, passed, score, message
-    feedback: list[dict[str, Json]] = field(
-        default_factory=list
-    )  # name, value, label, comment
+    feedback: list[dict[str, Json]] = field(default_factory=list)  # name, value, label, comment
     tokens: Tokens | None = None
     tokens_counted: bool = True  # False: a roll-up of its children; never summed
     cost: Decimal | None = None
@@ -349,7 +345,5 @@ class TraceSummary:
     input_part: str = "input"
     output_span: str | None = None
     output_part: str = "output"
-    by_model: dict[str, dict[str, Json]] = field(
-        default_factory=dict
-    )  # calls, tokens, cost
+    by_model: dict[str, dict[str, Json]] = field(default_factory=dict)  # calls, tokens, cost
     by_prompt: dict[str, dict[str, Json]] = field(default_factory=dict)

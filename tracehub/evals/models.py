@@ -25,9 +25,7 @@ class CaseKind(models.TextChoices):
 class EvalSet(models.Model):
     """A named set of cases. `next_case` numbers cases for good: c_0001, c_0002, …"""
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="eval_sets"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="eval_sets")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=2000)
@@ -37,9 +35,7 @@ class EvalSet(models.Model):
     class Meta:
         ordering = ("name", "id")
         constraints = (
-            models.UniqueConstraint(
-                fields=["project", "slug"], name="eval_set_slug_once"
-            ),
+            models.UniqueConstraint(fields=["project", "slug"], name="eval_set_slug_once"),
         )
 
     def __str__(self) -> str:
@@ -50,17 +46,13 @@ class EvalSetVersion(models.Model):
     """A fixed version: its number, when and by whom, and a hash over its cases."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
-    eval_set = models.ForeignKey(
-        EvalSet, on_delete=models.CASCADE, related_name="versions"
-    )
+    eval_set = models.ForeignKey(EvalSet, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     note = models.TextField(blank=True, max_length=2000)
     case_count = models.PositiveIntegerField()
     content_hash = models.CharField(max_length=64)  # SHA-256 of the native export
     fixed_at = models.DateTimeField(default=timezone.now)
-    fixed_by = models.ForeignKey(
-        User, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    fixed_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ("-number",)
@@ -78,9 +70,7 @@ class Case(models.Model):
     """One revision of a case, in the fields of the native case form (docs/reference/exports.md)."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
-    eval_set = models.ForeignKey(
-        EvalSet, on_delete=models.CASCADE, related_name="cases"
-    )
+    eval_set = models.ForeignKey(EvalSet, on_delete=models.CASCADE, related_name="cases")
     number = models.PositiveIntegerField()
     added_in = models.PositiveIntegerField()
     removed_in = models.PositiveIntegerField(null=True, blank=True)
@@ -88,18 +78,14 @@ class Case(models.Model):
     title = models.CharField(max_length=300, blank=True)
     input = models.JSONField(default=dict)  # {"messages": [...], "variables": {...}}
     context = models.JSONField(default=list)
-    tool_calls = models.JSONField(
-        default=dict
-    )  # {"expected": [...], "recorded": [...]}
+    tool_calls = models.JSONField(default=dict)  # {"expected": [...], "recorded": [...]}
     prompt = models.JSONField(null=True, blank=True)  # {"name", "version"}
     model = models.CharField(max_length=200, blank=True)
     parameters = models.JSONField(default=dict)
     expected_output = models.JSONField(null=True, blank=True)
     recorded_output = models.JSONField(null=True, blank=True)
     assertions = models.JSONField(default=list)
-    failure_modes = ArrayField(
-        models.CharField(max_length=60), default=list, blank=True
-    )  # slugs
+    failure_modes = ArrayField(models.CharField(max_length=60), default=list, blank=True)  # slugs
     severity = models.CharField(max_length=8, blank=True)
     tags = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     source_trace_id = models.UUIDField(null=True, blank=True)
@@ -117,9 +103,7 @@ class Case(models.Model):
                 name="case_revision_once",
             ),
         )
-        indexes = (
-            models.Index(fields=["project", "source_trace_id"], name="case_by_source"),
-        )
+        indexes = (models.Index(fields=["project", "source_trace_id"], name="case_by_source"),)
 
     def __str__(self) -> str:
         return f"{self.case_id} of {self.eval_set}"

@@ -22,20 +22,14 @@ class Role(models.TextChoices):
 class UserManager(BaseUserManager["User"]):
     """Makes users by e-mail address; there are no user names."""
 
-    def create_user(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> User:
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save()
         return user
 
-    def create_superuser(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> User:
-        return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **fields
-        )
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email__iexact=username or "")
@@ -61,9 +55,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(Lower("email"), name="user_email_any_case"),
-        )
+        constraints = (models.UniqueConstraint(Lower("email"), name="user_email_any_case"),)
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -91,17 +83,13 @@ class Project(models.Model):
 class Membership(models.Model):
     """A person's role in one project."""
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="memberships"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["project", "user"], name="membership_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["project", "user"], name="membership_once"),)
 
     def __str__(self) -> str:
         return f"{self.user} in {self.project}"
@@ -129,9 +117,7 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=24)  # shown in lists: th_ing_k7Qm0dzR4s…w2Xe
     scope = models.CharField(max_length=10, choices=Scope)
     name = models.CharField(max_length=120)
-    created_by = models.ForeignKey(
-        User, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -144,15 +130,11 @@ class ApiKey(models.Model):
 class Invitation(models.Model):
     """A seat offered to one address: 72 hours, once."""
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="invitations"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField()
     role = models.CharField(max_length=10, choices=Role)
     token_digest = models.BinaryField(max_length=32)
-    invited_by = models.ForeignKey(
-        User, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -185,17 +167,13 @@ class SignInLink(models.Model):
 class ModelPrice(models.Model):
     """A project's own price of a model, in US dollars per million tokens, from a day on."""
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="prices"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prices")
     model = models.CharField(max_length=200)  # exact name, or a prefix that ends in *
     valid_from = models.DateField()
     input = models.DecimalField(max_digits=14, decimal_places=6)
     output = models.DecimalField(max_digits=14, decimal_places=6)
     cached = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
-    cache_write = models.DecimalField(
-        max_digits=14, decimal_places=6, null=True, blank=True
-    )
+    cache_write = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
 
     class Meta:
         constraints = (

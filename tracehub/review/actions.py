@@ -96,9 +96,7 @@ def create_mode(
         raise ActionError(f"name must have 1 to 80 characters. Got {len(name)}.", "name")
     slug = slug or slugify(name)[:60]
     if not slug or slugify(slug) != slug.lower():
-        raise ActionError(
-            f"slug may hold letters, digits and -. Got {slug!r}. Send one.", "slug"
-        )
+        raise ActionError(f"slug may hold letters, digits and -. Got {slug!r}. Send one.", "slug")
     with transaction.atomic():
         # One at a time in a project, so that slugs and positions are given once.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)

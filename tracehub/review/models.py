@@ -24,9 +24,7 @@ class Severity(models.TextChoices):
 class FailureMode(models.Model):
     """A label of the taxonomy. `position` gives the order and so the keys 1 to 9."""
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="failure_modes"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="failure_modes")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=80)
     definition = models.TextField(blank=True, max_length=2000)
@@ -38,9 +36,7 @@ class FailureMode(models.Model):
     class Meta:
         ordering = ("position", "id")
         constraints = (
-            models.UniqueConstraint(
-                fields=["project", "slug"], name="failure_mode_slug_once"
-            ),
+            models.UniqueConstraint(fields=["project", "slug"], name="failure_mode_slug_once"),
         )
 
     def __str__(self) -> str:
@@ -55,30 +51,22 @@ class Review(models.Model):
     project when given, so that a double click or a retry is one review.
     """
 
-    project = models.ForeignKey(
-        Project, on_delete=models.CASCADE, related_name="reviews"
-    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reviews")
     trace_id = models.UUIDField()
-    author = models.ForeignKey(
-        User, null=True, on_delete=models.SET_NULL, related_name="reviews"
-    )
+    author = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="reviews")
     author_key = models.CharField(max_length=120, blank=True)
     verdict = models.CharField(max_length=6, choices=Verdict)
     modes = models.ManyToManyField(FailureMode, related_name="reviews", blank=True)
     severity = models.CharField(max_length=8, choices=Severity, blank=True)
     note = models.TextField(blank=True, max_length=10_000)
     corrected_output = models.JSONField(null=True, blank=True)
-    has_correction = models.BooleanField(
-        default=False
-    )  # tells a corrected `null` from none
+    has_correction = models.BooleanField(default=False)  # tells a corrected `null` from none
     submission = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = (
-            models.Index(fields=["project", "trace_id", "-id"], name="review_by_trace"),
-        )
+        indexes = (models.Index(fields=["project", "trace_id", "-id"], name="review_by_trace"),)
         constraints = (
             models.UniqueConstraint(
                 fields=["project", "submission"],

@@ -22,9 +22,7 @@ class Standing:
 def standing(project_id: int, traces: Iterable[UUID]) -> dict[UUID, Standing]:
     """Return the standing of every reviewed trace among these, in two queries."""
     reviews = (
-        Review.objects.filter(
-            project_id=project_id, trace_id__in=list(traces), withdrawn_at=None
-        )
+        Review.objects.filter(project_id=project_id, trace_id__in=list(traces), withdrawn_at=None)
         .order_by("id")
         .select_related("author")
         .prefetch_related("modes")

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from psycopg_pool import PoolTimeout
 
-from tracehub.digest.models import Heartbeat
 from tracehub.digest import store as digest_store
+from tracehub.digest.models import Heartbeat
 
 WORKER_SILENT = timedelta(seconds=30)  # the sweep comes every 5 s
 LAG = timedelta(seconds=60)
@@ -25,7 +25,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when a trace sent now would soon stand in the list; else 503 with what is wrong."""
+    """Answer 200 when a trace sent now would soon stand in the list, else 503 with the reason."""
     wrong = problems()
     if wrong:
         answer = JsonResponse({"status": "not ready", "wrong": wrong}, status=503)

@@ -83,6 +83,10 @@ def open_project(slug: str) -> Project:
     for admin in admins:
         if not project.memberships.filter(user=admin).exists():
             projects.set_role(project, admin, Role.ADMIN)
+    # The first sign-in should show something.
+    User.objects.filter(pk__in=[a.pk for a in admins], last_project=None).update(
+        last_project=project
+    )
     return project
 
 

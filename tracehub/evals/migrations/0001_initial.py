@@ -184,9 +184,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="case",
-            index=models.Index(
-                fields=["project", "source_trace_id"], name="case_by_source"
-            ),
+            index=models.Index(fields=["project", "source_trace_id"], name="case_by_source"),
         ),
         migrations.AddConstraint(
             model_name="case",

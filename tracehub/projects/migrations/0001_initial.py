@@ -49,9 +49,7 @@ class Migration(migrations.Migration):
                 ("password", models.CharField(max_length=128, verbose_name="password")),
                 (
                     "last_login",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="last login"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
                 ),
                 (
                     "is_superuser",
@@ -199,15 +197,11 @@ class Migration(migrations.Migration):
                 ("output", models.DecimalField(decimal_places=6, max_digits=14)),
                 (
                     "cached",
-                    models.DecimalField(
-                        blank=True, decimal_places=6, max_digits=14, null=True
-                    ),
+                    models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True),
                 ),
                 (
                     "cache_write",
-                    models.DecimalField(
-                        blank=True, decimal_places=6, max_digits=14, null=True
-                    ),
+                    models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True),
                 ),
                 (
                     "project",
@@ -270,9 +264,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("project", "user"), name="membership_once"
-                    )
+                    models.UniqueConstraint(fields=("project", "user"), name="membership_once")
                 ],
             },
         ),
@@ -361,9 +353,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["project", "-at"], name="audit_by_project")
-                ],
+                "indexes": [models.Index(fields=["project", "-at"], name="audit_by_project")],
             },
         ),
         migrations.AddConstraint(

@@ -124,9 +124,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="review",
-            index=models.Index(
-                fields=["project", "trace_id", "-id"], name="review_by_trace"
-            ),
+            index=models.Index(fields=["project", "trace_id", "-id"], name="review_by_trace"),
         ),
         migrations.AddConstraint(
             model_name="review",
