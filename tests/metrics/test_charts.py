@@ -66,6 +66,13 @@ def test_names_and_versions_are_escaped():
     assert not any("<" in text for text in [*texts, figure["data"][0]["name"]])
 
 
+def test_names_of_near_markers_stand_in_rows():
+    markers = [Marker(NOW - timedelta(days=14 - n), "refund", f"v{n}0") for n in (1, 2, 3, 13)]
+    notes = draw(markers=markers)["layout"]["annotations"]
+    assert [note["yshift"] for note in notes] == [8, -4, 8, 8]
+    assert [note["xanchor"] for note in notes] == ["left", "left", "left", "right"]
+
+
 def test_markers_of_several_prompts_say_which():
     markers = [
         Marker(NOW - timedelta(days=n), name, "v2") for n, name in ((9, "refund"), (1, "sum"))

@@ -212,11 +212,11 @@ def test_the_answer_is_json_with_dollars_as_text(project, traces):
     assert len(answer["items"][0]["points"]) == 31
 
 
-def test_versions_first_seen_in_the_range_are_marked(project):
-    for version, days in (("v11", 20), ("v12", 1)):
+def test_changes_of_a_prompt_in_the_range_are_marked(project):
+    for name, version, days in (("refund", "v11", 20), ("refund", "v12", 1), ("new", "v1", 2)):
         PromptVersion.objects.create(
             project=project,
-            name="refund",
+            name=name,
             version=version,
             first_seen_at=NOW - timedelta(days=days),
         )

@@ -24,9 +24,13 @@ EVIL = '<a href="https://evil.example">x</a><b>&lt;'
 def fill(project, number=300, *, evil=False):
     """Two weeks of requests: v12 comes two days ago and fails more often."""
     draw, now = random.Random(11), datetime.now(UTC)
-    PromptVersion.objects.create(
-        project=project, name="refund", version="v12", first_seen_at=now - timedelta(days=2)
-    )
+    for version, days in (("v11", 20), ("v12", 2)):
+        PromptVersion.objects.create(
+            project=project,
+            name="refund",
+            version=version,
+            first_seen_at=now - timedelta(days=days),
+        )
     kept = []
     for index in range(number):
         at = now - timedelta(days=14) * (index + 0.5) / number

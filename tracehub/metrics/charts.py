@@ -24,6 +24,7 @@ HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 156, 12, 20, 40, 78  # px
 LABEL_PX = 26  # a label at the end of a line: name and value
 SHOWN = 4  # lines of one chart; as many as there are series colours
 COLOURS = tuple(f"var(--series-{n})" for n in range(1, SHOWN + 1))
+PLOT_PX, LETTER_PX = 250, 6  # about; a plot is as wide as its panel
 LONGEST_LABEL = 12  # characters that fit beside the plot
 
 Say = Callable[[Number | None], str]  # a value as the page writes it
@@ -31,7 +32,10 @@ Say = Callable[[Number | None], str]  # a value as the page writes it
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line: its values in the steps of the window, and what stands at its end."""
+    """One line: its values in the steps of the window, and what stands at its end.
+
+    `times` are those of the values where they are not the steps of the window.
+    """
 
     label: str
     values: Sequence[Number | None]
@@ -39,6 +43,7 @@ class Curve:
     colour: str = COLOURS[0]
     ink: str = "var(--ink)"
     band: Sequence[tuple[float, float] | None] | None = None
+    times: Sequence[datetime] | None = None
 
 
 def figure(
@@ -104,7 +109,8 @@ def _times(frame: Window) -> list[str]:
 
 
 def _traces(frame: Window, curve: Curve, say: Say) -> list[Any]:
-    times, values = _times(frame), [None if v is None else float(v) for v in curve.values]
+    times = _times(frame) if curve.times is None else [_iso(at) for at in curve.times]
+    values = [None if v is None else float(v) for v in curve.values]
     drawn = []
     if curve.band is not None:
         known = [(at, band) for at, band in zip(times, curve.band, strict=True) if band]
@@ -154,7 +160,7 @@ def _layout(frame: Window, markers: Sequence[Marker]) -> dict[str, Any]:
         },
         "xaxis": _time_axis(frame),
         "shapes": [_marker_line(marker) for marker in markers],
-        "annotations": [_marker_name(marker, frame, markers) for marker in markers],
+        "annotations": _marker_names(frame, markers),
     }
 
 
@@ -242,10 +248,25 @@ def _marker_line(marker: Marker) -> dict[str, Any]:
     }
 
 
-def _marker_name(marker: Marker, frame: Window, markers: Sequence[Marker]) -> dict[str, Any]:
+def _marker_names(frame: Window, markers: Sequence[Marker]) -> list[dict[str, Any]]:
+    """Names beside the marker lines, on the side with room, each in the first free row."""
     one = len({each.name for each in markers}) == 1
-    name = marker.version if one else f"{marker.name} {marker.version}"
-    late = marker.at > frame.start + (frame.end - frame.start) * 0.6
+    length = frame.end - frame.start
+    ends: list[float] = []  # where each row is taken up to, from the left, in px
+    notes = []
+    for marker in markers:
+        name = marker.version if one else f"{marker.name} {marker.version}"
+        at = (marker.at - frame.start) / length * PLOT_PX
+        width = len(_short(name)) * LETTER_PX
+        late = at + width > PLOT_PX
+        start = at - width if late else at
+        row = next((n for n, end in enumerate(ends) if start >= end), len(ends))
+        ends[row : row + 1] = [start + width + LETTER_PX]
+        notes.append(_marker_name(marker, name, row, late))
+    return notes
+
+
+def _marker_name(marker: Marker, name: str, row: int, late: bool) -> dict[str, Any]:
     return {
         "text": escape(_short(name), quote=False),
         "xref": "x",
@@ -255,7 +276,7 @@ def _marker_name(marker: Marker, frame: Window, markers: Sequence[Marker]) -> di
         "yanchor": "top",
         "xanchor": "right" if late else "left",
         "xshift": -2 if late else 2,
-        "yshift": 8,
+        "yshift": 8 - 12 * row,
         "showarrow": False,
         "font": _FONT,
     }

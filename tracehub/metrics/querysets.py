@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from psycopg import sql
 
 from tracehub.core import metrics, rollup
@@ -63,15 +64,9 @@ def read(
             cursor.execute(source.buckets(), {**source.params, "measures": wanted})
             for label, at, measure, counts in cursor.fetchall():
                 if at in found.get(label, {}):
-                    buckets = {int(index): count for index, count in _object(counts).items()}
-                    found[label][at].buckets[measure] = buckets
+                    loaded = orjson.loads(counts)
+                    found[label][at].buckets[measure] = {int(k): n for k, n in loaded.items()}
     return found
-
-
-def _object(value: Json) -> dict[str, int]:
-    """Django's cursor leaves JSON as text."""
-    loaded: dict[str, int] = orjson.loads(value) if isinstance(value, str) else value
-    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class _Source:
     def buckets(self) -> sql.Composed:
         # One JSON object a step instead of a row a bucket: four times as quick to read.
         return sql.SQL(
-            "SELECT grp, at, measure, json_object_agg(index, count) FROM ("
+            "SELECT grp, at, measure, json_object_agg(index, count)::text FROM ("
             "SELECT grp, date_bin(%(step)s, at, %(origin)s) AS at, measure, index,"
             " sum(count)::bigint AS count"
             " FROM ({rows}) AS parts GROUP BY 1, 2, 3, 4 HAVING sum(count) > 0"
@@ -380,9 +375,16 @@ class Marker:
 
 
 def version_markers(project: Project, frame: Window, *, most: int = 6) -> list[Marker]:
-    """Return the prompt versions first seen inside the window, the oldest first; the latest few."""
+    """Return the changes of prompt versions inside the window, the oldest first; the latest few.
+
+    The first version of a prompt is no change.
+    """
+    before = PromptVersion.objects.filter(
+        project=project, name=OuterRef("name"), first_seen_at__lt=OuterRef("first_seen_at")
+    )
     found = (
         PromptVersion.objects.filter(
+            Exists(before),
             project=project,
             first_seen_at__gte=frame.start + frame.step,
             first_seen_at__lt=frame.end,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,7 @@ class _Spec:
 
 
 _1, _2, _3, _4 = charts.COLOURS
+REVIEWS_A_POINT = 15
 ENOUGH = 30  # requests on each side of a version, before a change with it is worth a word
 _QUIET = "var(--ink-3)"
 _SPECS = (
@@ -202,7 +204,7 @@ def _whole(
         figure = charts.figure(frame, curves, markers, **parts)
     note, tone = _change(headline, sides, markers)
     stat = say(headline, lines[spec.headline].total)
-    label = _stat_label(spec, frame, lines[spec.headline].sums)
+    label = _stat_label(spec, frame, lines[spec.headline])
     shown = [*(d.metric for d in spec.lines), *spec.columns]
     return Panel(
         spec.key, spec.title, stat, label, note, tone,
@@ -272,37 +274,57 @@ def name_of(group: str) -> str:
 
 def _curve(drawn: _Drawn, found: Line, frame: Window) -> Curve:
     metric = METRICS[drawn.metric]
-    last, band = say(metric, _last(found.values)), None
-    if drawn.metric == "review_fail_rate":
-        band = [metric.interval(sums) for sums in found.steps]
-        known = [bounds for bounds in band if bounds]
-        if known:
-            last = f"{last} ± {(known[-1][1] - known[-1][0]) * 50:.1f}"
+    last = say(metric, _last(found.values))
     if drawn.metric == "requests":
-        last = f"{last} / {_step(frame)}"
-    return Curve(drawn.label, found.values, last, drawn.colour, drawn.ink, band)
+        last = f"{last} / {_length(frame.step)}"
+    if drawn.metric == "review_fail_rate":
+        return _reviewed_curve(drawn, found, frame)
+    return Curve(drawn.label, found.values, last, drawn.colour, drawn.ink)
+
+
+def _reviewed_curve(drawn: _Drawn, found: Line, frame: Window) -> Curve:
+    """People review few traces: several steps make one point, with its 95 % interval."""
+    metric, many = METRICS[drawn.metric], _steps_a_point(found)
+    sums = [added(found.steps[n : n + many]) for n in range(0, len(found.steps), many)]
+    values, bands = [metric.value(each) for each in sums], [metric.interval(each) for each in sums]
+    known = [bounds for bounds in bands if bounds]
+    last = say(metric, _last(values))
+    if known:
+        last = f"{last} ± {(known[-1][1] - known[-1][0]) * 50:.1f}"
+    middle = frame.step * (many - 1) / 2
+    times = [at + middle for at in frame.marks[::many]]
+    return Curve(drawn.label, values, last, drawn.colour, drawn.ink, bands, times)
+
+
+def _steps_a_point(found: Line) -> int:
+    reviewed = float(METRICS["reviewed"].value(found.sums) or 0)
+    wanted = len(found.steps) * REVIEWS_A_POINT / max(1.0, reviewed)
+    return min(max(1, math.ceil(wanted)), max(1, len(found.steps) // 4))
 
 
 def _last(values: Sequence[Number | None]) -> Number | None:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def _step(frame: Window) -> str:
-    """Write the step in its unit.
+def _length(step: timedelta) -> str:
+    """Write a step in its unit.
 
-    >>> _step(Window(datetime.min, datetime.max, timedelta(hours=6), 3600))
-    '6 h'
+    >>> _length(timedelta(hours=6)), _length(timedelta(days=2)), _length(timedelta(minutes=5))
+    ('6 h', '2 d', '5 min')
     """
+    seconds = step.total_seconds()
     for unit, name in ((86400, "d"), (3600, "h")):
-        if frame.step.total_seconds() % unit == 0:
-            return f"{frame.step.total_seconds() / unit:.0f} {name}"
-    return f"{frame.step.total_seconds() / 60:.0f} min"
+        if seconds % unit == 0:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 60:.0f} min"
 
 
-def _stat_label(spec: _Spec, frame: Window, sums: Sums) -> str:
+def _stat_label(spec: _Spec, frame: Window, headline: Line) -> str:
+    sums = headline.sums
     if spec.key == "reviews":
-        reviewed = METRICS["reviewed"].value(sums) or 0
-        return f"of {copy.total(float(reviewed))} reviewed"
+        reviewed = float(METRICS["reviewed"].value(sums) or 0)
+        step = _length(frame.step * _steps_a_point(headline))
+        return f"of {copy.total(reviewed)} reviewed" + (f", by {step}" if reviewed else "")
     if spec.key != "requests":
         return spec.label
     days = (frame.end - frame.start) / timedelta(days=1)
