@@ -7,8 +7,11 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
+from django.db import connection
+
+from tracehub.core.query import terms
 from tracehub.projects.models import Project
-from tracehub.traces import partitions
+from tracehub.traces import partitions, rollup
 from tracehub.traces.models import Trace
 
 _numbers = count(1)
@@ -75,4 +78,15 @@ def trace_row(project: Project, *, ago: timedelta = timedelta(minutes=5), **colu
         "digest_hash": 0,
         **columns,
     }
-    return Trace.objects.create(**given)
+    return _stored(given)
+
+
+def _stored(given: dict) -> Trace:
+    """Store a row with its terms and counts, as the worker does."""
+    names = {field.name: field.column for field in Trace._meta.local_concrete_fields}
+    whole = {column: given.get(name) for name, column in names.items() if column}
+    whole |= {name: given.get(name, []) for name in ("span_kinds", "span_names")}
+    row = Trace.objects.create(**given, terms=terms.of_row(whole))
+    with connection.cursor() as cursor:
+        rollup.change(cursor, [rollup.Change(None, whole)])
+    return row

@@ -23,6 +23,7 @@ from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
 from tracehub.metrics import rollup
 from tracehub.review.querysets import standing
+from tracehub.traces import rollup as term_counts
 from tracehub.traces.actions import register_prompts
 from tracehub.traces.models import Parked
 from tracehub.traces.reading import feedback_of
@@ -116,12 +117,17 @@ def digest_traces(claimed: Sequence[store.Claimed]) -> None:
     for trace in claimed:
         groups[trace.project_id, trace.day].append(trace)
     cursor = store.driver_cursor()
+    changes: list[term_counts.Change] = []
     for (project_id, day), traces in sorted(groups.items()):
-        _digest_group(cursor, project_id, day, [trace.trace_id for trace in traces])
+        changes += _digest_group(cursor, project_id, day, [trace.trace_id for trace in traces])
+    term_counts.change(cursor, changes)
     store.clean(cursor, claimed)
 
 
-def _digest_group(cursor: Cursor, project_id: int, day: Any, traces: list[UUID]) -> None:
+def _digest_group(
+    cursor: Cursor, project_id: int, day: Any, traces: list[UUID]
+) -> list[term_counts.Change]:
+    """Write the rows of traces of one partition and return what changed."""
     supplement_spans(cursor, project_id, day, traces)
     spans: dict[UUID, list[Any]] = defaultdict(list)
     for row in store.load_spans(cursor, project_id, day, traces):
@@ -162,6 +168,8 @@ def _digest_group(cursor: Cursor, project_id: int, day: Any, traces: list[UUID])
     register_prompts(
         project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]]
     )
+    before = {trace: row for trace, row in stored.items() if row["counted"]}
+    return [term_counts.Change(before.get(row["trace_id"]), row) for row in changed]
 
 
 def _fill(cursor: Cursor, project_id: int, day: Any, results: list[Digested]) -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from tracehub.core import rollup
 from tracehub.core.preview import last_user_message, preview
+from tracehub.core.query import terms
 from tracehub.core.signals.base import Evidence
 from tracehub.core.signals.detectors.negative_feedback import is_negative
 from tracehub.core.signals.run import detect, worst
@@ -21,6 +22,7 @@ from tracehub.core.trace import Json, Signal, SpanDigest, Tokens, TraceSummary
 from tracehub.review.querysets import Standing
 
 GRAVE = frozenset({"high", "critical"})
+NAMES = 200  # different span names of a trace that filters can find
 
 
 @dataclass(slots=True)
@@ -126,7 +128,10 @@ def digested(known: Known) -> Digested:
         "reviewers": standing.reviewers if standing else [],
         "failing": is_failing(verdict, summary.status, severity),
         "promoted": known.promoted,
+        "span_kinds": sorted({span.kind for span in spans}),
+        "span_names": sorted({span.name for span in spans})[:NAMES],
     }
+    row["terms"] = terms.of_row(row)
     row["contribution"] = _contribution(known.project_id, summary, row, feedback)
     return Digested(summary, signals, row)
 

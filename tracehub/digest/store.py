@@ -40,7 +40,9 @@ LOAD_SPANS = """
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
 """
 LOAD_TRACES = """
-    SELECT trace_id, digest_hash, contribution
+    SELECT project_id, day, trace_id, digest_hash, contribution, started_at, finished, failing,
+        status, verdict, retries, fallbacks, timeouts, promoted, streaming, signal_kinds, prompts,
+        models, environment, cohort, failure_modes, tags, cardinality(terms) > 0 AS counted
     FROM traces WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
 """
 LOAD_PAYLOADS = """
@@ -130,6 +132,9 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("promoted", "bool"),
     ("contribution", "jsonb"),
     ("digest_hash", "int8"),
+    ("span_kinds", "text[]"),
+    ("span_names", "text[]"),
+    ("terms", "int8[]"),
 )
 _KEY = {"project_id", "day", "trace_id"}
 # Rows travel as one JSON array: arrays of arrays cannot go through unnest, and one parameter

@@ -131,9 +131,14 @@ class Trace(models.Model):
     failure_modes = ArrayField(models.TextField())
     reviewers = ArrayField(models.TextField())
     failing = models.BooleanField()
+    # Ids of `failures.Failure`, as the worker found them; merging is a rule on top of these.
+    failures = ArrayField(models.BigIntegerField(), default=list)
     promoted = models.BooleanField()
     contribution = models.JSONField()
     digest_hash = models.BigIntegerField()
+    span_kinds = ArrayField(models.TextField(), default=list, db_default=[])
+    span_names = ArrayField(models.TextField(), default=list, db_default=[])
+    terms = ArrayField(models.BigIntegerField(), default=list, db_default=[])
 
     objects = TraceQuerySet.as_manager()
 
@@ -147,6 +152,28 @@ class Trace(models.Model):
     def hex(self) -> str:
         """The trace id as the API and the URLs write it: 32 hex digits."""
         return self.trace_id.hex
+
+
+class TermCount(models.Model):
+    """How many traces that started in a bucket have a value; `rollup` alone writes and reads it.
+
+    Buckets are hours, and 5 minutes under the key `fine`. `day` is the partition of the traces.
+    """
+
+    pk = models.CompositePrimaryKey("project_id", "key", "bucket", "value", "day")
+    project_id = models.BigIntegerField()
+    key = models.TextField()
+    bucket = models.DateTimeField()
+    value = models.TextField()
+    day = models.DateField()
+    traces = models.BigIntegerField()
+    failing = models.BigIntegerField()
+
+    class Meta:
+        db_table = "term_counts"
+
+    def __str__(self) -> str:
+        return f"{self.key}:{self.value}"
 
 
 class PromptVersion(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -60,6 +60,28 @@ def drop_before(day: date) -> list[str]:
             # The name was made from a matched date above, never from outside.
             cursor.execute(f'DROP TABLE "{partition.table}"')
             cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
+            cursor.execute("DELETE FROM term_counts WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM span_supplements WHERE day <= %s", (partition.day,))
         dropped.append(partition.table)
     return dropped
+
+
+def create_index(cursor: Any, name: str, table: str, columns: str) -> None:
+    """Build an index of a partitioned table without stopping writes; resumes after a stop.
+
+    Parent first and empty, children concurrently, then attached. Needs autocommit; `columns` is
+    what follows the table in CREATE INDEX. All of it is our own text.
+    """
+    cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON ONLY {table} {columns}")
+    cursor.execute(
+        "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = %s::regclass", [table]
+    )
+    for (part,) in cursor.fetchall():
+        child = f"{part}_{name}"
+        cursor.execute(
+            "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", [child]
+        )
+        if cursor.fetchone() is not None:  # left over from a build that was stopped
+            cursor.execute(f"DROP INDEX CONCURRENTLY {child}")
+        cursor.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {child} ON {part} {columns}")
+        cursor.execute(f"ALTER INDEX {name} ATTACH PARTITION {child}")
