@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     "template_partials",
     "tracehub.projects",
     "tracehub.traces",
+    "tracehub.failures",
     "tracehub.review",
     "tracehub.evals",
     "tracehub.metrics",

@@ -13,13 +13,15 @@ from tracehub.core.trace import Json, Signal, SpanDigest, TraceSummary
 class Evidence:
     """A trace as the cheap detectors see it. `settled`: the root is there or 60 s were quiet.
 
-    `feedback` holds dicts with name, value, label, comment, source.
+    `feedback` holds dicts with name, value, label, comment, source. `violations` are what breaks
+    contracts: whoever loads outputs finds them, since digests have none.
     """
 
     summary: TraceSummary
     spans: Sequence[SpanDigest]
     feedback: Sequence[dict[str, Json]] = ()
     settled: bool = True
+    violations: Sequence[Signal] = ()
 
     @cached_property
     def tools(self) -> list[SpanDigest]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tracehub.core.signals.base import Detector, Evidence
 from tracehub.core.signals.detectors import (
     content_filter,
+    contract,
     empty_output,
     empty_retrieval,
     exception,
@@ -22,6 +23,7 @@ from tracehub.core.signals.detectors import (
 from tracehub.core.trace import SEVERITIES, Severity, Signal
 
 DETECTORS: tuple[Detector, ...] = (
+    contract.detect,
     validation_error.detect,
     exception.detect,
     timeout.detect,
