@@ -21,6 +21,7 @@ from tracehub.web.settings_pages import person
 FRESH = "fresh_connect_key"  # session key: the text of a new key, shown once
 RECENT = timedelta(minutes=15)
 KEY_NAME = "connect"
+SHOWN = ("trace_id", "day", "name", "started_at", "span_count", "total_tokens")
 MENDS = {
     400: "What was sent could not be read. The reason names the field.",
     401: "Send the key as the header authorization: Bearer, followed by the key.",
@@ -78,7 +79,7 @@ def _since(text: str) -> datetime:
 
 def _status(project: Project, since: datetime) -> dict[str, Any]:
     now = timezone.now()
-    latest = Trace.objects.in_project(project).newest_first().first()
+    latest = Trace.objects.in_project(project).newest_first().only(*SHOWN).first()
     refusal = (
         Refusal.objects.filter(Q(project=project) | Q(project=None), at__gte=now - RECENT)
         .order_by("-at")
