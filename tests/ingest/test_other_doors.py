@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import requests
@@ -11,6 +12,7 @@ import requests
 from tests.ingest.test_otlp import NOW, body, post, span
 from tracehub.digest.actions import digest_all
 from tracehub.traces.models import Feedback, StoredSpan, Trace
+from tracehub.traces.reading import received
 
 WIRE = Path(__file__).parents[1] / "wire"
 
@@ -157,3 +159,33 @@ def test_late_spans_change_the_summary_in_place(url, key):
     digest_all(seconds=10)
     trace = Trace.objects.get()
     assert (trace.name, trace.provisional, trace.span_count) == ("root", False, 2)
+
+
+def test_raw_of_native_traces_is_what_was_posted(url, key, project):
+    spans = [
+        {"span_id": f"{1:016x}", "name": "answer", "kind": "agent", "attributes": {"a.b": 1}},
+        {
+            "parent_id": f"{1:016x}",
+            "name": "chat",
+            "kind": "llm",
+            "model": "gpt-4o",
+            "input": "Can I get my money back for the flight?",
+            "tokens": {"input": 3},
+            "started_at": "2026-11-24T10:00:00Z",
+            "validation_errors": [{"pointer": "/refund", "rule": "type", "message": "m"}],
+        },
+    ]
+    whole = {"trace_id": "ab" * 16, "name": "support", "tags": ["eu"], "verdict": None}
+    short = {"trace_id": "cd" * 16, "name": "refund", "model": "gpt-4o", "latency_ms": 12.5}
+    sent = [{**whole, "spans": spans}, short]
+    answer = requests.post(
+        f"{url}/api/v1/traces",
+        json=sent,
+        headers={"authorization": f"Bearer {key}"},
+        timeout=20,
+    )
+    assert answer.json()["accepted"] == 2
+    first, second = (received(project, UUID(t["trace_id"]))["spans"] for t in (whole, short))
+    assert sorted((s["posted"] for s in first), key=lambda s: s["name"]) == spans
+    assert [s["posted_trace"] for s in first if "posted_trace" in s] == [whole]
+    assert [s["posted"] for s in second] == [short]

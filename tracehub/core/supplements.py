@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from tracehub.core.stored import span_hex, unpack
+from tracehub.core.stored import received_of, span_hex
 from tracehub.core.trace import Json, RawSpan
 from tracehub.core.wire.langsmith_native import merge
 
@@ -27,9 +27,14 @@ class Supplement:
     body: Json
 
 
-def raw_of(row: dict[str, Any]) -> RawSpan:
-    """Rebuild what was received from a row of `spans` (as dict with ids, name and `raw`)."""
-    received = unpack(row["raw"])
+def raw_of(row: dict[str, Any]) -> RawSpan | None:
+    """Rebuild what was received from a row of `spans` (as dict with ids, name, `content`, `raw`).
+
+    None for a span of TraceHub's own JSON: it came whole, and nothing comes after it.
+    """
+    received = received_of(row["raw"], row["content"])
+    if "posted" in received:
+        return None
     status = received.get("status", [0, ""])
     times = received.get("times", [row["start_ns"], row["start_ns"] + (row["duration_ns"] or 0)])
     return RawSpan(

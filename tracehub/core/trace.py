@@ -229,6 +229,8 @@ class Span:
     scope: dict[str, Json] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
+    # Of a span in TraceHub's own JSON: `posted` and `posted_trace`, as the sender wrote them.
+    posted: dict[str, Json] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:

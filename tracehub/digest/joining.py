@@ -27,7 +27,8 @@ def supplement_spans(
     changed: list[SpanRow] = []
     for row in store.lock_spans(cursor, project_id, day, list(waiting)):
         supplements = waiting[row["trace_id"], row["span_id"]]
-        raw = join(raw_of(row), supplements)
+        stored_raw = raw_of(row)
+        raw = None if stored_raw is None else join(stored_raw, supplements)
         if raw is None:
             continue
         # The stored start stands in for an arrival that nobody kept; mended times stay as they are.

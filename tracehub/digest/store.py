@@ -20,7 +20,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from tracehub.core.stored import SpanRow, unpack_bytes
+from tracehub.core.packing import decompress
+from tracehub.core.stored import SpanRow
 from tracehub.core.supplements import Supplement
 from tracehub.traces.store import UPSERT_SPANS as REWRITE_SPANS
 from tracehub.traces.store import span_columns
@@ -58,7 +59,7 @@ LOAD_SUPPLEMENTS = """
     WHERE project_id = %s AND trace_id = ANY(%s) ORDER BY id
 """
 LOCK_SPANS = """
-    SELECT project_id, trace_id, span_id, name, start_ns, duration_ns, raw, rank
+    SELECT project_id, trace_id, span_id, name, start_ns, duration_ns, content, raw, rank
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
     ORDER BY trace_id, span_id FOR UPDATE
@@ -212,7 +213,7 @@ def load_supplements(
     """Return what came apart from its span for these traces, by (trace, span number)."""
     found: dict[tuple[UUID, int], list[Supplement]] = {}
     for row in cursor.execute(LOAD_SUPPLEMENTS, (project_id, list(traces))).fetchall():
-        body = orjson.loads(unpack_bytes(row["body"]))
+        body = orjson.loads(decompress(row["body"]))
         found.setdefault((row["trace_id"], row["span_id"]), []).append(
             Supplement(row["kind"], body)
         )

@@ -18,6 +18,7 @@ from tracehub.core import stored
 from tracehub.core.cost import set_cost
 from tracehub.core.digest import digest
 from tracehub.core.mask import Masker
+from tracehub.core.packing import compress
 from tracehub.core.stored import SpanRow
 from tracehub.core.supplements import SuppKind
 from tracehub.core.trace import RawSpan, Rejected, Span, SpanKey
@@ -81,7 +82,7 @@ def supplement(grant: Grant, key: SpanKey, kind: SuppKind, body: Any) -> Supplem
         stored.span_number(key.span_id),
         kind,
         blake2b(text, digest_size=16).digest(),
-        stored.pack(text),
+        compress(text),
     )
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from tracehub.core.digest import digest
 from tracehub.core.signals.base import Evidence
 from tracehub.core.signals.run import detect
-from tracehub.core.stored import span_hex, span_of, unpack
+from tracehub.core.stored import received_of, span_hex, span_of
 from tracehub.core.summary import summarise
 from tracehub.core.trace import Json, Signal, Span, SpanDigest, TraceSummary
 from tracehub.core.trace_json import trace_json
@@ -82,8 +82,8 @@ def received(project: Project, trace_id: UUID) -> dict[str, Json] | None:
         return None
     rows = store.received_of(project.pk, day, trace_id, MAX_SPANS + 1)
     spans = [
-        {"span_id": span_hex(number), "name": name, **unpack(bytes(raw))}
-        for number, name, raw in rows[:MAX_SPANS]
+        {"span_id": span_hex(number), "name": name, **received_of(raw, content)}
+        for number, name, raw, content in rows[:MAX_SPANS]
     ]
     return {"spans": spans, "truncated": len(rows) > MAX_SPANS}
 

@@ -128,7 +128,8 @@ SPANS = """
     ORDER BY start_ns, span_id LIMIT %s
 """
 RECEIVED = """
-    SELECT span_id, name, raw FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
+    SELECT span_id, name, raw, content FROM spans
+    WHERE project_id = %s AND day = %s AND trace_id = %s
     ORDER BY start_ns, span_id LIMIT %s
 """
 REGISTER = """
@@ -305,11 +306,14 @@ def spans_of(project_id: int, day: date, trace_id: UUID, limit: int) -> list[dic
 
 def received_of(
     project_id: int, day: date, trace_id: UUID, limit: int
-) -> list[tuple[int, str, bytes]]:
-    """Return (span number, name, what was received) of a trace's spans, by start."""
-    with connection.cursor() as cursor:
-        cursor.execute(RECEIVED, (project_id, day, trace_id, limit))
-        rows: list[tuple[int, str, bytes]] = cursor.fetchall()
+) -> list[tuple[int, str, bytes, dict[str, Any]]]:
+    """Return (span number, name, `raw`, `content`) of a trace's spans, by start."""
+    connection.ensure_connection()
+    with connection.connection.cursor() as cursor:
+        set_json_loads(orjson.loads, cursor)
+        rows: list[tuple[int, str, bytes, dict[str, Any]]] = cursor.execute(
+            RECEIVED, (project_id, day, trace_id, limit)
+        ).fetchall()
     return rows
 
 

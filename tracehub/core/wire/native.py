@@ -234,8 +234,8 @@ def _trace(value: dict[str, Json], trace_id: str, arrived_ns: int) -> list[Span]
         raise FieldError("name", "must be sent, or `spans`. Got neither.")
     start_ns = trace.get("started_at") or arrived_ns
     if not has_spans:
-        span = _one_span(trace, trace_id, start_ns, arrived_ns)
-        spans = [span]
+        spans = [_one_span(trace, trace_id, start_ns, arrived_ns)]
+        spans[0].posted = {"posted": value}
     else:
         spans = [
             _span(item, f"spans[{index}]", trace_id, start_ns, arrived_ns, index)
@@ -244,7 +244,9 @@ def _trace(value: dict[str, Json], trace_id: str, arrived_ns: int) -> list[Span]
         if not spans:
             raise FieldError("spans", "must hold at least one span. Got an empty list.")
         _check_ids(spans)
-    _put_facts(spans, trace)
+    root = _put_facts(spans, trace)
+    if has_spans:
+        root.posted["posted_trace"] = {k: v for k, v in value.items() if k != "spans"}
     return spans
 
 
@@ -258,8 +260,8 @@ def _check_ids(spans: list[Span]) -> None:
         seen.add(span.span_id)
 
 
-def _put_facts(spans: list[Span], trace: dict[str, Any]) -> None:
-    """What was said of the trace goes onto its root, else its first top span."""
+def _put_facts(spans: list[Span], trace: dict[str, Any]) -> Span:
+    """What was said of the trace goes onto its root, else its first top span: the one returned."""
     ids = {span.span_id for span in spans}
     root = next((span for span in spans if span.parent_id is None), None)
     root = root or next((span for span in spans if span.parent_id not in ids), spans[0])
@@ -279,6 +281,7 @@ def _put_facts(spans: list[Span], trace: dict[str, Any]) -> None:
         trace.get("output"),
     )
     root.feedback = [*root.feedback, *trace.get("feedback", [])]
+    return root
 
 
 def _span(
@@ -292,7 +295,9 @@ def _span(
     found.setdefault("span_id", None)
     found["span_id"] = found["span_id"] or _hash(f"{trace_id}\n{index}", 8)
     found["kind"] = found.get("kind") or "other"
-    return _build(found, trace_id, found.get("started_at") or trace_start, arrived_ns)
+    span = _build(found, trace_id, found.get("started_at") or trace_start, arrived_ns)
+    span.posted = {"posted": given}
+    return span
 
 
 def _one_span(trace: dict[str, Any], trace_id: str, start_ns: int, arrived_ns: int) -> Span:
