@@ -294,6 +294,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # Replaces messages that were lost: every 5 s is the promise of docs/design/ingestion.md.
     "sweep": {"task": "tracehub.digest", "schedule": 5.0, "options": {"expires": 5}},
+    "queues": {"task": "tracehub.queues", "schedule": 600.0, "options": {"expires": 600}},
     "prune": {
         "task": "tracehub.prune",
         "schedule": 3600.0,

@@ -13,6 +13,7 @@ from django.utils.text import slugify
 
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
+from tracehub.review import queueing
 from tracehub.review.models import FailureMode, Review, Severity, Verdict
 from tracehub.traces import store
 from tracehub.traces.wake import wake_on_commit
@@ -31,11 +32,16 @@ def submit_review(
     note: str = "",
     corrected_output: Any = NOTHING,
     submission: UUID | None = None,
+    failing_span: str = "",
+    took_ms: int | None = None,
+    adjudicates: bool = False,
 ) -> tuple[Review, bool]:
     """Add a review and return it with whether it is new.
 
     `modes` are slugs of the project. The same `submission` again returns the first review, so a
-    double click or a retry counts once. Raises ActionError naming the field.
+    double click or a retry counts once. Where an item of a queue waits for this author, the review
+    is its answer; while a blind one is open on the trace, the review is sealed. Raises ActionError
+    naming the field.
     """
     if verdict not in Verdict.values:
         raise ActionError(
@@ -59,10 +65,15 @@ def submit_review(
                 corrected_output=None if corrected_output is NOTHING else corrected_output,
                 has_correction=corrected_output is not NOTHING,
                 submission=submission,
+                failing_span=failing_span if verdict != Verdict.PASS else "",
+                took_ms=took_ms,
+                adjudicates=adjudicates,
             )
             review.modes.set(chosen)
-            store.mark_dirty(project.pk, [trace_id])
-            wake_on_commit()
+            queueing.take_seat(review)
+            if not review.sealed:
+                store.mark_dirty(project.pk, [trace_id])
+                wake_on_commit()
     except IntegrityError:
         return Review.objects.get(project=project, submission=submission), False
     return review, True
@@ -70,9 +81,10 @@ def submit_review(
 
 @transaction.atomic
 def withdraw(review: Review) -> None:
-    """Take a review back (undo). The row stays, for the history."""
+    """Take a review back (undo). The row stays, for the history; its turn in a queue is open."""
     review.withdrawn_at = timezone.now()
     review.save(update_fields=["withdrawn_at"])
+    queueing.give_back(review)
     store.mark_dirty(review.project_id, [review.trace_id])
     wake_on_commit()
 

@@ -46,9 +46,11 @@ class FailureMode(models.Model):
 class Review(models.Model):
     """One verdict by one person. Kept for good: a new verdict or an undo never edits an old row.
 
-    The verdict of a trace is that of its newest review with `withdrawn_at` empty. `author` is empty
-    for reviews sent with an API key, which `author_key` then names. `submission` is unique per
-    project when given, so that a double click or a retry is one review.
+    The verdict of a trace is the adjudicated one, else that of its newest review that was neither
+    withdrawn nor is `sealed`: given while an item of a blind queue was open on the trace, so that
+    nobody but its author sees it yet. `author` is empty for reviews sent with an API key, which
+    `author_key` then names. `submission` is unique per project when given, so that a double click
+    or a retry is one review. `failing_span` is the step where it first went wrong, when pinned.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reviews")
@@ -62,6 +64,10 @@ class Review(models.Model):
     corrected_output = models.JSONField(null=True, blank=True)
     has_correction = models.BooleanField(default=False)  # tells a corrected `null` from none
     submission = models.UUIDField(null=True)
+    failing_span = models.CharField(max_length=16, blank=True)
+    took_ms = models.PositiveIntegerField(null=True)  # from the trace being shown to the verdict
+    sealed = models.BooleanField(default=False)
+    adjudicates = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
@@ -77,3 +83,88 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} on {self.trace_id.hex}"
+
+
+class Queue(models.Model):
+    """Traces chosen by rules for people to review.
+
+    `random_share` percent of new items come from all traces, not from those that `q` finds;
+    `overlap` percent go to two people. `reviewers` empty: whoever may review. `daily` items are
+    added a day, or as many as `size` lets when it is 0. Sealing follows `blind`.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queues")
+    slug = models.SlugField(max_length=60)
+    name = models.CharField(max_length=120)
+    q = models.TextField(blank=True, max_length=2000)
+    size = models.PositiveIntegerField(default=200)
+    random_share = models.PositiveSmallIntegerField(default=0)
+    overlap = models.PositiveSmallIntegerField(default=0)
+    blind = models.BooleanField(default=False)
+    daily = models.PositiveIntegerField(default=0)
+    reviewers = models.ManyToManyField(User, related_name="queues", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    paused_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["project", "slug"], name="queue_slug_once"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QueueItem(models.Model):
+    """One trace in a queue. Open until all its reviews are in, or an admin closes it.
+
+    `first_closed_at` stays when an undo opens it again: reviews after it were not blind.
+    """
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    trace_id = models.UUIDField()
+    reason = models.CharField(max_length=200)
+    title = models.CharField(max_length=200, blank=True)
+    added_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    first_closed_at = models.DateTimeField(null=True, blank=True)
+    adjudication = models.ForeignKey(
+        Review, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["queue", "trace_id"], name="queue_item_once"),
+        )
+        indexes = (models.Index(fields=["project", "trace_id"], name="queue_item_by_trace"),)
+
+    def __str__(self) -> str:
+        return f"{self.trace_id.hex} in {self.queue_id}"
+
+
+class Seat(models.Model):
+    """One person's turn at an item: assigned to `reviewer`, or free for whoever comes.
+
+    `held_by` has the item open until `held_until`; a hold that ran out is none.
+    """
+
+    item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="seats")
+    reviewer = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="seats"
+    )
+    held_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    held_until = models.DateTimeField(null=True, blank=True)
+    review = models.ForeignKey(
+        Review, null=True, blank=True, on_delete=models.SET_NULL, related_name="seats"
+    )
+    skipped_at = models.DateTimeField(null=True, blank=True)
+    skip_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"seat {self.pk} of item {self.item_id}"

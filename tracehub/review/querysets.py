@@ -1,4 +1,8 @@
-"""Reads of reviews."""
+"""Reads of reviews. What is withdrawn or sealed leaves this file only through `seen_by`.
+
+A review is sealed while an item of a blind queue is open on its trace. Everything that shows,
+counts, exports or sums up verdicts starts from `counted` or `COUNTED`.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +10,89 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tracehub.projects.models import Project
-from tracehub.review.models import FailureMode, Review
+from django.db.models import Count, Q, QuerySet
+
+from tracehub.projects.models import Project, User
+from tracehub.review.models import FailureMode, QueueItem, Review
+
+# Which reviews of a failure mode count.
+COUNTED = Q(reviews__withdrawn_at=None, reviews__sealed=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What reviewers hold of one trace: the newest verdict, its modes, and who reviewed."""
+    """What reviewers hold of one trace: the verdict that counts, its modes, and who reviewed."""
 
     verdict: str
     modes: list[str] = field(default_factory=list)
     reviewers: list[str] = field(default_factory=list)
 
 
+def counted(project_id: int) -> QuerySet[Review]:
+    """Reviews of a project that were neither withdrawn nor are sealed."""
+    return Review.objects.filter(project_id=project_id, withdrawn_at=None, sealed=False)
+
+
 def standing(project_id: int, traces: Iterable[UUID]) -> dict[UUID, Standing]:
     """Return the standing of every reviewed trace among these, in two queries."""
     reviews = (
-        Review.objects.filter(project_id=project_id, trace_id__in=list(traces), withdrawn_at=None)
-        .order_by("id")
+        counted(project_id)
+        .filter(trace_id__in=list(traces))
+        .order_by("adjudicates", "id")
         .select_related("author")
         .prefetch_related("modes")
     )
-    newest: dict[UUID, Review] = {}
+    deciding: dict[UUID, Review] = {}
     people: dict[UUID, dict[str, None]] = {}
     for review in reviews:
-        newest[review.trace_id] = review
+        deciding[review.trace_id] = review
         who = review.author.email if review.author else review.author_key
         people.setdefault(review.trace_id, {})[who] = None
     return {
         trace: Standing(
             review.verdict, [mode.slug for mode in review.modes.all()], list(people[trace])
         )
-        for trace, review in newest.items()
+        for trace, review in deciding.items()
     }
 
 
 def of_trace(project: Project, trace_id: UUID) -> list[Review]:
-    """Return the reviews of a trace that were not withdrawn, newest first."""
-    return list(
-        Review.objects.filter(project=project, trace_id=trace_id, withdrawn_at=None)
-        .order_by("-id")
-        .select_related("author")
-        .prefetch_related("modes")[:100]
-    )
+    """Return the reviews of a trace that count, the deciding one first, then newest first."""
+    return list(_full(counted(project.pk).filter(trace_id=trace_id))[:100])
+
+
+def seen_by(person: User, project: Project, trace_id: UUID) -> list[Review]:
+    """Return `of_trace` with the person's own sealed reviews among them."""
+    mine = Q(sealed=False) | Q(author=person)
+    rows = Review.objects.filter(mine, project=project, trace_id=trace_id, withdrawn_at=None)
+    return list(_full(rows)[:100])
 
 
 def of_traces(project: Project, traces: Iterable[UUID]) -> dict[UUID, list[Review]]:
-    """Return the reviews that were not withdrawn by trace, newest first. Three queries."""
+    """Return the reviews that count by trace, in the order of `of_trace`. Three queries."""
     found: dict[UUID, list[Review]] = {}
-    rows = (
-        Review.objects.filter(project=project, trace_id__in=list(traces), withdrawn_at=None)
-        .order_by("-id")
-        .select_related("author")
-        .prefetch_related("modes")
-    )
-    for review in rows:
+    for review in _full(counted(project.pk).filter(trace_id__in=list(traces))):
         found.setdefault(review.trace_id, []).append(review)
     return found
+
+
+def _full(reviews: QuerySet[Review]) -> QuerySet[Review]:
+    ordered = reviews.order_by("-adjudicates", "-id")
+    return ordered.select_related("author").prefetch_related("modes")
+
+
+def is_sealing(project: Project, trace_id: UUID) -> bool:
+    """Tell whether a review given now would be sealed."""
+    open_items = QueueItem.objects.filter(project=project, trace_id=trace_id, closed_at=None)
+    return open_items.filter(queue__blind=True).exists()
 
 
 def modes(project: Project) -> list[FailureMode]:
     """Return the project's failure modes in the order of their keys."""
     return list(FailureMode.objects.filter(project=project, archived_at=None))
+
+
+def modes_with_use(project: Project) -> list[FailureMode]:
+    """Return `modes` with `used`: in how many reviews that count."""
+    rows = FailureMode.objects.filter(project=project, archived_at=None)
+    return list(rows.annotate(used=Count("reviews", filter=COUNTED)))

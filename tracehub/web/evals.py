@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +19,7 @@ from tracehub.evals import actions, querysets
 from tracehub.evals.models import CaseKind, EvalSet
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
+from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
 from tracehub.web import case_view, links, permissions, shell
 from tracehub.web.forms.evals import FixForm, NewSetForm
@@ -249,12 +250,7 @@ def _coverage(project: Project, shown: Shown) -> dict[str, Any]:
     """Which failure modes the version has cases for, and which happen but have none."""
     rows = querysets.in_version(shown.eval_set, shown.number)
     cases = Counter(m for modes in rows.values_list("failure_modes", flat=True) for m in modes)
-    standing = Q(reviews__withdrawn_at=None)
-    modes: list[Any] = list(
-        FailureMode.objects.filter(project=project, archived_at=None).annotate(
-            used=Count("reviews", filter=standing)
-        )
-    )
+    modes: list[Any] = reviews.modes_with_use(project)
     most = max(cases.values(), default=1)
     covered = [
         {"name": m.name, "cases": cases[m.slug], "width": f"{cases[m.slug] / most * 100:.0f}%"}

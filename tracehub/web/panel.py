@@ -62,7 +62,7 @@ def context(
     return shown | {
         "form": form,
         "review_url": reverse("trace_review", args=[project.slug, loaded.summary.trace_id]),
-        "modes": _modes(project),
+        "modes": reviews.modes_with_use(project),
         "chosen_modes": form["modes"].value() or [],
         "eval_sets": sets,
         "kinds": CaseKind.choices,
@@ -212,13 +212,6 @@ def _initial(request: HttpRequest, given: list[Review], sets: list[EvalSet]) -> 
         "note": mine.note,
         "corrected": text,
     }
-
-
-def _modes(project: Project) -> list[FailureMode]:
-    """The project's modes with `used`: in how many reviews that stand."""
-    standing = Q(reviews__withdrawn_at=None)
-    modes = FailureMode.objects.filter(project=project, archived_at=None)
-    return list(modes.annotate(used=Count("reviews", filter=standing)))
 
 
 def _sets(project: Project) -> list[EvalSet]:

@@ -1,0 +1,95 @@
+"""Short notes that say the same in other words, by the words they share. No model is asked."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+
+ALIKE = 0.30  # cosine above which two notes go together
+_WORD = re.compile(r"[^\W_]+(?:['.,-]?[^\W_]+)*")
+_COMMON = frozenset(
+    "a an and are as at be been but by for from had has have in is it its of on or that the then"
+    " there this to too was were which with".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Positions of notes that are alike, and up to three words that they share."""
+
+    members: list[int]
+    words: list[str]
+
+
+def clusters(notes: Sequence[str], *, alike: float = ALIKE) -> list[Cluster]:
+    """Return the groups of two or more notes that are alike, the largest first.
+
+    Each note goes to the group whose middle is nearest, at least `alike`; n notes and g groups
+    cost n·g comparisons of short word lists.
+
+    >>> clusters(["Amount is text", "no policy", "The amount is a text again"])[0]
+    Cluster(members=[0, 2], words=['amount', 'text'])
+    """
+    vectors = _vectors(notes)
+    groups: list[tuple[list[int], dict[str, float]]] = []
+    for index, vector in enumerate(vectors):
+        best, where = alike, None
+        for group in groups:
+            near = _cosine(vector, group[1])
+            if near >= best:
+                best, where = near, group
+        if where is None:
+            groups.append(([index], dict(vector)))
+            continue
+        where[0].append(index)
+        for word, weight in vector.items():
+            where[1][word] = where[1].get(word, 0.0) + weight
+    found = [Cluster(m, _common(m, notes, middle)) for m, middle in groups if len(m) > 1]
+    return sorted(found, key=lambda cluster: -len(cluster.members))
+
+
+def nearest(note: str, groups: Sequence[Sequence[str]], *, alike: float = 0.15) -> int | None:
+    """Return which group of notes `note` is most like, None when it is like none."""
+    everything = [note, *(" ".join(group) for group in groups)]
+    vectors = _vectors(everything)
+    scores = [_cosine(vectors[0], vector) for vector in vectors[1:]]
+    best = max(range(len(scores)), key=scores.__getitem__, default=None)
+    return best if best is not None and scores[best] >= alike else None
+
+
+def words_of(note: str) -> list[str]:
+    """Return the telling words of a note, plural and singular as one."""
+    words = (word.casefold() for word in _WORD.findall(note))
+    return [_stem(word) for word in words if word not in _COMMON]
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _vectors(notes: Sequence[str]) -> list[dict[str, float]]:
+    counted = [Counter(words_of(note)) for note in notes]
+    in_notes = Counter(word for words in counted for word in words)
+    total = len(notes)
+    return [
+        {word: n * (1 + log((1 + total) / (1 + in_notes[word]))) for word, n in words.items()}
+        for words in counted
+    ]
+
+
+def _cosine(a: dict[str, float], b: dict[str, float]) -> float:
+    if len(b) < len(a):
+        a, b = b, a
+    dot = sum(weight * b.get(word, 0.0) for word, weight in a.items())
+    if not dot:
+        return 0.0
+    return dot / sqrt(sum(w * w for w in a.values()) * sum(w * w for w in b.values()))
+
+
+def _common(members: Sequence[int], notes: Sequence[str], middle: dict[str, float]) -> list[str]:
+    shared = Counter(word for index in members for word in set(words_of(notes[index])))
+    telling = [word for word, n in shared.items() if n > 1]
+    return sorted(telling, key=lambda word: (-shared[word], -middle[word], word))[:3]

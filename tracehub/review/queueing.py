@@ -1,0 +1,369 @@
+"""Review queues: filling them, whose turn it is, and when an item closes and unseals its reviews.
+
+Each item has as many seats as it needs reviews. A row lock on the item puts those who finish it
+in order, so the last review is the one that closes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.text import slugify
+
+from tracehub.core.query import FilterError, parse
+from tracehub.projects.actions import ActionError, Conflict, audit
+from tracehub.projects.models import ApiKey, Project, User
+from tracehub.review.candidates import Candidate, candidates
+from tracehub.review.models import Queue, QueueItem, Review, Seat
+from tracehub.traces import store
+from tracehub.traces.wake import wake_on_commit
+
+HOLD = timedelta(minutes=15)  # an item that was opened and left goes on to others after this
+MOST_ITEMS = 5000
+RULES = ("q", "size", "random_share", "overlap", "blind", "daily")
+
+
+def create_queue(
+    project: Project,
+    name: str,
+    *,
+    slug: str = "",
+    reviewers: Iterable[User] = (),
+    by: User | ApiKey | None = None,
+    **rules: Any,
+) -> tuple[Queue, bool]:
+    """Make a queue, fill it, and return it with whether it is new.
+
+    `rules` are fields of Queue: q, size, random_share, overlap, blind, daily. The same name, slug
+    and rules again return the queue that is there. Raises ActionError naming the field.
+    """
+    name = _name(name)
+    slug = slug or slugify(name)[:60]
+    if not slug or slugify(slug) != slug.lower():
+        raise ActionError(f"slug may hold letters, digits and -. Got {slug!r}. Send one.", "slug")
+    _check(rules)
+    people = list(reviewers)
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        existing = Queue.objects.filter(project=project, slug=slug).first()
+        if existing is not None:
+            if existing.name == name and all(getattr(existing, k) == v for k, v in rules.items()):
+                return existing, False
+            raise Conflict(f"slug {slug!r} is taken by {existing.name!r}.", "slug")
+        queue = Queue.objects.create(project=project, name=name, slug=slug, **rules)
+        queue.reviewers.set(people)
+        audit("queue.created", by=by, project=project, object=slug)
+    top_up(queue, now=timezone.now())
+    return queue, True
+
+
+def edit_queue(
+    queue: Queue, name: str, *, reviewers: Iterable[User], by: User | None = None, **rules: Any
+) -> None:
+    """Change the rules of a queue; items that are in it stay. Raises ActionError."""
+    _check(rules)
+    with transaction.atomic():
+        queue = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+        if rules.get("blind", queue.blind) != queue.blind and queue.items.exists():
+            raise ActionError("blind cannot change once a queue has items. Make another.", "blind")
+        queue.name = _name(name)
+        for field, value in rules.items():
+            setattr(queue, field, value)
+        queue.save()
+        queue.reviewers.set(reviewers)
+        audit("queue.edited", by=by, project=queue.project, object=queue.slug)
+    top_up(queue, now=timezone.now())
+
+
+def pause(queue: Queue, *, paused: bool, by: User | None = None) -> None:
+    """Hand out and add nothing until it goes on. Reviews under way are still taken."""
+    queue.paused_at = timezone.now() if paused else None
+    queue.save(update_fields=["paused_at"])
+    word = "paused" if paused else "resumed"
+    audit(f"queue.{word}", by=by, project=queue.project, object=queue.slug)
+
+
+@transaction.atomic
+def top_up(queue: Queue, *, now: datetime) -> int:
+    """Add what rules and caps allow, and return how many items that were. Safe to run twice."""
+    queue = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+    if queue.paused_at is not None:
+        return 0
+    items = QueueItem.objects.filter(queue=queue)
+    before = items.count()
+    room = queue.size - before
+    if queue.daily:
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        room = min(room, queue.daily - items.filter(added_at__gte=today).count())
+    if room <= 0:
+        return 0
+    found = candidates(queue, room, now=now)
+    people = list(queue.reviewers.all())
+    waiting = _waiting(people)
+    for number, candidate in enumerate(found, before):
+        _add(queue, candidate, _reviews_wanted(queue, people, number), people, waiting)
+    return len(found)
+
+
+def top_up_all(*, now: datetime) -> int:
+    """Top up every queue; return how many items were added."""
+    return sum(top_up(queue, now=now) for queue in Queue.objects.filter(paused_at=None))
+
+
+def next_seat(
+    queue: Queue, person: User, *, now: datetime, after: int = 0, avoid: Sequence[UUID] = ()
+) -> Seat | None:
+    """Return the person's next turn and hold it, None when nothing is left for them.
+
+    Own turns come before free ones; items after the item `after` come first, then from the start.
+    """
+    if queue.paused_at is not None:
+        return None
+    turns = open_turns(queue, person, now=now).exclude(item__trace_id__in=avoid)
+    for rows in (turns.filter(item_id__gt=after), turns):
+        with transaction.atomic():
+            locked = rows.select_for_update(of=("self",), skip_locked=True)
+            seat = (
+                locked.select_related("item")
+                .order_by(F("reviewer").asc(nulls_last=True), "item_id")
+                .first()
+            )
+            if seat is not None:
+                hold(seat, person, now=now)
+                return seat
+    return None
+
+
+def hold(seat: Seat, person: User, *, now: datetime) -> None:
+    """Note that the person has the item open, so that no other gets this turn meanwhile."""
+    Seat.objects.filter(pk=seat.pk).update(held_by=person, held_until=now + HOLD)
+
+
+def open_turns(queue: Queue, person: User, *, now: datetime) -> QuerySet[Seat]:
+    """Seats of open items that the person may take: assigned to them, or free for them."""
+    rows = Seat.objects.filter(
+        item__queue=queue, item__closed_at=None, review=None, skipped_at=None
+    )
+    taken = Seat.objects.filter(item__queue=queue, item__closed_at=None).filter(
+        Q(reviewer=person) | Q(review__author=person)
+    )
+    free = Q(reviewer=None) & ~Q(item_id__in=taken.values("item_id"))
+    free &= Q(held_by=None) | Q(held_by=person) | Q(held_until__lt=now)
+    may = not queue.reviewers.exists() or queue.reviewers.filter(pk=person.pk).exists()
+    return rows.filter(Q(reviewer=person) | free) if may else rows.filter(reviewer=person)
+
+
+@transaction.atomic
+def skip(seat: Seat, person: User, reason: str) -> None:
+    """Pass an item on to somebody who has not had it; when nobody is left, it may close."""
+    item = QueueItem.objects.select_for_update().select_related("queue").get(pk=seat.item_id)
+    seat.reviewer, seat.skipped_at = person, timezone.now()
+    seat.skip_reason = " ".join(reason.split())[:300]
+    seat.held_by = seat.held_until = None
+    seat.save()
+    people = list(item.queue.reviewers.all())
+    had = set(Seat.objects.filter(item=item).values_list("reviewer_id", flat=True))
+    others = [one for one in people if one.pk not in had]
+    if others:
+        waiting = _waiting(others)
+        Seat.objects.create(item=item, reviewer=min(others, key=lambda one: waiting[one.pk]))
+    elif not people:
+        Seat.objects.create(item=item)
+    _settle(item)
+
+
+@transaction.atomic
+def unskip(seat: Seat) -> None:
+    """Take a skip back (undo): the turn is the person's again, the one passed on goes."""
+    item = QueueItem.objects.select_for_update().get(pk=seat.item_id)
+    later = Seat.objects.filter(item=item, pk__gt=seat.pk, review=None, skipped_at=None)
+    if (passed_on := later.order_by("pk").first()) is not None:
+        passed_on.delete()
+    seat.skipped_at, seat.skip_reason = None, ""
+    seat.save(update_fields=["skipped_at", "skip_reason"])
+    _reopen(item)
+
+
+def take_seat(review: Review) -> None:
+    """Let a new review answer the turn that waits for it, and seal it while a blind item is open.
+
+    Called inside the transaction that made the review; sets `review.sealed`.
+    """
+    items = list(
+        QueueItem.objects.select_for_update(of=("self",))
+        .filter(project_id=review.project_id, trace_id=review.trace_id, closed_at=None)
+        .select_related("queue")
+    )
+    if any(item.queue.blind for item in items):
+        review.sealed = True
+        review.save(update_fields=["sealed"])
+    for item in items:
+        seat = _seat_for(item, review)
+        if seat is not None:
+            Seat.objects.filter(pk=seat.pk).update(
+                review=review, reviewer=review.author or seat.reviewer, held_by=None
+            )
+            _settle(item)
+    if items and review.sealed:
+        review.refresh_from_db(fields=["sealed"])
+
+
+def give_back(review: Review) -> None:
+    """Open the turns again that a withdrawn review had answered; a blind item seals the others."""
+    for seat in list(Seat.objects.filter(review=review).select_related("item")):
+        item = QueueItem.objects.select_for_update().get(pk=seat.item_id)
+        Seat.objects.filter(pk=seat.pk).update(review=None)
+        if item.adjudication_id is None:
+            _reopen(item)
+
+
+@transaction.atomic
+def close_item(item: QueueItem, *, by: User | None = None) -> None:
+    """Close an item before all its reviews are in, and unseal those that are."""
+    item = QueueItem.objects.select_for_update().get(pk=item.pk)
+    if item.closed_at is None:
+        _close(item)
+        audit("queue.item_closed", by=by, project=item.project, object=item.trace_id.hex)
+
+
+@transaction.atomic
+def rebalance(queue: Queue, *, by: User | None = None) -> int:
+    """Deal the waiting turns that nobody has open evenly; return how many changed hands."""
+    people = list(queue.reviewers.all())
+    seats = Seat.objects.select_for_update(of=("self",)).filter(
+        item__queue=queue, item__closed_at=None, review=None, skipped_at=None
+    )
+    seats = seats.filter(Q(held_by=None) | Q(held_until__lt=timezone.now())).order_by("pk")
+    free = list(seats) if people else []
+    had: dict[int, set[int | None]] = {}
+    for item, person in Seat.objects.filter(item__queue=queue).values_list(
+        "item_id", "reviewer_id"
+    ):
+        had.setdefault(item, set()).add(person)
+    dealt: Counter[int] = Counter()
+    moved = 0
+    for seat in free:
+        others = had[seat.item_id] - {seat.reviewer_id}
+        may = [one for one in people if one.pk not in others]
+        if not may:
+            continue
+        chosen = min(may, key=lambda one: (dealt[one.pk], one.pk != seat.reviewer_id))
+        dealt[chosen.pk] += 1
+        if chosen.pk != seat.reviewer_id:
+            had[seat.item_id] = others | {chosen.pk}
+            Seat.objects.filter(pk=seat.pk).update(reviewer=chosen)
+            moved += 1
+    audit("queue.rebalanced", by=by, project=queue.project, object=queue.slug, moved=moved)
+    return moved
+
+
+def _add(
+    queue: Queue,
+    candidate: Candidate,
+    wanted: int,
+    people: Sequence[User],
+    waiting: Counter[int],
+) -> None:
+    """Add an item; each of its seats goes to whoever has the fewest waiting."""
+    item = QueueItem.objects.create(
+        queue=queue,
+        project_id=queue.project_id,
+        trace_id=candidate.trace_id,
+        reason=candidate.reason[:200],
+        title=candidate.title[:200],
+    )
+    chosen = sorted(people, key=lambda one: (waiting[one.pk], one.pk))[:wanted]
+    for one in chosen:
+        waiting[one.pk] += 1
+    holders: list[User | None] = list(chosen) or [None] * wanted
+    Seat.objects.bulk_create(Seat(item=item, reviewer=one) for one in holders)
+
+
+def _reviews_wanted(queue: Queue, people: Sequence[User], number: int) -> int:
+    """Return 2 for `overlap` percent of the items, spread evenly, else 1."""
+    second = (number + 1) * queue.overlap // 100 > number * queue.overlap // 100
+    return 2 if second and len(people) != 1 else 1
+
+
+def _waiting(people: Sequence[User]) -> Counter[int]:
+    """Count the turns that wait for each person, in every queue."""
+    rows = Seat.objects.filter(
+        reviewer__in=people, review=None, skipped_at=None, item__closed_at=None
+    )
+    return Counter(rows.values_list("reviewer_id", flat=True))
+
+
+def _seat_for(item: QueueItem, review: Review) -> Seat | None:
+    """Return the turn that a review answers: the author's own, else a free one."""
+    seats = list(Seat.objects.filter(item=item, skipped_at=None).select_related("review"))
+    for seat in seats:
+        mine = review.author_id is not None and review.author_id == seat.reviewer_id
+        by_key = seat.review is not None and review.author_key != ""
+        if mine or (by_key and seat.review and seat.review.author_key == review.author_key):
+            return seat
+    now = timezone.now()
+    for seat in seats:
+        held = seat.held_by_id not in (None, review.author_id)
+        held = held and seat.held_until is not None and seat.held_until > now
+        if seat.reviewer_id is None and seat.review is None and not held:
+            return seat
+    return None
+
+
+def _settle(item: QueueItem) -> None:
+    """Close the item when no turn waits."""
+    if not Seat.objects.filter(item=item, review=None, skipped_at=None).exists():
+        _close(item)
+
+
+def _close(item: QueueItem) -> None:
+    now = timezone.now()
+    item.closed_at = now
+    item.first_closed_at = item.first_closed_at or now
+    item.save(update_fields=["closed_at", "first_closed_at"])
+    others = QueueItem.objects.filter(
+        project_id=item.project_id, trace_id=item.trace_id, closed_at=None, queue__blind=True
+    )
+    if others.exists():  # another blind queue still waits for its reviews of this trace
+        return
+    sealed = Review.objects.filter(project_id=item.project_id, trace_id=item.trace_id, sealed=True)
+    if sealed.update(sealed=False):
+        store.mark_dirty(item.project_id, [item.trace_id])
+        wake_on_commit()
+
+
+def _reopen(item: QueueItem) -> None:
+    if item.closed_at is None:
+        return
+    item.closed_at = None
+    item.save(update_fields=["closed_at"])
+    if item.queue.blind:
+        Review.objects.filter(seats__item=item, withdrawn_at=None).update(sealed=True)
+        store.mark_dirty(item.project_id, [item.trace_id])
+        wake_on_commit()
+
+
+def _name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 120:
+        raise ActionError(f"name must have 1 to 120 characters. Got {len(name)}.", "name")
+    return name
+
+
+def _check(rules: dict[str, Any]) -> None:
+    for field, most in (("random_share", 100), ("overlap", 100), ("daily", MOST_ITEMS)):
+        if not 0 <= rules.get(field, 0) <= most:
+            raise ActionError(f"{field} must lie in 0 to {most}. Got {rules[field]}.", field)
+    if not 1 <= rules.get("size", 1) <= MOST_ITEMS:
+        raise ActionError(f"size must lie in 1 to {MOST_ITEMS}. Got {rules['size']}.", "size")
+    try:
+        parse(rules.get("q", ""))
+    except FilterError as error:
+        raise ActionError(f"{error.message} (at {error.start})", "q") from error

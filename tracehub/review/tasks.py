@@ -1,0 +1,14 @@
+"""Celery's side of the queues. The message only wakes; rules and rows say what there is to do."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from tracehub.review import queueing
+
+
+@shared_task(name="tracehub.queues")  # type: ignore[untyped-decorator]  # celery ships no types
+def top_up() -> None:
+    """Fill the queues. Safe to run twice."""
+    queueing.top_up_all(now=timezone.now())
