@@ -21,8 +21,9 @@ from tracehub.review.models import FailureMode, Review, Severity, Verdict
 from tracehub.traces import reading
 
 PEOPLE = (("maja", "Maja Berg"), ("tor", "Tor Olsen"), ("anna", "Anna Nilsson"))
-FAILED, PASSED, UNSURE = 60, 80, 10
-OF_ONE_KIND = 12  # reviewed failures with the same trouble, at most
+FAILED, PASSED, UNSURE = 50, 90, 10
+OF_EACH = 2  # failures of each trouble are reviewed for sure, where there are as many,
+OF_AMOUNT = 10  # and so many broken amounts, which people were asked to look at
 UNSEEN = 12  # the newest traces, which nobody has looked at yet
 EXAMPLES = 2  # traces named by the definition of a mode
 SET = "refund-regressions"
@@ -44,21 +45,34 @@ class Opinion:
 
 def opinions(scenes: Sequence[Scene]) -> list[Opinion]:
     """Return what the reviewers say: of failures, good answers and open questions, by age."""
-    kinds: Counter[str] = Counter()
-    chosen: list[Opinion] = []
-    seen = scenes[UNSEEN:]
-    for scene in seen:
-        if scene.trouble and not scene.trouble.quiet and len(chosen) < FAILED:
-            kinds[scene.trouble.key] += 1
-            if kinds[scene.trouble.key] <= OF_ONE_KIND:
-                chosen.append(_failing(scene))
-    good = [s for s in seen if s.trouble is None and (s.topic or s.app != SUPPORT)]
     rng = random.Random(f"{scenes[0].trace_id}/reviews")  # noqa: S311 a demo has no secrets
+    seen = scenes[UNSEEN:]
+    bad = [s for s in seen if s.trouble and not s.trouble.quiet]
+    turns = _turns(rng.sample(bad, len(bad)))
+    bad = [scene for _, scene in sorted(turns, key=_less_urgent)]
+    chosen = [_failing(scene) for scene in bad[:FAILED]]
+    good = [s for s in seen if s.trouble is None and (s.topic or s.app != SUPPORT)]
     for n, scene in enumerate(rng.sample(good, min(PASSED + UNSURE, len(good)))):
         unsure = n < UNSURE
         notes, verdict = (UNSURE_NOTES, Verdict.UNSURE) if unsure else (GOOD_NOTES, Verdict.PASS)
         chosen.append(Opinion(scene, verdict, rng.choice(notes)))
     return sorted(chosen, key=lambda opinion: -opinion.scene.index)
+
+
+def _less_urgent(turn: tuple[int, Scene]) -> int:
+    count, scene = turn
+    return 0 if scene.has("amount") and count < OF_AMOUNT else min(count, OF_EACH)
+
+
+def _turns(scenes: Sequence[Scene]) -> list[tuple[int, Scene]]:
+    """Return each scene with how many of the same trouble come before it."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for scene in scenes:
+        key = scene.trouble.key if scene.trouble else ""
+        turns.append((seen[key], scene))
+        seen[key] += 1
+    return turns
 
 
 def _failing(scene: Scene) -> Opinion:
@@ -200,22 +214,13 @@ def _cases(given: Sequence[Opinion]) -> Iterator[tuple[str, Opinion]]:
     risky = [o for o in failed if o.scene.has("tone", "identity", "scope")]
     formats = [o for o in failed if o.scene.has("amount")]
     good = [o for o in refunds if o.verdict == Verdict.PASS and o.scene.refund]
-    known = [o for o in _mixed(failed) if o not in risky[:RISKY] and o not in formats[:FORMAT]]
+    turns = zip(failed, _turns([o.scene for o in failed]), strict=True)
+    mixed = [o for o, _ in sorted(turns, key=lambda pair: pair[1][0])]
+    known = [o for o in mixed if o not in risky[:RISKY] and o not in formats[:FORMAT]]
     yield from (("format", o) for o in formats[:FORMAT])
     yield from (("success", o) for o in good[:SUCCESS])
     yield from (("risky_edge", o) for o in risky[:RISKY])
     yield from (("known_failure", o) for o in known[: KNOWN + DRAFTED])
-
-
-def _mixed(failed: Sequence[Opinion]) -> list[Opinion]:
-    """Return failures so that troubles take turns."""
-    seen: Counter[str] = Counter()
-    turns = []
-    for opinion in failed:
-        key = opinion.scene.trouble.key if opinion.scene.trouble else ""
-        turns.append((seen[key], opinion))
-        seen[key] += 1
-    return [opinion for _, opinion in sorted(turns, key=lambda turn: turn[0])]
 
 
 def _promote(eval_set: EvalSet, kind: str, opinion: Opinion) -> None:
