@@ -14,7 +14,7 @@ from django.db import connection
 
 from tracehub.core.query import Filter
 from tracehub.core.query.tree import Node
-from tracehub.projects.models import Project
+from tracehub.traces.extent import Range as Range
 from tracehub.traces.filter_sql import COLUMNS, like, where
 
 # The facets of the Traces page, in its order.
@@ -37,29 +37,6 @@ _STEPS = (
     timedelta(days=30),
 )
 _ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday, so that weeks begin on one
-
-
-class Range(NamedTuple):
-    """[start, end) of `started_at`, in one project."""
-
-    project: Project
-    start: datetime
-    end: datetime
-
-    def where(self, wanted: Filter) -> tuple[str, list[Any]]:
-        """Return the condition for the traces of this range that match, with `day` for pruning."""
-        condition, params = where(wanted)
-        return (
-            "traces.project_id = %s AND traces.started_at >= %s AND traces.started_at < %s"
-            f" AND traces.day >= %s AND ({condition})",
-            [
-                self.project.pk,
-                self.start,
-                self.end,
-                (self.start - timedelta(days=1)).date(),
-                *params,
-            ],
-        )
 
 
 class Bin(NamedTuple):

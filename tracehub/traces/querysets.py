@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import UUID
@@ -76,25 +76,39 @@ class Sort(NamedTuple):
     def expression(self) -> str:
         return _COLUMNS[self.column][0 if self.falling else 1]
 
+    @property
+    def walked(self) -> str:
+        """The expression that is indexed; rising, traces without the value would come first."""
+        return _COLUMNS[self.column][0]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some traces in order, and the cursor of what follows them; None at the end."""
+    """Some traces in order, and the cursor of what follows them; None at the end.
+
+    `reached` is where a search stopped that ran out of time: what lies beyond it is not looked at.
+    """
 
     traces: list[Trace]
     following: str | None
+    reached: datetime | None = None
 
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Let no statement inside run longer. Raises TooSlow when one would."""
+    """Let no statement inside run longer. Raises TooSlow when one would. May be nested."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"]
+                    "SELECT current_setting('statement_timeout'),"
+                    " set_config('statement_timeout', %s, true)",
+                    [f"{max(1.0, seconds * 1000):.0f}"],
                 )
+                before = cursor.fetchone()[0]
             yield
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise TooSlow from error
@@ -124,6 +138,19 @@ class TraceQuerySet(models.QuerySet["Trace"]):
         condition, params = where(wanted)
         return self.filter(RawSQL(condition, params, output_field=models.BooleanField()))  # noqa: S611 our own SQL, values as parameters
 
+    def in_partitions(self, days: Iterable[date]) -> Self:
+        """Traces of these partitions: of those that the hourly counts name for a window."""
+        return self.filter(day__in=sorted(days))
+
+    def having(self, terms: Iterable[list[int]]) -> Self:
+        """Traces that have one term of each list. By the index on terms; hashes may collide."""
+        rows = self
+        for anyof in terms:
+            rows = rows.filter(
+                RawSQL("traces.terms && %s::bigint[]", [anyof], output_field=models.BooleanField())
+            )
+        return rows
+
     def newest_first(self) -> Self:
         """In the order of the index on (project_id, started_at, trace_id)."""
         return self.order_by("-started_at", "-trace_id")
@@ -133,25 +160,62 @@ class TraceQuerySet(models.QuerySet["Trace"]):
 
         By keyset, so page 50 costs what the first one does. The order by start uses the index on
         (project_id, started_at, trace_id); the others sort what the range and filter leave.
+        `listing.read` is what lists use: it goes by the counts and the other indexes.
         """
         order = Sort.of(sort)
-        rows = self.annotate(
-            sort_value=RawSQL(order.expression, [])  # noqa: S611 one of our own expressions
-        )
-        if cursor:
-            sign = "<" if order.falling else ">"
-            condition = f"({order.expression}, traces.trace_id) {sign} (%s, %s)"
-            after = _read_cursor(order, cursor)
-            rows = rows.filter(RawSQL(condition, after, output_field=models.BooleanField()))  # noqa: S611 as above
-        if order.column == "started_at":
-            names = ["-started_at", "-trace_id"] if order.falling else ["started_at", "trace_id"]
-            rows = rows.order_by(*names)
-        else:
-            names = ["-sort_value", "-trace_id"] if order.falling else ["sort_value", "trace_id"]
-            rows = rows.order_by(*names)
-        found = list(rows[: limit + 1])
-        more = len(found) > limit
-        return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+        found = list(self.after(order, cursor).in_order(order)[: limit + 1])
+        return page_of(found, limit)
+
+    def after(self, order: Sort, cursor: str) -> Self:
+        """Traces that follow the one a cursor stands for. Raises PageError."""
+        return self._after(order.expression, order, cursor)
+
+    def _after(self, expression: str, order: Sort, cursor: str) -> Self:
+        if not cursor:
+            return self
+        sign = "<" if order.falling else ">"
+        condition = f"({expression}, traces.trace_id) {sign} (%s, %s)"
+        params = read_cursor(order, cursor)
+        return self.filter(RawSQL(condition, params, output_field=models.BooleanField()))  # noqa: S611 one of our own expressions
+
+    def in_order(self, order: Sort, *, gathered: bool = False) -> Self:
+        """In an order, with the value that `page_of` makes a cursor from.
+
+        `gathered` keeps the planner from walking the index of the order: for conditions that
+        another index finds, which it takes to be commoner than they are.
+        """
+        rows = self.annotate(sort_value=RawSQL(order.expression, []))  # noqa: S611 as above
+        name = "started_at" if order.column == "started_at" else "sort_value"
+        if gathered:
+            if order.column == "started_at":
+                rows = rows.annotate(moved=RawSQL("traces.started_at + interval '0'", []))
+                name = "moved"
+            else:
+                rows = rows.annotate(moved=RawSQL(f"{order.expression} + 0", []))  # noqa: S611 as above
+                name = "moved"
+        names = [f"-{name}", "-trace_id"] if order.falling else [name, "trace_id"]
+        return rows.order_by(*names)
+
+    def first_of(
+        self, wanted: Filter, order: Sort, cursor: str, *, look: int, limit: int
+    ) -> list[UUID]:
+        """Return ids of `limit` matches among the first `look` traces of an order, in that order.
+
+        Walks the index of the order, 3 us a trace; the filter is checked on what it gives. Rising,
+        traces without the value are left out, as they come last.
+        """
+        rows = self._after(order.walked, order, cursor)
+        if not order.falling:
+            condition = f"{order.walked} >= 0"
+            rows = rows.filter(RawSQL(condition, [], output_field=models.BooleanField()))  # noqa: S611 as above
+        names = ["-sort_value", "-trace_id"] if order.falling else ["sort_value", "trace_id"]
+        rows = rows.annotate(sort_value=RawSQL(order.walked, [])).order_by(*names)[:look]  # noqa: S611 as above
+        inner, params = rows.query.sql_with_params()
+        condition, more = where(wanted)
+        statement = f"SELECT trace_id FROM ({inner}) AS traces WHERE {condition} LIMIT %s"  # noqa: S608 our own SQL
+        with connection.cursor() as reader:
+            reader.execute(statement, [*params, *more, limit])
+            return [trace_id for (trace_id,) in reader.fetchall()]
 
     def beside(self, trace: Trace, *, sort: str = DEFAULT_SORT) -> tuple[UUID | None, UUID | None]:
         """Return the ids of the traces just before and after `trace` in the order `sort`.
@@ -173,6 +237,20 @@ class TraceQuerySet(models.QuerySet["Trace"]):
         return found[0], found[1]
 
 
+def page_of(found: list[Trace], limit: int) -> Page:
+    """Return the page of `limit` rows, one more of which tells that there are others."""
+    more = len(found) > limit
+    return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+
+
+def cursor_at(moment: datetime, *, falling: bool) -> str:
+    """Return the cursor of a list by start that goes on at a moment."""
+    micros = (moment - _EPOCH) // _MICROSECOND
+    digits = "0" * 32
+    text = f"{micros if falling else micros - 1}~{digits if falling else 'f' * 32}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 def _cursor(trace: Trace) -> str:
     value = getattr(trace, "sort_value")  # noqa: B009 annotated by page, unknown to the type
     if isinstance(value, datetime):
@@ -181,7 +259,7 @@ def _cursor(trace: Trace) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read_cursor(order: Sort, cursor: str) -> list[Any]:
+def read_cursor(order: Sort, cursor: str) -> list[Any]:
     """Return the sort value and id that `cursor` stands for. Raises PageError."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)

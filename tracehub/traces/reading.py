@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -33,12 +33,16 @@ class LoadedTrace:
     digests: list[SpanDigest]
     row: Trace | None
     feedback: list[dict[str, Json]]
+    # What breaks contracts: `failures.reading.load` fills it in.
+    violations: list[Signal] = field(default_factory=list)
 
     @cached_property
     def signals(self) -> list[Signal]:
         """What the cheap detectors find now, whether or not the worker has come by."""
         settled = self.summary.root_present
-        return detect(Evidence(self.summary, self.digests, self.feedback, settled))
+        return detect(
+            Evidence(self.summary, self.digests, self.feedback, settled, self.violations)
+        )
 
     def as_json(self, **extra: Json) -> dict[str, Json]:
         """Return the trace as the API writes it (docs/reference/api.md)."""

@@ -1,0 +1,115 @@
+"""Pages by counts and terms give what a plain scan with the filter gives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.trace_rows import trace_row
+from tracehub.core.query import parse
+from tracehub.projects.models import Project
+from tracehub.traces import listing
+from tracehub.traces.extent import Range
+from tracehub.traces.models import Trace
+from tracehub.traces.querysets import TooSlow
+
+pytestmark = pytest.mark.django_db
+DAYS = 6
+
+
+@pytest.fixture
+def within(monkeypatch) -> Range:
+    """Sixty traces over six days, read with windows so small that there are many of them."""
+    project = Project.objects.create(slug="skylane", name="Skylane")
+    now = datetime.now(UTC)
+    for n in range(60):
+        trace_row(
+            project,
+            name=f"n{n}",
+            started_at=now - timedelta(hours=n * 2.3, minutes=n % 7),
+            model_names=["gpt-4o"] if n % 3 else ["o3", "gpt-4o-mini"],
+            cohort="canary" if n % 5 == 0 else None,
+            prompts=[f"refund@v{n // 20}"],
+            failing=n % 4 == 0,
+            user_id=f"u{n % 9}",
+            tags=["x"] if n % 2 else [],
+            metadata={"tenant": n % 3, "share": n / 2, "deep": {"a": 1}},
+            duration_ns=None if n % 11 == 0 else n % 6 * 10**9,
+            cost=Decimal(n % 8),
+            total_tokens=n,
+        )
+    monkeypatch.setattr(listing, "FIRST", 4)
+    monkeypatch.setattr(listing, "SMALL", 10)
+    monkeypatch.setattr(listing, "LOOK", 12)
+    return Range(project, now - timedelta(days=DAYS), now + timedelta(seconds=1))
+
+
+def plain(within: Range, text: str, sort: str) -> list[str]:
+    rows = Trace.objects.in_project(within.project).in_range(within.start, within.end)
+    return [row.name for row in rows.matching(parse(text)).page(sort=sort, limit=100).traces]
+
+
+def pages(within: Range, text: str, sort: str, limit: int) -> list[str]:
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = listing.read(within, parse(text), sort=sort, cursor=cursor, limit=limit)
+        seen += [row.name for row in page.traces]
+        cursor = page.following
+    return seen
+
+
+SORTS = ("-started_at", "started_at", "-latency", "latency", "-cost", "tokens")
+TERMS = (
+    "model:gpt-4o", "model:o3,gpt-4o", "model:gpt*", "cohort:canary", "-cohort:canary",
+    "cohort:none", "prompt:refund", "prompt:refund@v1", "is:failing", "is:passing",
+    "is:unreviewed", "user:u3", "user:u3,u4", "tag:x", "-tag:x", "meta.tenant:1", "meta.share:2.5",
+    "meta.share:3", 'meta.deep:"{""a"": 1}"'.replace('""', '\\"'), "latency:>2s", "name:n7",
+    "(model:o3 OR user:u1)", "(model:o3 OR latency:>4s)", "money", "verdict:fail", "kind:llm",
+)  # fmt: skip
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.sampled_from([t for t in TERMS if not t.startswith("kind")]), max_size=3),
+    st.sampled_from(SORTS),
+    st.sampled_from((1, 3, 50)),
+)
+def test_pages_by_index_hold_what_a_scan_finds_in_its_order(within, parts, sort, limit):
+    text = " ".join(parts)
+    assert pages(within, text, sort, limit) == plain(within, text, sort)
+
+
+def test_a_search_that_runs_out_of_time_goes_on_where_it_stopped(within, monkeypatch):
+    windows = 0
+
+    class Slow(listing.Extent):
+        def windows(self, *args, **options):
+            nonlocal windows
+            found = super().windows(*args, **options)
+            windows = len(found)
+            return found
+
+    real, calls = listing.bounded, []
+
+    def bounded(seconds):
+        calls.append(seconds)
+        if len(calls) == 2:
+            raise TooSlow
+        return real(seconds)
+
+    monkeypatch.setattr(listing, "Extent", Slow)
+    monkeypatch.setattr(listing, "bounded", bounded)
+    first = listing.read(within, parse("-user:u3"), limit=50)
+    assert windows > 2
+    assert first.reached is not None
+    assert all(row.started_at >= first.reached for row in first.traces)
+    rest = listing.read(within, parse("-user:u3"), limit=50, cursor=first.following)
+    found = [row.name for row in (*first.traces, *rest.traces)]
+    assert found == plain(within, "-user:u3", "-started_at")
