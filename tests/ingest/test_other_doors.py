@@ -11,7 +11,7 @@ import requests
 
 from tests.ingest.test_otlp import NOW, body, post, span
 from tracehub.digest.actions import digest_all
-from tracehub.traces.models import Feedback, StoredSpan, Trace
+from tracehub.traces.models import Feedback, Refusal, StoredSpan, Trace
 from tracehub.traces.reading import received
 
 WIRE = Path(__file__).parents[1] / "wire"
@@ -189,3 +189,10 @@ def test_raw_of_native_traces_is_what_was_posted(url, key, project):
     assert sorted((s["posted"] for s in first), key=lambda s: s["name"]) == spans
     assert [s["posted_trace"] for s in first if "posted_trace" in s] == [whole]
     assert [s["posted"] for s in second] == [short]
+
+
+def test_a_refused_request_is_kept_for_the_connect_page(url, key, project, wait_for):
+    assert post(url, key, b"{", "/v1/traces").status_code == 400
+    kept = wait_for(lambda: Refusal.objects.first(), why="the refusal")
+    assert (kept.project, kept.status, kept.path) == (project, 400, "/v1/traces")
+    assert "not JSON" in kept.reason

@@ -1,8 +1,8 @@
 """How a span lies in Postgres: narrow columns, `facts`, `content`, and what was received.
 
 `facts` is a small JSON object with every field of `SpanDigest` that is not a column and not at
-its default. `content` is the normalised payload, open to SQL by name. `raw` is what came over the
-wire, after masking, packed: it refers to the texts in `content`.
+its default (`core.span_facts`). `content` is the normalised payload, open to SQL by name. `raw` is
+what came over the wire, after masking, packed: it refers to the texts in `content`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from uuid import UUID
 
 import orjson
 
+from tracehub.core import span_facts
 from tracehub.core.packing import pack, unpack
 from tracehub.core.trace import (
     Prompt,
     RawSpan,
     Span,
     SpanDigest,
-    SpanFacts,
-    Tokens,
     ToolUse,
     ValidationError,
 )
@@ -131,74 +130,8 @@ def received_of(raw: bytes, content: dict[str, Json]) -> dict[str, Json]:
     return value
 
 
-def _tokens(tokens: Tokens | None) -> dict[str, int] | None:
-    if tokens is None:
-        return None
-    parts = ("cached", "cache_write", "reasoning", "audio_input", "audio_output")
-    return {p: v for p in parts if (v := getattr(tokens, p)) is not None}
-
-
-_FACT_FIELDS = tuple(f.name for f in fields(SpanFacts))
-_FACT_DEFAULTS = {f.name: getattr(SpanFacts(), f.name) for f in fields(SpanFacts)}
-_DIGEST_PLAIN = (
-    "error_type",
-    "error_message",
-    "model_requested",
-    "finish_reasons",
-    "response_id",
-    "agent",
-    "prompt",
-    "tool",
-    "guardrail",
-    "feedback",
-    "ttft_ns",
-    "streaming",
-    "input_hash",
-    "has_messages",
-    "has_input",
-    "has_output",
-    "refusal",
-    "documents",
-    "previous_input_hash",
-    "answers_failure",
-)
-
-
-def facts_of(digest: SpanDigest) -> dict[str, Json]:
-    """Return the part of a digest that has no column of its own, without defaults."""
-    out: dict[str, Json] = {}
-    for name in _DIGEST_PLAIN:
-        value = getattr(digest, name)
-        if value or (value == 0 and value is not False):
-            out[name] = value
-    for name in ("validation_errors", "reported_errors"):
-        if errors := getattr(digest, name):
-            out[name] = [[e.pointer, e.rule, e.message] for e in errors]
-    if parts := _tokens(digest.tokens):
-        out["tokens"] = parts
-    if not digest.tokens_counted:
-        out["tokens_counted"] = False
-    trace = {
-        name: value
-        for name in _FACT_FIELDS
-        if (value := getattr(digest.facts, name)) != _FACT_DEFAULTS[name]
-    }
-    for name in ("trace_input", "trace_output"):  # the values are in `content`
-        if name in trace:
-            trace[name] = True
-    if trace:
-        out["trace"] = trace
-    return out
-
-
 def digest_of(row: dict[str, Json]) -> SpanDigest:
     """Rebuild a digest from a row of `spans` (columns and `facts`, as dict)."""
-    facts: dict[str, Json] = row["facts"]
-    parts = facts.get("tokens")
-    counts = (row["input_tokens"], row["output_tokens"], row["total_tokens"])
-    tokens = None
-    if parts or any(c is not None for c in counts):
-        tokens = Tokens(counts[0], counts[1], counts[2], **(parts or {}))
     return SpanDigest(
         trace_id=row["trace_id"].hex,
         span_id=span_hex(row["span_id"]),
@@ -208,39 +141,11 @@ def digest_of(row: dict[str, Json]) -> SpanDigest:
         start_ns=row["start_ns"],
         duration_ns=row["duration_ns"],
         error=row["error"],
-        error_type=facts.get("error_type"),
-        error_message=facts.get("error_message"),
         provider=row["provider"],
         model=row["model"],
-        model_requested=facts.get("model_requested"),
-        finish_reasons=facts.get("finish_reasons", []),
-        response_id=facts.get("response_id"),
-        agent=facts.get("agent"),
-        prompt=facts.get("prompt"),
-        tool=facts.get("tool"),
-        validation_errors=_errors(facts, "validation_errors"),
-        guardrail=facts.get("guardrail"),
-        feedback=facts.get("feedback", []),
-        tokens=tokens,
-        tokens_counted=facts.get("tokens_counted", True),
         cost=row["cost"],
-        ttft_ns=facts.get("ttft_ns"),
-        streaming=facts.get("streaming", False),
-        facts=SpanFacts(**facts.get("trace", {})),
-        input_hash=facts.get("input_hash"),
-        has_messages=facts.get("has_messages", False),
-        has_input=facts.get("has_input", False),
-        has_output=facts.get("has_output", False),
-        refusal=facts.get("refusal", False),
-        documents=facts.get("documents"),
-        previous_input_hash=facts.get("previous_input_hash"),
-        reported_errors=_errors(facts, "reported_errors"),
-        answers_failure=facts.get("answers_failure", False),
+        **span_facts.read(row),
     )
-
-
-def _errors(facts: dict[str, Json], name: str) -> list[ValidationError]:
-    return [ValidationError(*error) for error in facts.get(name, ())]
 
 
 def content_of(span: Span) -> dict[str, Json]:
@@ -296,7 +201,7 @@ def row_of(
         tokens.total if tokens else None,
         span.cost,
         (FINISHED if span.finished else 0) + min(len(span.attributes) + joined, FINISHED - 1),
-        orjson.dumps(facts_of(digest), option=_DUMP),
+        orjson.dumps(span_facts.write(digest), option=_DUMP),
         orjson.dumps(content, option=_DUMP),
         pack(received, content),
     )

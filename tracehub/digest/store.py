@@ -43,12 +43,18 @@ LOAD_SPANS = """
 LOAD_TRACES = """
     SELECT project_id, day, trace_id, digest_hash, contribution, started_at, finished, failing,
         status, verdict, retries, fallbacks, timeouts, promoted, streaming, signal_kinds, prompts,
-        models, environment, cohort, failure_modes, tags, cardinality(terms) > 0 AS counted
+        models, environment, cohort, failure_modes, tags, cardinality(terms) > 0 AS counted,
+        failures, user_id, release
     FROM traces WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
 """
 LOAD_PAYLOADS = """
     SELECT trace_id, span_id, content -> 'input' AS input, content -> 'output' AS output,
         content -> 'trace_input' AS trace_input, content -> 'trace_output' AS trace_output
+    FROM spans WHERE project_id = %s AND day = %s
+        AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
+"""
+LOAD_OUTPUTS = """
+    SELECT trace_id, span_id, content -> 'output' AS output
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
 """
@@ -131,6 +137,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("reviewers", "text[]"),
     ("failing", "bool"),
     ("promoted", "bool"),
+    ("failures", "int8[]"),
     ("contribution", "jsonb"),
     ("digest_hash", "int8"),
     ("span_kinds", "text[]"),
@@ -251,6 +258,17 @@ def load_payloads(
     ids = ([trace for trace, _ in spans], [span for _, span in spans])
     rows = cursor.execute(LOAD_PAYLOADS, (project_id, day, *ids)).fetchall()
     return {(row["trace_id"], row["span_id"]): row for row in rows}
+
+
+def load_outputs(
+    cursor: Cursor, project_id: int, day: date, spans: Sequence[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], Any]:
+    """Return the output of single spans, by (trace, span number). As `load_payloads`, narrower."""
+    if not spans:
+        return {}
+    ids = ([trace for trace, _ in spans], [span for _, span in spans])
+    rows = cursor.execute(LOAD_OUTPUTS, (project_id, day, *ids)).fetchall()
+    return {(row["trace_id"], row["span_id"]): row["output"] for row in rows}
 
 
 def write_traces(cursor: Cursor, rows: Sequence[dict[str, Any]]) -> None:

@@ -40,9 +40,7 @@ class LoadedTrace:
     def signals(self) -> list[Signal]:
         """What the cheap detectors find now, whether or not the worker has come by."""
         settled = self.summary.root_present
-        return detect(
-            Evidence(self.summary, self.digests, self.feedback, settled, self.violations)
-        )
+        return detect(Evidence(self.summary, self.digests, self.feedback, settled, self.violations))
 
     def as_json(self, **extra: Json) -> dict[str, Json]:
         """Return the trace as the API writes it (docs/reference/api.md)."""
