@@ -21,6 +21,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 import tracehub.celery  # noqa: F401  messages go to the folder of this run, not to a default broker
 from tests.plugin import SERVER
+from tracehub.cli.config import OWNER_ROLE
 from tracehub.cli.postgres import Server
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ def django_db_setup(
         config = setup_databases(verbosity=0, interactive=False)
         _disconnect()
     migrated = settings.DATABASES["default"]["NAME"]
-    _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}"')
+    _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}" OWNER {OWNER_ROLE}')
     yield
     with django_db_blocker.unblock():
         _disconnect()
@@ -57,7 +58,7 @@ def django_db_setup(
 def database_url(django_db_setup, postgres_server: Server) -> Iterator[str]:
     """A migrated database of the test's own."""
     name = f"clone_{uuid.uuid4().hex[:12]}"
-    _run(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    _run(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER_ROLE}")
     yield postgres_server.cluster.url(name)
     _run(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -76,8 +77,8 @@ def committed_db(database_url: str, django_db_blocker) -> Iterator[str]:
 
 
 def _run(server: Server, statement: str) -> None:
-    url = server.cluster.url("postgres")
-    with psycopg.connect(url, autocommit=True) as link:
+    # As superuser: an autovacuum that looks at the database stops nobody else's DROP … FORCE.
+    with psycopg.connect(server.cluster.superuser_url(), autocommit=True) as link:
         link.execute(statement.encode())
 
 

@@ -20,7 +20,7 @@ import pytest
 
 MODULE = (sys.executable, "-m", "tracehub.cli.main")
 URL = re.compile(r"TraceHub is ready: +(http://\S+)/")
-START_SECONDS = 60.0
+START_SECONDS = 90.0
 # Nothing of pytest's own installation may reach the one under test.
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("TRACEHUB_", "DATABASE_"))}
 
