@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 
 from tracehub.digest import actions
 from tracehub.digest.models import Heartbeat
+from tracehub.projects.models import SignInLink
 from tracehub.traces import partitions
+from tracehub.traces.models import Refusal
 
+REFUSALS_KEPT = timedelta(days=7)
 RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 
 
@@ -24,7 +28,10 @@ def digest() -> None:
 
 @shared_task(name="tracehub.prune")  # type: ignore[untyped-decorator]
 def prune() -> None:
-    """Drop the partitions whose time is over and make those of the coming days."""
-    today = datetime.now(UTC).date()
-    partitions.ensure_ahead(today)
-    partitions.drop_before(today - timedelta(days=settings.RETENTION_DAYS))
+    """Drop the partitions whose time is over, make those of the coming days, tidy up."""
+    now = datetime.now(UTC)
+    partitions.ensure_ahead(now.date())
+    partitions.drop_before(now.date() - timedelta(days=settings.RETENTION_DAYS))
+    Refusal.objects.filter(at__lt=now - REFUSALS_KEPT).delete()
+    SignInLink.objects.filter(expires_at__lt=now - REFUSALS_KEPT).delete()
+    call_command("clearsessions")

@@ -17,7 +17,6 @@ from tracehub.projects import keys
 logger = logging.getLogger(__name__)
 
 EVERY = 1.0  # seconds between two rows, so that a broken sender costs no disk
-KEEP = "7 days"
 
 _ADD = """
     INSERT INTO traces_refusal (project_id, at, path, status, reason)
