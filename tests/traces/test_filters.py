@@ -164,7 +164,7 @@ def test_a_trace_is_found_by_its_id_or_the_first_digits(project):
 
 
 def test_every_key_has_an_expression():
-    special = {"is", "trace", "error"}
+    special = {"is", "trace", "error", "failure"}
     assert set(keys.KEYS) == set(COLUMNS) | special
 
 

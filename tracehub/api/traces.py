@@ -17,8 +17,10 @@ from tracehub.core.signals.run import worst
 from tracehub.core.times import parse_range
 from tracehub.digest.rows import is_failing, signal_json
 from tracehub.evals.querysets import promoted
+from tracehub.failures import reading as failures
 from tracehub.review import querysets as reviews
-from tracehub.traces import facets, reading
+from tracehub.traces import facets, listing, reading
+from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.traces.querysets import DEFAULT_SORT, PageError, TooSlow, bounded
 
@@ -37,24 +39,29 @@ def list_traces(asked: ApiRequest) -> Answer:
     """Answer trace summaries. A cursor keeps the range of the first page, also one given by age."""
     sort = asked.query.get("sort") or DEFAULT_SORT
     wanted = parse(asked.query.get("q", ""))
-    listing = {"project": asked.project.pk, "list": "traces", "sort": sort}
-    listing |= {name: asked.query.get(name, "") for name in ("q", "from", "to")}
+    about = {"project": asked.project.pk, "list": "traces", "sort": sort}
+    about |= {name: asked.query.get(name, "") for name in ("q", "from", "to")}
     if cursor := asked.query.get("cursor"):
-        place, *ends = cursors.decode(cursor, listing)
+        place, *ends = cursors.decode(cursor, about)
         start, end = map(datetime.fromisoformat, ends)
     else:
         place = ""
         start, end = time_range(asked)
-    rows = Trace.objects.in_project(asked.project).in_range(start, end).matching(wanted)
     try:
-        with bounded(SECONDS):
-            page = rows.page(sort=sort, cursor=place, limit=asked.whole("limit", 50))
+        page = listing.read(
+            Range(asked.project, start, end),
+            wanted,
+            sort=sort,
+            cursor=place,
+            limit=asked.whole("limit", 50),
+            seconds=SECONDS,
+        )
     except PageError as error:
         raise ApiError(400, str(error), error.field) from error
     except TooSlow as error:
         raise too_slow() from error
     following = page.following and cursors.encode(
-        listing, [page.following, start.isoformat(), end.isoformat()]
+        about, [page.following, start.isoformat(), end.isoformat()]
     )
     return Answer({"items": _summaries(asked, page.traces), "next": following})
 
@@ -89,7 +96,12 @@ def get_trace(asked: ApiRequest) -> Answer:
     severity = worst(trace.signals)
     return Answer(
         trace.as_json(
-            signals=[signal_json(signal) | {"failure": None} for signal in trace.signals],
+            signals=[
+                signal_json(signal) | {"failure": key}
+                for signal, key in zip(
+                    trace.signals, failures.failure_keys(asked.project, trace), strict=True
+                )
+            ],
             severity=severity,
             verdict=verdict,
             failure_modes=[mode.slug for mode in newest.modes.all()] if newest else [],
@@ -109,7 +121,7 @@ def get_raw(asked: ApiRequest) -> Answer:
 
 
 def _load(asked: ApiRequest) -> reading.LoadedTrace:
-    trace = reading.load(asked.project, trace_uuid(asked))
+    trace = failures.load(asked.project, trace_uuid(asked))
     if trace is None:
         raise missing("such trace")
     return trace
@@ -127,8 +139,8 @@ def get_facets(asked: ApiRequest) -> Answer:
     return Answer(
         {
             "items": [
-                {"key": key, "value": value, "count": count, "estimated": False}
-                for key, values in found.items()
+                {"key": key, "value": value, "count": count, "estimated": key in found.estimated}
+                for key, values in found.values.items()
                 for value, count in values
             ],
             "next": None,

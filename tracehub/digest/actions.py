@@ -15,12 +15,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from tracehub.core.stored import digest_of, span_number
-from tracehub.digest import store
+from tracehub.digest import grouping, store
 from tracehub.digest.joining import supplement_spans
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
+from tracehub.failures import store as failures
+from tracehub.failures.lifecycle import after_events
 from tracehub.metrics import rollup
 from tracehub.review.querysets import standing
 from tracehub.traces import rollup as term_counts
@@ -117,17 +120,25 @@ def digest_traces(claimed: Sequence[store.Claimed]) -> None:
     for trace in claimed:
         groups[trace.project_id, trace.day].append(trace)
     cursor = store.driver_cursor()
-    changes: list[term_counts.Change] = []
+    changes: list[tuple[dict[str, Any] | None, dict[str, Any]]] = []
     for (project_id, day), traces in sorted(groups.items()):
         changes += _digest_group(cursor, project_id, day, [trace.trace_id for trace in traces])
-    term_counts.change(cursor, changes)
+    added = failures.count(cursor, [grouping.moved(old, new) for old, new in changes])
+    after_events(added, timezone.now())
+    term_counts.change(
+        cursor,
+        [
+            term_counts.Change(old if old is not None and old["counted"] else None, new)
+            for old, new in changes
+        ],
+    )
     store.clean(cursor, claimed)
 
 
 def _digest_group(
     cursor: Cursor, project_id: int, day: Any, traces: list[UUID]
-) -> list[term_counts.Change]:
-    """Write the rows of traces of one partition and return what changed."""
+) -> list[tuple[dict[str, Any] | None, dict[str, Any]]]:
+    """Write the rows of traces of one partition; return those that changed, before and after."""
     supplement_spans(cursor, project_id, day, traces)
     spans: dict[UUID, list[Any]] = defaultdict(list)
     for row in store.load_spans(cursor, project_id, day, traces):
@@ -135,6 +146,7 @@ def _digest_group(
     reviews = standing(project_id, traces)
     scores = feedback_of(project_id, traces)
     cases = promoted(project_id, traces)
+    broken = grouping.violations(cursor, project_id, day, spans)
     results = [
         digested(
             Known(
@@ -145,11 +157,13 @@ def _digest_group(
                 reviews.get(trace),
                 scores.get(trace, []),
                 trace in cases,
+                broken.get(trace, []),
             )
         )
         for trace in traces
         if spans[trace]
     ]
+    grouping.place(cursor, project_id, results, spans)
     _fill(cursor, project_id, day, results)
     stored = store.load_traces(cursor, project_id, day, traces)
     changed = [
@@ -168,8 +182,7 @@ def _digest_group(
     register_prompts(
         project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]]
     )
-    before = {trace: row for trace, row in stored.items() if row["counted"]}
-    return [term_counts.Change(before.get(row["trace_id"]), row) for row in changed]
+    return [(stored.get(row["trace_id"]), row) for row in changed]
 
 
 def _fill(cursor: Cursor, project_id: int, day: Any, results: list[Digested]) -> None:

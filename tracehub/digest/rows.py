@@ -36,6 +36,7 @@ class Known:
     standing: Standing | None = None
     feedback: list[dict[str, Json]] = field(default_factory=list)
     promoted: bool = False
+    violations: list[Signal] = field(default_factory=list)  # of contracts
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Digested:
 
 
 def signal_json(signal: Signal) -> dict[str, Json]:
-    """Return a signal as the API writes it, with its evidence."""
+    """Return a signal as the API writes it, with its evidence; its group is not known here."""
     return {
         "kind": signal.kind,
         "span_id": signal.span_id,
@@ -56,6 +57,7 @@ def signal_json(signal: Signal) -> dict[str, Json]:
         "message": signal.message,
         "severity": signal.severity,
         "contract": signal.contract,
+        "failure": None,
         "evidence": signal.evidence,
     }
 
@@ -73,7 +75,7 @@ def digested(known: Known) -> Digested:
     sent = [score for span in known.spans for score in span.feedback]
     feedback = [*known.feedback, *sent]
     spans = sorted(known.spans, key=lambda span: (span.start_ns, span.span_id))
-    signals = detect(Evidence(summary, spans, feedback, settled=summary.root_present))
+    signals = detect(Evidence(summary, spans, feedback, summary.root_present, known.violations))
     severity = worst(signals)
     standing = known.standing
     tokens = summary.tokens or Tokens()
@@ -128,6 +130,7 @@ def digested(known: Known) -> Digested:
         "reviewers": standing.reviewers if standing else [],
         "failing": is_failing(verdict, summary.status, severity),
         "promoted": known.promoted,
+        "failures": [],
         "span_kinds": sorted({span.kind for span in spans}),
         "span_names": sorted({span.name for span in spans})[:NAMES],
     }

@@ -20,11 +20,12 @@ from tracehub.core import cases, promotion
 from tracehub.core.exports import FORMATS, Tally
 from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet, EvalSetVersion
+from tracehub.failures import reading as failures
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
-from tracehub.traces import reading, store
+from tracehub.traces import store
 from tracehub.traces.reading import LoadedTrace
 from tracehub.traces.wake import wake_on_commit
 
@@ -129,7 +130,7 @@ def add_all(
 
 
 def _promote(eval_set: EvalSet, item: Promotion) -> tuple[Case, bool]:
-    trace = reading.load(eval_set.project, item.trace_id)
+    trace = failures.load(eval_set.project, item.trace_id)
     if trace is None:
         raise ActionError(f"There is no trace {item.trace_id.hex} in this project.", "from_trace")
     return promote_trace(eval_set, trace, kind=item.kind, span_id=item.span_id)
@@ -157,6 +158,7 @@ def promote_trace(
         )
     except LookupError:
         raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
+    content["source"]["failure"] = _failure_of(locked.project, trace, content)
     there = querysets.in_version(locked, draft).filter(
         source_trace_id=trace_id, source_span_id=content["source"]["span_id"]
     )
@@ -300,6 +302,14 @@ def _add(eval_set: EvalSet, draft: int, content: cases.Case) -> tuple[Case, bool
     eval_set.save(update_fields=["next_case"])
     _touch(eval_set.project, row.source_trace_id)
     return row, True
+
+
+def _failure_of(project: Project, trace: LoadedTrace, content: cases.Case) -> str | None:
+    """Return the key of the group that the promoted step is in, None without one."""
+    keys = failures.failure_keys(project, trace)
+    span_id = content["source"]["span_id"]
+    own = [key for s, key in zip(trace.signals, keys, strict=True) if s.span_id == span_id and key]
+    return next(iter([*own, *filter(None, keys)]), None)
 
 
 def _of_set(eval_set: EvalSet) -> dict[str, Any]:

@@ -125,6 +125,8 @@ def _value_reader(key: str) -> Callable[[Value], Sql]:
         return _trace_id
     if key == "error":
         return _error_text
+    if key == "failure":
+        return _failure
     if key == "prompt":
         return _prompt
     if key.startswith(keys.META):
@@ -199,6 +201,19 @@ def _error_text(value: Value) -> Sql:
         "EXISTS (SELECT FROM jsonb_array_elements(traces.signals) item"
         " WHERE item ->> 'message' ILIKE %s)",
         [like(("", *value.parts, ""))],
+    )
+
+
+def _failure(value: Value) -> Sql:
+    """A group, and those that were merged into it: a merge changes no trace."""
+    if isinstance(value, Absent):
+        return "traces.failures = '{}'", []
+    number = int(_word(value).removeprefix("TH-"))
+    return (
+        "traces.failures && ARRAY(SELECT f.id FROM failures_failure f"
+        " LEFT JOIN failures_failure root ON root.id = f.merged_into_id"
+        " WHERE f.project_id = traces.project_id AND %s IN (f.number, root.number))",
+        [number],
     )
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.http import Http404
 
 from tracehub.core.summary_rules import reported_errors
+from tracehub.failures import reading
 from tracehub.projects.models import Project
-from tracehub.traces import reading
 from tracehub.traces.reading import LoadedTrace
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")

@@ -197,7 +197,7 @@ def _demand(rule: str, error: jsonschema_rs.ValidationError) -> str:
     """Return what the rule asks for, as the end of "`/refund/amount` …"."""
     kind: Any = error.kind
     if rule == "type":
-        return f"must be {' or '.join(kind.types)}"
+        return f"must be {' or '.join(sorted(kind.types, key='null'.__eq__))}"
     if rule == "enum":
         known = [json.dumps(option, ensure_ascii=False) for option in kind.options]
         return f"must be one of {_few(known)}"

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from tracehub.core.trace import KINDS, OUTCOMES, SEVERITIES
 
-Type = Literal["choice", "text", "words", "id", "duration", "money", "count"]
+Type = Literal["choice", "text", "words", "id", "group", "duration", "money", "count"]
 
 STATES = (
     "failing",
@@ -75,6 +75,7 @@ _TABLE = (
     Key("signal", "choice", "Kind of signal; the first letters are enough", SIGNALS),
     Key("verdict", "choice", "Verdict of people: fail, pass, unsure", VERDICTS),
     Key("mode", "text", "Failure mode, by its slug"),
+    Key("failure", "group", "Group of failures: TH-418"),
     Key("severity", "choice", "Highest severity of its signals", SEVERITIES),
     Key("reviewer", "text", "Address of a reviewer"),
     Key("name", "text", "Name of the trace"),
@@ -109,7 +110,6 @@ META = "meta."
 META_KEY = Key("meta.KEY", "text", "Value in the metadata")
 # Keys of the language that this version cannot answer yet, and what it can do instead.
 LATER = {
-    "failure": "Failure groups are not built yet. Use signal: or mode:.",
     "queue": "Review queues are not built yet. Use is:unreviewed.",
     "set": "Use is:promoted for traces in any eval set.",
     "kind": f"Kinds of span ({', '.join(KINDS[:4])} …) are not indexed yet. Use agent: or tool:.",

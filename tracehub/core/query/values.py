@@ -122,6 +122,8 @@ def _read_value(key: Key, raw: str, at: int) -> Value:
         return _read_choice(key, pattern, at, end)
     if key.type == "id":
         return _read_id(key, pattern, at, end)
+    if key.type == "group":
+        return _read_group(key, pattern, at, end)
     if key.type == "words" and not "".join(pattern.parts).strip():
         raise FilterError(at, end, f"{key.name} needs some text.")
     return pattern
@@ -173,6 +175,17 @@ def _read_id(key: Key, pattern: Pattern, at: int, end: int) -> Pattern:
     near = f"{digits}*" if re.fullmatch(r"[0-9a-f]{4,31}", digits) else None
     message = f"{key.name} needs 32 hex digits, or the first ones and *."
     raise FilterError(at, end, f"{message} Got {'*'.join(pattern.parts)[:60]!r}.", near)
+
+
+def _read_group(key: Key, pattern: Pattern, at: int, end: int) -> Pattern:
+    """Return the number of a group: `TH-418` and `418` are the same."""
+    shown = "*".join(pattern.parts)
+    found = re.fullmatch(r"(?:TH-)?([0-9]{1,9})", shown, re.IGNORECASE | re.ASCII)
+    if found is None:
+        digits = re.search(r"[0-9]{1,9}", shown, re.ASCII)
+        near = f"TH-{digits[0]}" if digits else None
+        raise FilterError(at, end, f"{key.name} needs a key like TH-418. Got {shown[:60]!r}.", near)
+    return Pattern((f"TH-{int(found[1])}",))
 
 
 def _read_number(key: Key, raw: str, at: int) -> Value:

@@ -1,0 +1,89 @@
+"""Contracts and groups on the way from spans to rows: outputs compared, fingerprints placed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from tracehub.core.grouping import v1
+from tracehub.core.stored import span_number
+from tracehub.core.trace import Signal, SpanDigest
+from tracehub.digest import store
+from tracehub.digest.rows import Digested
+from tracehub.failures import querysets, reading
+from tracehub.failures import store as groups
+from tracehub.failures.store import Moved, Seen
+
+
+def violations(
+    cursor: store.Cursor, project_id: int, day: date, spans: Mapping[UUID, Sequence[SpanDigest]]
+) -> dict[UUID, list[Signal]]:
+    """Return what breaks the project's contracts, by trace.
+
+    Reads the outputs of the spans that are under one, all in one statement; none without.
+    """
+    contracts = querysets.in_force(project_id)
+    if not contracts:
+        return {}
+    under = {
+        trace: [span for span in own if reading.checked(contracts, span)]
+        for trace, own in spans.items()
+    }
+    wanted = [(t, span_number(span.span_id)) for t, own in under.items() for span in own]
+    outputs = store.load_outputs(cursor, project_id, day, wanted)
+    return {
+        trace: reading.violations(
+            contracts,
+            own,
+            {span.span_id: outputs.get((trace, span_number(span.span_id))) for span in own},
+        )
+        for trace, own in under.items()
+        if own
+    }
+
+
+def place(
+    cursor: store.Cursor,
+    project_id: int,
+    results: Sequence[Digested],
+    spans: Mapping[UUID, Sequence[SpanDigest]],
+) -> None:
+    """Write the groups of these traces into their rows and signals; new groups are made."""
+    found = {}
+    earliest: dict[str, tuple[v1.Group, datetime]] = {}
+    for result in results:
+        row = result.row
+        names = {span.span_id: span.name for span in spans[row["trace_id"]]}
+        own = v1.groups(
+            result.signals,
+            names,
+            trace=row["name"],
+            verdict=row["verdict"],
+            modes=row["failure_modes"],
+        )
+        found[row["trace_id"]] = own
+        for group in own:
+            known = earliest.get(group.fingerprint)
+            if known is None or row["started_at"] < known[1]:
+                earliest[group.fingerprint] = (group, row["started_at"])
+    placed = groups.place(cursor, project_id, earliest)
+    for result in results:
+        for group in found[result.row["trace_id"]]:
+            home = placed[group.fingerprint]
+            result.row["failures"].append(home.id)
+            for place_of_signal in group.signals:
+                result.row["signals"][place_of_signal]["failure"] = f"TH-{home.number}"
+        result.row["failures"].sort()
+
+
+def moved(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Moved:
+    """Return what a changed row means for the counts of its groups."""
+    return Moved(_side(old) if old else None, _side(new))
+
+
+def _side(row: Mapping[str, Any]) -> tuple[frozenset[int], Seen]:
+    prompts = tuple(label for label in row["prompts"] if "@" in label)
+    seen = Seen(row["started_at"], row["user_id"], prompts, row["release"])
+    return frozenset(row["failures"]), seen

@@ -1,0 +1,100 @@
+"""When a group comes back: what resolved or ignored it, against a new event. Never by arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tracehub.core.versions import release_number
+from tracehub.failures import querysets
+from tracehub.failures.models import Activity, Failure, Status
+from tracehub.failures.store import Seen
+from tracehub.traces.models import Trace
+
+RELEASE = "release "
+
+
+def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
+    """Reopen the resolved and ignored groups that these new events bring back.
+
+    Call it after the events were counted, in their transaction: the rows are locked by then. A
+    merged group shares the fate of the one it went into.
+    """
+    rows = Failure.objects.filter(pk__in=list(added)).select_related("merged_into")
+    fresh: dict[int, list[Seen]] = {}
+    for row in rows:
+        fresh.setdefault(row.merged_into_id or row.pk, []).extend(added[row.pk])
+    asleep = Failure.objects.select_for_update(no_key=True).filter(
+        pk__in=list(fresh), status__in=[Status.RESOLVED, Status.IGNORED]
+    )
+    for failure in asleep.order_by("pk"):
+        if failure.status == Status.IGNORED:
+            if querysets.shown_status(failure, now) != Status.IGNORED:
+                _reopen(failure, Status.ONGOING, "shown again", "The time or count is over.")
+            continue
+        back = [seen for seen in fresh[failure.pk] if came_back(failure, seen)]
+        if back:
+            first = min(back, key=lambda seen: seen.started_at)
+            failure.regressed_at = first.started_at
+            _reopen(failure, Status.REGRESSED, "regressed", _where(first))
+
+
+def _reopen(failure: Failure, status: Status, verb: str, detail: str) -> None:
+    before = {"status": failure.status, "regressed_at": None}
+    failure.status = status
+    failure.save(update_fields=["status", "regressed_at"])
+    Activity.objects.create(
+        failure=failure, actor="TraceHub", verb=verb, detail=detail, before=before
+    )
+
+
+def _where(seen: Seen) -> str:
+    found = [*seen.prompts[:1], *([f"release {seen.release}"] if seen.release else [])]
+    return f"Seen again in {', '.join(found)}." if found else "Seen again."
+
+
+def came_back(failure: Failure, seen: Seen) -> bool:
+    """Whether an event is one that the resolution said would not happen any more."""
+    rule = failure.resolved_in
+    if rule.startswith(RELEASE):
+        return _release_reached(failure, seen, rule.removeprefix(RELEASE))
+    if not rule:
+        return failure.resolved_at is None or seen.started_at > failure.resolved_at
+    name, _, version = rule.removeprefix(">").rpartition("@")
+    return any(
+        _version_reached(failure.project_id, name, version, label, later=rule[0] == ">")
+        for label in seen.prompts
+    )
+
+
+def _version_reached(project_id: int, name: str, version: str, label: str, *, later: bool) -> bool:
+    label_name, _, label_version = label.rpartition("@")
+    if label_name != name:
+        return False
+    order = querysets.prompt_order(project_id, name)
+    if version == label_version or label_version not in order:
+        return version == label_version and not later
+    if version not in order:
+        return False
+    return order.index(label_version) > order.index(version)
+
+
+def _release_reached(failure: Failure, seen: Seen, release: str) -> bool:
+    if not seen.release:
+        return False
+    mine, theirs = release_number(seen.release), release_number(release)
+    if seen.release == release or (mine and theirs):
+        return seen.release == release or (mine or ()) >= (theirs or ())
+    starts = _first_starts(failure.project_id, [seen.release, release])
+    return release in starts and starts.get(seen.release, seen.started_at) >= starts[release]
+
+
+def _first_starts(project_id: int, releases: Sequence[str]) -> dict[str, datetime]:
+    """Return the earliest start of each release that is still kept. Only for names like `blue`."""
+    found = {}
+    for release in releases:
+        rows = Trace.objects.filter(project_id=project_id, release=release)
+        first = rows.order_by("started_at").values_list("started_at", flat=True).first()
+        if first is not None:
+            found[release] = first
+    return found

@@ -1,0 +1,204 @@
+"""Reads of contracts and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from tracehub.core.contracts import checking
+from tracehub.core.versions import Known, in_order
+from tracehub.failures.models import Activity, Contract, Failure, FailureDay, Status
+from tracehub.projects.models import Project
+from tracehub.traces.models import PromptVersion
+
+NEW_FOR = timedelta(days=7)  # then a group that nobody decided about is ongoing
+TABS = ("all", "triage", "new", "regressed", "ongoing", "resolved", "ignored")
+TRIAGE = ("new", "regressed")  # what needs a decision
+SEVERITY_WEIGHT = "CASE severity WHEN 'critical' THEN 8 WHEN 'high' THEN 4 ELSE 2 END"
+# Time passes without an event: what is new grows old, and an ignored group shows again.
+SHOWN = """
+    CASE WHEN status = 'ignored' AND (ignored_until <= %(now)s OR ignored_events <= events)
+            THEN 'ongoing'
+        WHEN status = 'new' AND first_seen < %(old)s THEN 'ongoing' ELSE status END
+"""
+NEWEST = """
+    SELECT DISTINCT ON (name) id, name, version, prompt, span FROM failures_contract
+    WHERE project_id = %s ORDER BY name, version DESC
+"""
+TABS_SQL = f"""
+    SELECT {SHOWN} AS shown, count(*) FROM failures_failure
+    WHERE project_id = %(project)s AND merged_into_id IS NULL AND (events > 0 OR status <> 'new')
+    GROUP BY 1
+"""  # noqa: S608 our own expression
+# 5,000 groups of 14 days: 70,000 rows of a primary key, summed and sorted in 40 ms.
+LIST = f"""
+    WITH recent AS (
+        SELECT coalesce(f.merged_into_id, f.id) AS id, sum(d.events) AS events
+        FROM failures_failure f JOIN failures_failureday d ON d.failure_id = f.id
+        WHERE f.project_id = %(project)s AND d.day >= %(since)s GROUP BY 1
+    ), shown AS (
+        SELECT id, number, last_seen, {SHOWN} AS shown, {SEVERITY_WEIGHT} AS weight
+        FROM failures_failure
+        WHERE project_id = %(project)s AND merged_into_id IS NULL
+            AND (events > 0 OR status <> 'new')
+            AND (%(words)s = '' OR title ILIKE %(words)s OR span ILIKE %(words)s
+                OR kind ILIKE %(words)s OR 'TH-' || number ILIKE %(words)s)
+    )
+    SELECT s.id, s.shown, coalesce(r.events, 0), coalesce(r.events, 0) * s.weight AS impact
+    FROM shown s LEFT JOIN recent r ON r.id = s.id
+    WHERE %(status)s = '' OR s.shown = ANY(string_to_array(%(status)s, ','))
+    ORDER BY {{order}} LIMIT %(limit)s OFFSET %(offset)s
+"""  # noqa: S608 our own expressions
+ORDERS = {
+    "impact": "impact DESC, s.last_seen DESC, s.number",
+    "last_seen": "s.last_seen DESC, s.number",
+    "number": "s.number",
+}
+
+
+class Row(NamedTuple):
+    """A group as a list shows it. `recent` counts traces since the start of the list's range."""
+
+    failure: Failure
+    shown: str
+    recent: int
+
+
+@lru_cache(maxsize=500)
+def _compiled(pk: int) -> checking.Contract:
+    """A version never changes, so that a process compiles it once."""
+    row = Contract.objects.get(pk=pk)
+    return checking.Contract(
+        str(row), row.prompt or None, row.span or None, row.schema, dict(row.labels)
+    )
+
+
+def in_force(project_id: int) -> list[checking.Contract]:
+    """Return the newest version of each contract of a project, compiled. One small query."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST, [project_id])
+        return [_compiled(row[0]) for row in cursor.fetchall()]
+
+
+def contracts(project: Project) -> list[Contract]:
+    """Return the newest version of each contract, by name."""
+    rows = Contract.objects.filter(project=project).order_by("name", "-version")
+    return list(rows.distinct("name"))
+
+
+def versions_of(project: Project, name: str) -> list[Contract]:
+    """Return all versions of a contract, newest first."""
+    return list(Contract.objects.filter(project=project, name=name).order_by("-version"))
+
+
+def shown_status(failure: Failure, now: datetime) -> str:
+    """Return the status that people see at this moment."""
+    if failure.status == Status.IGNORED:
+        over = failure.ignored_until is not None and failure.ignored_until <= now
+        many = failure.ignored_events is not None and failure.ignored_events <= failure.events
+        return "ongoing" if over or many else "ignored"
+    if failure.status == Status.NEW and failure.first_seen < now - NEW_FOR:
+        return "ongoing"
+    return failure.status
+
+
+def tab_counts(project: Project, now: datetime) -> dict[str, int]:
+    """Return how many groups each tab has."""
+    with connection.cursor() as cursor:
+        cursor.execute(TABS_SQL, {"project": project.pk, "now": now, "old": now - NEW_FOR})
+        found = dict(cursor.fetchall())
+    counts = {tab: found.get(tab, 0) for tab in TABS}
+    counts["all"] = sum(found.values())
+    counts["triage"] = sum(found.get(tab, 0) for tab in TRIAGE)
+    return counts
+
+
+def page(
+    project: Project,
+    *,
+    now: datetime,
+    since: date,
+    status: str = "",
+    words: str = "",
+    order: str = "impact",
+    limit: int = 50,
+    offset: int = 0,
+) -> list[Row]:
+    """Return groups with what they counted since a day. `status` is a tab or empty."""
+    wanted = ",".join(TRIAGE) if status == "triage" else "" if status == "all" else status
+    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    values: dict[str, Any] = {
+        "project": project.pk, "now": now, "old": now - NEW_FOR, "since": since,
+        "words": f"%{escaped}%" if words else "", "status": wanted, "limit": limit,
+        "offset": offset,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(LIST.format(order=ORDERS[order]), values)
+        found = cursor.fetchall()
+    rows = Failure.objects.filter(pk__in=[row[0] for row in found])
+    by_id = rows.select_related("assignee").prefetch_related("merged").in_bulk()
+    return [Row(by_id[pk], shown, recent) for pk, shown, recent, _ in found if pk in by_id]
+
+
+def get(project: Project, number: int) -> Failure | None:
+    """Return a group of the project by its number."""
+    return (
+        Failure.objects.filter(project=project, number=number)
+        .select_related("assignee", "merged_into")
+        .prefetch_related("merged")
+        .first()
+    )
+
+
+def ids_of(failure: Failure) -> list[int]:
+    """Return the ids under which traces know a group: its own and those merged into it."""
+    return [failure.pk, *(one.pk for one in failure.merged.all())]
+
+
+def days_of(failures: Iterable[Failure], since: date) -> dict[int, dict[date, int]]:
+    """Return events by group and UTC day, merged groups with the one they went into."""
+    home = {pk: failure.pk for failure in failures for pk in ids_of(failure)}
+    found: dict[int, dict[date, int]] = {root: {} for root in home.values()}
+    rows = FailureDay.objects.filter(failure_id__in=list(home), day__gte=since)
+    for failure_id, day, events in rows.values_list("failure_id", "day", "events"):
+        days = found[home[failure_id]]
+        days[day] = days.get(day, 0) + events
+    return found
+
+
+def roots(project_id: int, numbers: Iterable[int] | None = None) -> dict[int, int]:
+    """Return the number of the group that each merged one went into. Usually empty."""
+    rows = Failure.objects.filter(project_id=project_id, merged_into__isnull=False)
+    return dict(rows.values_list("number", "merged_into__number"))
+
+
+def in_group(failures: Iterable[Failure]) -> dict[int, int]:
+    """Return the number of each group by the id that traces keep."""
+    return {pk: failure.number for failure in failures for pk in ids_of(failure)}
+
+
+def activities(failure: Failure) -> QuerySet[Activity]:
+    """Return the history of a group, newest first."""
+    return failure.activities.order_by("-id")
+
+
+def prompt_order(project_id: int, name: str) -> list[str]:
+    """Return the versions of a prompt from first to last."""
+    rows = PromptVersion.objects.filter(project_id=project_id, name=name)
+    return in_order(Known(*row) for row in rows.values_list("version", "order", "first_seen_at"))
+
+
+def numbers_of(project_id: int, fingerprints: Iterable[str]) -> Mapping[str, Any]:
+    """Return the number of each known fingerprint, that of the group it was merged into."""
+    rows = Failure.objects.filter(project_id=project_id, fingerprint__in=list(fingerprints))
+    return {
+        fingerprint: root or number
+        for fingerprint, number, root in rows.values_list(
+            "fingerprint", "number", "merged_into__number"
+        )
+    }

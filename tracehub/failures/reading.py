@@ -1,0 +1,58 @@
+"""A whole trace with what breaks the contracts of its project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from tracehub.core.contracts import checking
+from tracehub.core.grouping import v1
+from tracehub.core.trace import Signal, SpanDigest
+from tracehub.failures import querysets
+from tracehub.projects.models import Project
+from tracehub.traces import reading
+from tracehub.traces.reading import LoadedTrace
+
+
+def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
+    """Return a trace as `traces.reading.load` does, with the violations of contracts in force."""
+    loaded = reading.load(project, trace_id)
+    if loaded is not None:
+        contracts = querysets.in_force(project.pk)
+        outputs = {span.span_id: span.output for span in loaded.spans}
+        loaded.violations = violations(contracts, loaded.digests, outputs)
+    return loaded
+
+
+def checked(contracts: Iterable[checking.Contract], span: SpanDigest) -> list[checking.Contract]:
+    """Return the contracts that the output of a span is under."""
+    if span.error or span.duration_ns is None or not span.has_output:
+        return []
+    return [contract for contract in contracts if contract.applies(span)]
+
+
+def violations(
+    contracts: list[checking.Contract], spans: Iterable[SpanDigest], outputs: Mapping[str, Any]
+) -> list[Signal]:
+    """Return what breaks contracts in these spans, by start; `outputs` go by span id."""
+    ordered = sorted(spans, key=lambda span: (span.start_ns, span.span_id))
+    return [
+        signal
+        for span in ordered
+        for contract in checked(contracts, span)
+        for signal in checking.signals(contract, span, outputs.get(span.span_id))
+    ]
+
+
+def failure_keys(project: Project, loaded: LoadedTrace) -> list[str | None]:
+    """Return the key of the group of each signal of a trace, None where it has none yet."""
+    names = {span.span_id: span.name for span in loaded.digests}
+    groups = v1.groups(loaded.signals, names, trace=loaded.summary.name)
+    numbers = querysets.numbers_of(project.pk, [group.fingerprint for group in groups])
+    keys: list[str | None] = [None] * len(loaded.signals)
+    for group in groups:
+        if group.fingerprint in numbers:
+            for place in group.signals:
+                keys[place] = f"TH-{numbers[group.fingerprint]}"
+    return keys

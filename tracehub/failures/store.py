@@ -1,0 +1,189 @@
+"""The worker's side of groups: fingerprints to rows, and counts by difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+from tracehub.core.grouping.v1 import Group
+
+FIND = """
+    SELECT id, number, fingerprint FROM failures_failure
+    WHERE project_id = %s AND fingerprint = ANY(%s)
+"""
+# Locks the project's counter until the batch is written: new groups are rare, and one at a time.
+NUMBERS = """
+    INSERT INTO failures_failurecount AS kept (project_id, last) VALUES (%s, %s)
+    ON CONFLICT (project_id) DO UPDATE SET last = kept.last + excluded.last RETURNING last
+"""
+ADD = """
+    INSERT INTO failures_failure (project_id, number, fingerprint, kind, title, span, severity,
+        reason, since, status, first_seen, last_seen, events, users, resolved_in, created_at)
+    SELECT %s, n, f, k, t, s, v, r::jsonb, '', 'new', at, at, 0, 0, '', now()
+    FROM unnest(%s::int4[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::timestamptz[]) AS sent (n, f, k, t, s, v, r, at)
+    ON CONFLICT (project_id, fingerprint) DO NOTHING
+"""
+# In the order of ids everywhere, so that two workers wait for each other and never in a circle.
+LOCK = "SELECT id FROM failures_failure WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+DAYS = """
+    INSERT INTO failures_failureday AS kept (failure_id, day, events)
+    SELECT * FROM unnest(%s::int8[], %s::date[], %s::int4[]) AS sent (f, d, n) ORDER BY 1, 2
+    ON CONFLICT (failure_id, day) DO UPDATE SET events = kept.events + excluded.events
+"""
+USERS = """
+    WITH sent AS (SELECT * FROM unnest(%s::int8[], %s::int8[], %s::int4[]) AS s (f, u, n)),
+    counted AS (
+        INSERT INTO failures_failureuser AS kept (failure_id, "user", events)
+        SELECT f, u, n FROM sent ORDER BY 1, 2
+        ON CONFLICT (failure_id, "user") DO UPDATE SET events = kept.events + excluded.events
+        RETURNING failure_id, "user", events
+    )
+    SELECT c.failure_id AS id, sum((c.events > 0)::int - (c.events - s.n > 0)::int) AS change
+    FROM counted c JOIN sent s ON s.f = c.failure_id AND s.u = c."user" GROUP BY 1
+"""
+COUNT = """
+    UPDATE failures_failure f
+    SET events = greatest(0, f.events + n), users = greatest(0, f.users + u),
+        since = CASE WHEN f.events = 0 OR first < f.first_seen THEN prompt ELSE since END,
+        first_seen = least(f.first_seen, first), last_seen = greatest(f.last_seen, last)
+    FROM unnest(%s::int8[], %s::int4[], %s::int4[], %s::timestamptz[], %s::timestamptz[],
+        %s::text[]) AS sent (id, n, u, first, last, prompt) WHERE f.id = sent.id
+"""
+
+
+class Seen(NamedTuple):
+    """What a group needs to know of one trace in it."""
+
+    started_at: datetime
+    user_id: str | None = None
+    prompts: tuple[str, ...] = ()
+    release: str | None = None
+
+
+class Moved(NamedTuple):
+    """A trace whose groups changed, or whose time or user did: before and after."""
+
+    old: tuple[frozenset[int], Seen] | None
+    new: tuple[frozenset[int], Seen]
+
+
+class Placed(NamedTuple):
+    """The stored group of a fingerprint."""
+
+    id: int
+    number: int
+
+
+def place(
+    cursor: Any, project_id: int, found: Mapping[str, tuple[Group, datetime]]
+) -> dict[str, Placed]:
+    """Return the stored group of each fingerprint, making those that are new.
+
+    `found` has the group and the earliest start it was seen at. `cursor` gives rows as dicts.
+    """
+    if not found:
+        return {}
+    known = _find(cursor, project_id, list(found))
+    if len(known) < len(found):
+        missing = sorted(set(found) - set(known))
+        last = cursor.execute(NUMBERS, (project_id, len(missing))).fetchone()["last"]
+        rows = []
+        for number, fingerprint in enumerate(missing, last - len(missing) + 1):
+            group, at = found[fingerprint]
+            rows.append(
+                (number, fingerprint, group.kind[:80], group.title, group.span, group.severity,
+                 _json(group.reason), at)
+            )  # fmt: skip
+        cursor.execute(ADD, (project_id, *[list(c) for c in zip(*rows, strict=True)]))
+        known |= _find(cursor, project_id, missing)
+    return known
+
+
+def _find(cursor: Any, project_id: int, fingerprints: list[str]) -> dict[str, Placed]:
+    rows = cursor.execute(FIND, (project_id, fingerprints)).fetchall()
+    return {row["fingerprint"]: Placed(row["id"], row["number"]) for row in rows}
+
+
+def count(cursor: Any, moves: Sequence[Moved]) -> dict[int, list[Seen]]:
+    """Count traces in and out of their groups; return the traces that are new to each group.
+
+    Call it once in the transaction that writes the trace rows.
+    """
+    events: Counter[int] = Counter()
+    days: Counter[tuple[int, date]] = Counter()
+    users: Counter[tuple[int, int]] = Counter()
+    added: dict[int, list[Seen]] = {}
+    for old, new in moves:
+        for side, sign in ((old, -1), (new, 1)):
+            if side is None:
+                continue
+            for group in side[0]:
+                events[group] += sign
+                days[group, side[1].started_at.astimezone(UTC).date()] += sign
+                if side[1].user_id:
+                    users[group, _hash(side[1].user_id)] += sign
+        for group in new[0] - (old[0] if old else frozenset()):
+            added.setdefault(group, []).append(new[1])
+    ids = sorted({*events, *added})
+    if not ids:
+        return {}
+    cursor.execute(LOCK, (ids,))
+    cursor.execute(DAYS, _columns(days))
+    people = _count_users(cursor, users)
+    changed = [group for group in ids if events[group] or people.get(group) or group in added]
+    if changed:
+        _write(cursor, changed, events, people, added)
+    return added
+
+
+def _write(
+    cursor: Any,
+    ids: Sequence[int],
+    events: Counter[int],
+    people: Mapping[int, int],
+    added: Mapping[int, list[Seen]],
+) -> None:
+    first = [min(added[i], default=None, key=_start) if i in added else None for i in ids]
+    last = [max(added[i], default=None, key=_start) if i in added else None for i in ids]
+    cursor.execute(
+        COUNT,
+        (
+            list(ids),
+            [events[i] for i in ids],
+            [people.get(i, 0) for i in ids],
+            [seen and seen.started_at for seen in first],
+            [seen and seen.started_at for seen in last],
+            [seen.prompts[0] if seen and seen.prompts else "" for seen in first],
+        ),
+    )
+
+
+def _start(seen: Seen) -> datetime:
+    return seen.started_at
+
+
+def _count_users(cursor: Any, users: Counter[tuple[int, int]]) -> dict[int, int]:
+    if not any(users.values()):
+        return {}
+    rows = cursor.execute(USERS, _columns(users)).fetchall()
+    return {row["id"]: int(row["change"]) for row in rows}
+
+
+def _columns(counts: Counter[Any]) -> list[list[Any]]:
+    rows = [(*place, n) for place, n in sorted(counts.items()) if n]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
+
+
+def _hash(user: str) -> int:
+    digest = blake2b(user.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _json(reason: Iterable[tuple[str, str]]) -> str:
+    return orjson.dumps(list(reason)).decode()
