@@ -217,6 +217,7 @@ def take_seat(review: Review) -> None:
 
 def give_back(review: Review) -> None:
     """Open the turns again that a withdrawn review had answered; a blind item seals the others."""
+    QueueItem.objects.filter(adjudication=review).update(adjudication=None)
     for seat in list(Seat.objects.filter(review=review).select_related("item")):
         item = QueueItem.objects.select_for_update().get(pk=seat.item_id)
         Seat.objects.filter(pk=seat.pk).update(review=None)

@@ -1,0 +1,21 @@
+"""The routes under `/<project>/review`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from tracehub.web import disagreements, queues
+
+urlpatterns: list[URLPattern] = [
+    path("<slug:queue_slug>", queues.queue_page, name="review_queue"),
+    path("<slug:queue_slug>/rules", queues.rules, name="review_rules"),
+    path("<slug:queue_slug>/next", queues.next_trace, name="review_next"),
+    path("<slug:queue_slug>/change", queues.change, name="review_change"),
+    path("<slug:queue_slug>/labels.csv", queues.labels, name="review_labels"),
+    path("<slug:queue_slug>/skip/<str:trace_id>", queues.skip, name="review_skip"),
+    path("<slug:queue_slug>/unskip/<int:seat_id>", queues.unskip, name="review_unskip"),
+    path("<slug:queue_slug>/disagreements", disagreements.page, name="review_disagreements"),
+    path(
+        "<slug:queue_slug>/disagreements/<int:item_id>", disagreements.decide, name="review_decide"
+    ),
+]
