@@ -32,6 +32,10 @@ MAY = {
     "POST /eval-sets/{slug}/cases": "reviewer admin",
     "POST /eval-sets/{slug}/fix": "reviewer admin",
     "GET /eval-sets/{slug}/versions/{version}/export": "viewer reviewer admin",
+    "GET /eval-sets/{slug}/runs": "viewer reviewer admin",
+    "POST /eval-sets/{slug}/runs": "reviewer admin",
+    "GET /runs/{id}": "viewer reviewer admin",
+    "GET /runs/{id}/gate": "viewer reviewer admin",
     "GET /metrics": "viewer reviewer admin",
     "POST /prompts": "ingest admin",
 }
@@ -40,7 +44,7 @@ NAMES = [f"{call.method} {call.path}" for call in CALLS]
 
 
 def path_of(call, trace_id="0" * 32) -> str:
-    return call.path.format(trace_id=trace_id, slug="none", version="1")
+    return call.path.format(trace_id=trace_id, slug="none", version="1", id="1")
 
 
 def test_the_table_here_names_every_call():
@@ -115,7 +119,15 @@ def test_a_key_of_another_project_finds_nothing_here(project, other, key):
     mine.post("/eval-sets", {"name": "None"})
     mine.post("/eval-sets/none/cases", {"input": {"variables": {"a": 1}}})
     mine.post("/eval-sets/none/fix")
-    bodies = {"POST /traces/{trace_id}/reviews": {"verdict": "fail"}}
+    bodies = {
+        "POST /traces/{trace_id}/reviews": {"verdict": "fail"},
+        "POST /eval-sets/{slug}/runs": {
+            "version": 1,
+            "candidate": {"name": "main"},
+            "results": [{"case": "c_0001", "passed": True}],
+        },
+    }
+    mine.post("/eval-sets/none/runs", bodies["POST /eval-sets/{slug}/runs"])
     for call in SERVED:
         if "{" not in call.path:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracehub.api import eval_sets, ingestion, measures, prompts, reviews, traces
+from tracehub.api import eval_sets, ingestion, measures, prompts, reviews, runs, traces
 from tracehub.api.numbered import CURSOR, LIMIT
 from tracehub.api.requests import Param
 from tracehub.api.router import Call
@@ -99,6 +99,31 @@ CALLS: tuple[Call, ...] = (
         "GET", "/eval-sets/{slug}/versions/{version}/export", "read", eval_sets.export,
         "Export a version", "The file, or a zip when the format has several.",
         params=(FORMAT, Param("draft", "true exports the draft before it is fixed.")),
+    ),
+    Call(
+        "GET", "/eval-sets/{slug}/runs", "read", runs.list_runs,
+        "List runs", "The runs of a set, newest first.",
+        params=(
+            Param("version", "Only runs of this version.", "whole", maximum=999_999_999),
+            CURSOR, LIMIT,
+        ),
+    ),
+    Call(
+        "POST", "/eval-sets/{slug}/runs", "review", runs.add_run,
+        "Store a run", "The run with the verdict of its gate.",
+        body=runs.RUN, outline=runs.RUN_OUTLINE, creates=True,
+    ),
+    Call(
+        "GET", "/runs/{id}", "read", runs.get_run,
+        "Get a run", "The run with the tries of each case.",
+    ),
+    Call(
+        "GET", "/runs/{id}/gate", "read", runs.get_gate,
+        "Decide a gate", "Verdict, reasons and cases, against the baseline.",
+        params=(
+            Param("baseline", "The id of a run of the same set, or auto. auto unless said."),
+            Param("format", "json, junit or markdown. json unless said."),
+        ),
     ),
     Call(
         "GET", "/metrics", "read", measures.get_metrics,

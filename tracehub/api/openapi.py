@@ -18,6 +18,7 @@ _PATTERNS = {
     "trace_id": "^[0-9a-fA-F]{32}$",
     "slug": "^[A-Za-z0-9_-]{1,60}$",
     "version": "^[1-9][0-9]{0,8}$",
+    "id": "^[1-9][0-9]{0,8}$",
 }
 _REFUSALS = {
     400: "Something in the request is wrong; the message names it.",
@@ -112,7 +113,7 @@ def _parameter(param: Param) -> dict[str, Any]:
 
 
 def _responses(call: Call) -> dict[str, Any]:
-    export = call.path.endswith("/export")
+    export = call.path.endswith(("/export", "/gate"))
     media_type = "*/*" if export else "application/json"
     answer = {"description": call.returns, "content": {media_type: {"schema": {}}}}
     statuses = [400, 401, 403, 503]

@@ -35,8 +35,12 @@ def evals(name: str, format_name: str, out: str, draft: bool, project: str) -> N
     Example:
       tracehub export evals refunds --format jsonl --out refunds.jsonl
     """
+    from tracehub.cli import export_remote, remote
     from tracehub.cli.connect import application
 
+    if api := remote.configured():
+        export_remote.write(api, name, format_name, out, draft=draft)
+        return
     with application():
         from tracehub.cli import export_evals
 

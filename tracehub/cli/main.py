@@ -25,6 +25,8 @@ COMMANDS = {
     "createproject": Entry("accounts:createproject", "Add a project."),
     "createkey": Entry("accounts:createkey", "Make a key for sending traces or for the API."),
     "export": Entry("export:export", "Write traces or eval sets to a file."),
+    "run": Entry("run:run", "Run the cases of an eval set against your program."),
+    "gate": Entry("run:gate", "Decide whether a run may ship: exit 0, 1 or 2."),
     "prune": Entry("prune:prune", "Apply retention now."),
     "doctor": Entry("doctor:doctor", "Check settings, database, queue and disk, with the mend."),
 }

@@ -1,4 +1,4 @@
-"""Versioned eval sets and their cases.
+"""Versioned eval sets, their cases, and the runs of programs against them.
 
 A case row holds one revision of a case and the range of versions it belongs to: version n of a set
 is every row with `added_in <= n` and (`removed_in` empty or `removed_in > n`). The draft is the
@@ -30,6 +30,7 @@ class EvalSet(models.Model):
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=2000)
     next_case = models.PositiveIntegerField(default=1)
+    gate_rules = models.JSONField(default=dict, blank=True)  # core.gate_rules, {} for its defaults
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -107,6 +108,84 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case_id} of {self.eval_set}"
+
+    @property
+    def case_id(self) -> str:
+        return f"c_{self.number:04d}"
+
+
+class Run(models.Model):
+    """The results of one fixed version for one candidate, and the gate as it was decided.
+
+    `number` counts the runs of a project; people and programs know a run by it. `gate` is the
+    gate against the automatic baseline without its cases, decided when the run came, when the
+    rules changed and when it was overridden; `fit` says that the run may serve as a baseline.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
+    eval_set = models.ForeignKey(EvalSet, on_delete=models.CASCADE, related_name="runs")
+    number = models.PositiveIntegerField()
+    version = models.PositiveIntegerField()
+    name = models.CharField(max_length=200)
+    prompt_version = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    commit = models.CharField(max_length=200, blank=True)
+    branch = models.CharField(max_length=200, blank=True)
+    is_baseline = models.BooleanField(default=False)  # the candidate says so
+    expected = models.PositiveIntegerField()  # cases of the version
+    told = models.PositiveIntegerField()  # cases with a result that is not skipped
+    passed = models.PositiveIntegerField()
+    errors = models.PositiveIntegerField()
+    flaky = models.PositiveIntegerField()
+    tries = models.PositiveIntegerField()
+    cost = models.DecimalField(max_digits=26, decimal_places=9, null=True)  # of all tries
+    digest = models.CharField(max_length=64)  # SHA-256 of what was sent, to know a repeat
+    gate = models.JSONField(default=dict)
+    verdict = models.CharField(max_length=10)
+    fit = models.BooleanField(default=False)
+    override_reason = models.CharField(max_length=2000, blank=True)
+    overridden_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    overridden_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=254)  # e-mail, key prefix or "system"
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = (
+            models.UniqueConstraint(fields=["project", "number"], name="run_number_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["project", "eval_set", "version", "-number"], name="run_by_version"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Run {self.number}"
+
+
+class RunResult(models.Model):
+    """One case in one run: its status over all tries, and the tries themselves (core.runs)."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results")
+    number = models.PositiveIntegerField()  # of the case
+    kind = models.CharField(max_length=14, choices=CaseKind)
+    severity = models.CharField(max_length=8, blank=True)
+    status = models.CharField(max_length=8)
+    flaky = models.BooleanField(default=False)
+    cost = models.FloatField(null=True)  # US dollars, mean of the tries
+    latency_ms = models.FloatField(null=True)
+    tries = models.JSONField(default=list)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "run", "number"], name="run_result_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.case_id} in {self.run}"
 
     @property
     def case_id(self) -> str:

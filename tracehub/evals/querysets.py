@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from tracehub.core import cases
+from tracehub.core import cases, gate_rules
 from tracehub.core.exports import Bundle
 from tracehub.evals.models import Case, EvalSet, EvalSetVersion
 from tracehub.projects.models import Project
@@ -188,6 +188,7 @@ def set_json(eval_set: EvalSet) -> dict[str, Any]:
         "name": eval_set.name,
         "description": eval_set.description,
         "created_at": _time(eval_set.created_at),
+        "gate": gate_rules.read(eval_set.gate_rules).as_json(),
         "draft": {"version": annotated.newest + 1, "cases": annotated.draft_cases},
         "versions": [version_json(version) for version in eval_set.versions.all()],
     }

@@ -1,0 +1,71 @@
+"""Statistics for small numbers against published values and those of SciPy 1.15."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracehub.core import stats
+
+
+# scipy.stats.binomtest(k, n).proportion_ci(method="wilson"); the first is the example of
+# Newcombe 1998 (Statist. Med. 17:857), table I: 81 of 263 gives 0.2553-0.3662.
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (36, 40, 0.769, 0.960),
+        (40, 40, 0.912, 1.0),
+    ],
+)
+def test_wilson_intervals_are_the_published_ones(k, n, low, high):
+    assert stats.wilson_interval(k, n) == pytest.approx((low, high), abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("worse", "better", "one_sided", "two_sided", "mid"),
+    [
+        (6, 1, 0.0625, 0.125, 0.0703),
+        (5, 0, 0.03125, 0.0625, 0.03125),
+        (4, 0, 0.0625, 0.125, 0.0625),
+        (0, 0, 1.0, 1.0, 1.0),
+        # Fagerland, Lydersen, Laake 2013: airway hyper-responsiveness, 7 against 1.
+        (7, 1, 0.0352, 0.0703, 0.0391),
+    ],
+)
+def test_mcnemar_is_exact(worse, better, one_sided, two_sided, mid):
+    assert stats.mcnemar_worse(worse, better) == pytest.approx(one_sided, abs=5e-5)
+    assert stats.mcnemar_differ(worse, better) == pytest.approx(two_sided, abs=5e-5)
+    if worse + better:
+        assert stats.mcnemar_differ(worse, better, mid=True) == pytest.approx(mid, abs=5e-5)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_a_p_value_is_a_probability_and_falls_with_more_that_got_worse(worse, better):
+    p = stats.mcnemar_worse(worse, better)
+    assert 0 < p <= 1
+    assert stats.mcnemar_worse(worse + 1, better) < p or p == 1
+
+
+def test_the_bootstrap_is_the_same_each_time_and_covers_the_ratio():
+    before = [0.01 + 0.001 * (n % 7) for n in range(40)]
+    after = [cost * (1.2 if n % 2 else 1.0) for n, cost in enumerate(before)]
+    low, high = stats.ratio_interval(before, after)
+    assert (low, high) == stats.ratio_interval(before, after)
+    assert 1.05 < low < sum(after) / sum(before) < high < 1.16
+    same = stats.ratio_interval(before, before)
+    assert same == (1.0, 1.0)
+    with pytest.raises(ValueError, match="needs pairs"):
+        stats.ratio_interval([], [])
+
+
+def test_pass_at_k_is_one_of_k_and_pass_hat_k_all_of_k():
+    assert stats.pass_at_k(5, 2, 1) == pytest.approx(0.4)
+    assert stats.pass_at_k(5, 2, 2) == pytest.approx(0.7)
+    assert stats.pass_hat_k(5, 2, 2) == pytest.approx(0.1)
+    assert stats.pass_at_k(3, 0, 3) == 0.0
+    assert stats.pass_hat_k(3, 3, 3) == 1.0

@@ -1,0 +1,65 @@
+"""`tracehub export evals` from a server elsewhere: what its API answers, as the same files."""
+
+from __future__ import annotations
+
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+import click
+
+from tracehub.cli.export import destination
+from tracehub.cli.hub import parse_name
+from tracehub.cli.remote import Api, part
+from tracehub.core import exports
+
+
+def write(api: Api, name: str, format_name: str, out: str, *, draft: bool) -> None:
+    """Write the set `SLUG[@VERSION]` to `out` and say what became of its assertions."""
+    slug, wanted = parse_name(name)
+    try:
+        fmt = exports.find(format_name)
+    except exports.ExportError as error:
+        raise click.BadParameter(str(error), param_hint="--format") from error
+    if draft and wanted:
+        raise click.UsageError("--draft goes without @VERSION: a draft has no number yet.")
+    if len(fmt.files) > 1 and out == "-":
+        raise click.UsageError(
+            f"{fmt.name} writes {len(fmt.files)} files: --out must be a folder, not -."
+        )
+    place = f"/eval-sets/{part(slug)}"
+    if wanted is None:
+        found = api.get(place).json()
+        newest = max((one["version"] for one in found["versions"]), default=0)
+        wanted = found["draft"]["version"] if draft else newest
+    if not wanted:
+        raise click.ClickException(f"{slug} has no fixed version. Fix its draft, or add --draft.")
+    query = {"format": fmt.name} | ({"draft": "true"} if draft else {})
+    reply = api.get(f"{place}/versions/{wanted}/export", **query)
+    if reply.headers.get_content_type() == "application/zip" and len(fmt.files) != 1:
+        _unpack(reply.body, fmt, out)
+    else:
+        _save(reply.body, destination(out, fmt.files[0]))
+    click.echo(reply.headers["X-TraceHub-Export"], err=True)
+
+
+def _save(body: bytes, path: Path | None) -> None:
+    if path is None:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+    else:
+        path.write_bytes(body)
+
+
+def _unpack(body: bytes, fmt: exports.Format, out: str) -> None:
+    """Write the files of an archive below `out`; a name that leads elsewhere is refused."""
+    folder = Path(out).expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        for name in archive.namelist():
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder):
+                raise click.ClickException(f"The {fmt.name} export holds the odd name {name!r}.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(archive.read(name))

@@ -1,0 +1,103 @@
+"""The HTTP API of a server elsewhere, for CI: TRACEHUB_URL with TRACEHUB_API_KEY."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import click
+
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The body of an answer and its headers."""
+
+    body: bytes
+    headers: http.client.HTTPMessage
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would send the key to wherever the answer points."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        return None
+
+
+class Api:
+    """Calls of `/api/v1` with a key. Refusals end the command with what the server said."""
+
+    def __init__(self, url: str, key: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise click.UsageError(
+                f"TRACEHUB_URL must be an http or https address. Got {url[:80]!r}."
+            )
+        self.base = f"{url.rstrip('/')}/api/v1"
+        self.host = parts.netloc
+        self._key = key
+        self._open = urllib.request.build_opener(_NoRedirects).open
+
+    def get(self, path: str, **query: str) -> Reply:
+        return self._call("GET", path + (f"?{urlencode(query)}" if query else ""))
+
+    def post(self, path: str, body: Any) -> Reply:
+        return self._call("POST", path, json.dumps(body).encode())
+
+    def _call(self, method: str, path: str, data: bytes | None = None) -> Reply:
+        request = urllib.request.Request(  # noqa: S310 the scheme was checked above
+            self.base + path,
+            data=data,
+            method=method,
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "Content-Type": "application/json",
+                "User-Agent": "tracehub-cli",
+            },
+        )
+        try:
+            with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
+                return Reply(answer.read(), answer.headers)
+        except urllib.error.HTTPError as error:
+            raise click.ClickException(f"{self.host}: {_said(error)}") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise click.ClickException(f"{self.host} cannot be reached: {reason}.") from error
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {error.code} {error.reason}."
+
+
+def configured() -> Api | None:
+    """Return the server that the environment names, None for the local installation.
+
+    Raises UsageError when only one of the two variables is set.
+    """
+    url = os.environ.get("TRACEHUB_URL", "").strip()
+    key = os.environ.get("TRACEHUB_API_KEY", "").strip()
+    if not url:
+        return None
+    if not key:
+        raise click.UsageError(
+            "TRACEHUB_URL is set, TRACEHUB_API_KEY is not. Set it to a key of scope reviewer."
+        )
+    return Api(url, key)
+
+
+def part(text: str) -> str:
+    """Return text as one part of a path."""
+    return quote(text, safe="")

@@ -1,0 +1,1 @@
+"""What a program answered, held against the assertions of its case."""
