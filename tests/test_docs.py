@@ -19,8 +19,8 @@ from tracehub.projects import keys as api_keys
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-# Set for the programs of an exported eval set, not for TraceHub itself.
-OF_EXPORTS = {"TRACEHUB_COMMAND"}
+# Of the programs that eval cases are run against, not of TraceHub itself.
+OF_PROGRAMS = {"TRACEHUB_COMMAND", "TRACEHUB_SET", "TRACEHUB_CASE"}
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
 
 
@@ -43,7 +43,7 @@ def settings() -> set[str]:
     named = re.compile(r'"((?:TRACEHUB|DATABASE|SENTRY)_[A-Z_]+)"')
     files = (ROOT / "tracehub").rglob("*.py")
     found = {name for file in files for name in named.findall(file.read_text(encoding="utf-8"))}
-    return found - OF_EXPORTS
+    return found - OF_PROGRAMS
 
 
 def test_every_setting_has_its_row_and_every_row_is_a_setting():
