@@ -23,7 +23,8 @@ from tracehub.core.times import TimeError, parse_range
 from tracehub.projects.actions import audit
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
-from tracehub.traces import reading
+from tracehub.traces import listing, reading
+from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 
 PAGE = 200
@@ -48,7 +49,8 @@ def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str)
     with _opened(out, f"traces-{place.slug}.{kind}") as file:
         if kind == "csv":
             file.write(_csv(COLUMNS))
-        rows = _pages(lambda cursor: chosen.page(cursor=cursor, limit=PAGE))
+        within = Range(place, start, end)
+        rows = _pages(lambda cursor: listing.read(within, wanted, cursor=cursor, limit=PAGE))
         bar = tqdm(rows, total=chosen.count(), unit="trace", file=sys.stderr, disable=None)
         for piece in to_bytes(place, bar):
             file.write(piece)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from tracehub.core.query import Filter
-from tracehub.core.query.terms import COUNTED, required, searched
+from tracehub.core.query.terms import is_counted, required, searched
 from tracehub.projects.models import Project
 from tracehub.traces import rollup
 from tracehub.traces.filter_sql import where
@@ -74,7 +74,7 @@ class Extent:
     @cached_property
     def likely(self) -> dict[datetime, int]:
         """The most that can match, by hour; a guess where no required value is counted."""
-        counted = [one for one in self.required if all(key in COUNTED for key, _ in one)]
+        counted = [one for one in self.required if all(map(is_counted, one))]
         whole = {hour.start: hour.traces for hour in self.hours}
         if not counted:
             share = UNKNOWN_SHARE if self.required else 1

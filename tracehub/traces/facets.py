@@ -5,7 +5,7 @@ Values are parameters; names of columns come from the tables here and in `filter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from tracehub.core.query import Filter
+from tracehub.core.query.terms import ALL, COUNTED, FINE, Pair, Row, counted, is_counted, required
 from tracehub.core.query.tree import Node
+from tracehub.traces import rollup
+from tracehub.traces.extent import Extent
 from tracehub.traces.extent import Range as Range
 from tracehub.traces.filter_sql import COLUMNS, like, where
 
@@ -21,6 +24,7 @@ from tracehub.traces.filter_sql import COLUMNS, like, where
 KEYS = ("verdict", "signal", "prompt", "model", "env", "cohort", "mode", "tag")
 MAX_VALUES = 50  # of one key
 MAX_BINS = 100
+BUDGET = 20_000  # rows that one count reads; 60 ms, and a sample of so many is 1 % off
 _STEPS = (
     timedelta(seconds=5),
     timedelta(seconds=15),
@@ -55,6 +59,7 @@ class Histogram:
     step: timedelta
     bins: list[Bin]
     matching: int
+    estimated: bool = False
 
     @property
     def traces(self) -> int:
@@ -69,48 +74,134 @@ class Histogram:
         return self.failing / self.traces if self.traces else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The commonest values of each key; those of the `estimated` ones come from a sample."""
+
+    values: dict[str, list[tuple[str, int]]]
+    estimated: frozenset[str] = frozenset()
+
+    def __getitem__(self, key: str) -> list[tuple[str, int]]:
+        return self.values[key]
+
+
+class Source(NamedTuple):
+    """What to count: a FROM clause and its condition, and what a row found stands for."""
+
+    table: str
+    condition: str
+    params: list[Any]
+    factor: float = 1.0
+
+    def times(self, count: int) -> int:
+        return round(count * self.factor)
+
+
+def source(within: Range, wanted: Filter) -> Source:
+    """Return the traces of a range that match; a sample when that means more than BUDGET rows.
+
+    Few matches come by the index on terms. A sample is one of blocks, which lie in order of
+    arrival, so it is spread evenly over the range.
+    """
+    extent = Extent(within, wanted)
+    condition, params = within.where(wanted)
+    condition += " AND traces.day = ANY(%s)"
+    params.append(sorted(extent.days))
+    if extent.required and extent.total > BUDGET >= extent.most:
+        terms = extent.terms(within.start, within.end)
+        condition += " AND traces.terms && %s::bigint[]" * len(terms)
+        return Source("traces", condition, [*params, *terms])
+    if extent.total <= BUDGET:
+        return Source("traces", condition, params)
+    share = max(0.01, 100 * BUDGET / extent.total)
+    table = f"traces TABLESAMPLE SYSTEM ({share:.4f}) REPEATABLE (7)"
+    return Source(table, condition, params, 100 / share)
+
+
 def expected(within: Range) -> int:
-    """Return about how many traces the range holds, as the planner sees it: 1 ms, no scan."""
-    condition, params = within.where(Filter())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"EXPLAIN (FORMAT JSON) SELECT FROM traces WHERE {condition}",
-            params,
-        )
-        found = cursor.fetchone()
-    return int(found[0][0]["Plan"]["Plan Rows"]) if found else 0
+    """Return about how many traces the range holds, by the hourly counts."""
+    return Extent(within, Filter()).total
 
 
-def counts(
-    within: Range, wanted: Filter, keys: Iterable[str] = KEYS
-) -> dict[str, list[tuple[str, int]]]:
+def counts(within: Range, wanted: Filter, keys: Iterable[str] = KEYS) -> Counts:
     """Return the commonest values of each key with their counts; each ignores its own filter.
 
-    One statement: a materialised scan of the range for the whole filter, one more for each key
-    that the filter names, then an aggregate per key. A trace without verdict counts as `none`.
+    Keys that nothing else filters come from the hourly counts. The others take one statement: a
+    materialised scan for the whole filter, one more for each key that the filter names, then an
+    aggregate per key. A trace without verdict counts as `none`.
     """
     keys = list(keys)
-    scans: dict[str, tuple[str, list[str]]] = {}  # text of a filter -> name of its scan, its keys
-    params: list[Any] = []
-    heads, tails = [], []
+    found: dict[str, list[tuple[str, int]]] = {key: [] for key in keys}
+    free = [key for key in keys if not wanted.ignoring(key).parts]
+    if free:
+        for (key, value), (count, _) in _summed(within, free).items():
+            found[key].append((value, count))
+        for key in free:
+            found[key] = sorted(found[key], key=lambda one: (-one[1], one[0]))[:MAX_VALUES]
+    rest = [key for key in keys if key not in free]
+    estimated = _scanned(within, wanted, rest, found) if rest else frozenset()
+    return Counts(found, estimated)
+
+
+def _scanned(
+    within: Range, wanted: Filter, keys: list[str], found: dict[str, list[tuple[str, int]]]
+) -> frozenset[str]:
+    """Fill in the counts of keys that something else filters; tell which are estimates."""
+    scans: dict[str, tuple[str, Source, list[str]]] = {}  # by the text of the filter
     for key in keys:
-        text = str(wanted.ignoring(key))
-        scans.setdefault(text, (f"scan{len(scans)}", []))[1].append(key)
-    for name, served in scans.values():
-        condition, more = within.where(wanted.ignoring(served[0]))
+        base = wanted.ignoring(key)
+        if str(base) not in scans:
+            scans[str(base)] = (f"scan{len(scans)}", source(within, base), [])
+        scans[str(base)][2].append(key)
+    heads, tails, params = [], [], []
+    factors: dict[str, Source] = {}
+    for name, rows, served in scans.values():
         columns = ", ".join(sorted({f"traces.{COLUMNS[key].name}" for key in served}))
         heads.append(
-            f"{name} AS MATERIALIZED (SELECT {columns} FROM traces WHERE {condition})"  # noqa: S608 names of ours
+            f"{name} AS MATERIALIZED (SELECT {columns} FROM {rows.table} WHERE {rows.condition})"  # noqa: S608 names of ours
         )
-        params += more
+        params += rows.params
         tails += [_aggregate(key, name) for key in served]
+        factors |= dict.fromkeys(served, rows)
     statement = f"WITH {', '.join(heads)} {' UNION ALL '.join(tails)}"
-    found: dict[str, list[tuple[str, int]]] = {key: [] for key in keys}
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         for key, value, count in cursor.fetchall():
-            found[key].append((value, count))
+            found[key].append((value, factors[key].times(count)))
+    return frozenset(key for key, rows in factors.items() if rows.factor > 1)
+
+
+def _summed(within: Range, keys: Sequence[str]) -> dict[Pair, tuple[int, int]]:
+    """Return (traces, failing) of every pair: whole hours by their counts, the ends row by row."""
+    first, last = rollup.ceiling(within.start), rollup.floor(within.end)
+    found: dict[Pair, tuple[int, int]] = {}
+    if first < last:
+        found = rollup.totals(within.project.pk, keys, first, last)
+    for row in _ends(within, first, last):
+        for pair in counted(row):
+            if pair[0] in keys:
+                traces, failing = found.get(pair, (0, 0))
+                found[pair] = (traces + 1, failing + row["failing"])
     return found
+
+
+_ROW = (
+    "started_at", "failing", "finished", "verdict", "retries", "fallbacks", "timeouts", "promoted",
+    "status", "streaming", "environment", "cohort", "prompts", "signal_kinds", "models",
+    "failure_modes", "tags",
+)  # fmt: skip
+
+
+def _ends(within: Range, first: datetime, last: datetime) -> list[Row]:
+    """Return the traces before `first` and from `last` on: those of buckets cut by the range."""
+    condition, params = within.where(Filter())
+    if first < last:
+        condition += " AND (traces.started_at < %s OR traces.started_at >= %s)"
+        params += [first, last]
+    columns = ", ".join(f"traces.{name}" for name in _ROW)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM traces WHERE {condition}", params)  # noqa: S608 names of ours
+        return [dict(zip(_ROW, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _aggregate(key: str, scan: str) -> str:
@@ -131,43 +222,99 @@ def values(
     within: Range, wanted: Filter, key: str, begun: str, limit: int
 ) -> list[tuple[str, int]]:
     """Return values of `key` that hold the text `begun`, commonest first, with their counts."""
+    base = wanted.ignoring(key)
+    if key in COUNTED and not base.parts:
+        known = counts(within, wanted, [key])[key]
+        return [one for one in known if begun.lower() in one[0].lower()][:limit]
     column = COLUMNS[key]
-    condition, params = within.where(wanted.ignoring(key))
-    source, value = "traces", f"traces.{column.name}"
+    rows = source(within, base)
+    table, value = rows.table, f"traces.{column.name}"
     if column.many:
-        source, value = f"traces, unnest(traces.{column.name}) AS item", "item"
+        table, value = f"{rows.table}, unnest(traces.{column.name}) AS item", "item"
     statement = (
-        f"SELECT {value}, count(*) FROM {source} WHERE {condition} AND {value} ILIKE %s"  # noqa: S608 names of ours
+        f"SELECT {value}, count(*) FROM {table} WHERE {rows.condition} AND {value} ILIKE %s"  # noqa: S608 names of ours
         f" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*params, like(("", begun, "")), limit])
-        return [(str(found), int(count)) for found, count in cursor.fetchall()]
+        cursor.execute(statement, [*rows.params, like(("", begun, "")), limit])
+        return [(str(found), rows.times(count)) for found, count in cursor.fetchall()]
 
 
 def histogram(within: Range, wanted: Filter) -> Histogram:
-    """Return at most MAX_BINS bins over the range, on whole steps of the clock. One scan."""
+    """Return at most MAX_BINS bins over the range, on whole steps of the clock.
+
+    By the counts where nothing, `is:failing`, or one value that is counted by the hour is asked
+    for; else one scan, of a sample when there is much to count.
+    """
     step = step_of(within.end - within.start)
     base = wanted.ignoring("is")
-    condition, params = within.where(base)
-    state, state_params = where(
-        Filter.of(tuple(part for part in wanted.parts if part not in base.parts))
-    )
+    state = Filter.of(tuple(part for part in wanted.parts if part not in base.parts))
+    pair = _one_pair(base, step)
+    if pair is not None and str(state) in ("", "is:failing"):
+        rows = _counted_bins(within, base, pair, step)
+        matching = sum(row[1 if state.parts else 0] for row in rows.values())
+        return _histogram(within, step, rows, matching, estimated=False)
+    chosen = source(within, base)
+    condition, params = where(state)
     statement = f"""
         SELECT date_bin(%s, traces.started_at, %s), count(*),
-               count(*) FILTER (WHERE traces.failing), count(*) FILTER (WHERE {state})
-        FROM traces WHERE {condition} GROUP BY 1"""  # noqa: S608 names of ours
-    given: list[Any] = [step, _ORIGIN, *state_params, *params]
+               count(*) FILTER (WHERE traces.failing), count(*) FILTER (WHERE {condition})
+        FROM {chosen.table} WHERE {chosen.condition} GROUP BY 1"""  # noqa: S608 names of ours
+    given: list[Any] = [step, _ORIGIN, *params, *chosen.params]
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
-        rows = {row[0]: row[1:] for row in cursor.fetchall()}
+        scanned = cursor.fetchall()
+    bins = {row[0]: (chosen.times(row[1]), chosen.times(row[2])) for row in scanned}
+    matching = chosen.times(sum(row[3] for row in scanned))
+    return _histogram(within, step, bins, matching, estimated=chosen.factor > 1)
+
+
+def _one_pair(base: Filter, step: timedelta) -> Pair | None:
+    """Return the key and value whose counts are the bins of a filter, or None."""
+    if not base.parts:
+        return (ALL if step >= rollup.HOUR else FINE, "") if step >= rollup.FINE_STEP else None
+    asked = required(base)
+    whole = len(base.parts) == 1 and len(asked) == 1 and len(asked[0]) == 1
+    if not whole or step < rollup.HOUR:
+        return None
+    return asked[0][0] if is_counted(asked[0][0]) else None
+
+
+def _counted_bins(
+    within: Range, base: Filter, pair: Pair, step: timedelta
+) -> dict[datetime, tuple[int, int]]:
+    """Return (traces, failing) by bin: whole buckets by their counts, the ends row by row."""
+    width = rollup.FINE_STEP if pair[0] == FINE else rollup.HOUR
+    first, last = rollup.ceiling(within.start, width), rollup.floor(within.end, width)
+    moments: list[tuple[datetime, int, int]] = []
+    if first < last:
+        kept = rollup.series(within.project.pk, pair, first, last)
+        moments += [(at, *row) for at, row in kept.items()]
+    for row in _ends(within, first, last):
+        if not base.parts or pair in counted(row):
+            moments.append((row["started_at"], 1, int(row["failing"])))
+    found: dict[datetime, tuple[int, int]] = {}
+    for at, traces, failing in moments:
+        bin_ = _ORIGIN + (at - _ORIGIN) // step * step
+        before = found.get(bin_, (0, 0))
+        found[bin_] = (before[0] + traces, before[1] + failing)
+    return found
+
+
+def _histogram(
+    within: Range,
+    step: timedelta,
+    rows: Mapping[datetime, tuple[int, int]],
+    matching: int,
+    *,
+    estimated: bool,
+) -> Histogram:
     bins = []
     at = _ORIGIN + (within.start - _ORIGIN) // step * step
     while at < within.end:
-        traces, failing, _ = rows.get(at, (0, 0, 0))
-        bins.append(Bin(at, traces, failing))
+        bins.append(Bin(at, *rows.get(at, (0, 0))))
         at += step
-    return Histogram(step, bins, sum(row[2] for row in rows.values()))
+    return Histogram(step, bins, matching, estimated)
 
 
 def step_of(width: timedelta) -> timedelta:
@@ -176,14 +323,15 @@ def step_of(width: timedelta) -> timedelta:
 
 
 def without_each(within: Range, wanted: Filter) -> list[tuple[Node, int]]:
-    """Return each part of a filter with how many traces match all the others. One scan."""
+    """Return each part of a filter with about how many traces match all the others. One scan."""
     conditions = [where(wanted.without(part)) for part in wanted.parts]
-    condition, params = within.where(Filter())
+    rows = source(within, Filter())
     columns = ", ".join(f"count(*) FILTER (WHERE {relaxed})" for relaxed, _ in conditions)
-    given = [param for _, more in conditions for param in more] + params
+    given = [param for _, more in conditions for param in more] + rows.params
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {columns} FROM traces WHERE {condition}",  # noqa: S608 names of ours
+            f"SELECT {columns} FROM {rows.table} WHERE {rows.condition}",  # noqa: S608 names of ours
             given,
         )
-        return list(zip(wanted.parts, cursor.fetchone() or (), strict=True))
+        found = cursor.fetchone() or ()
+    return [(part, rows.times(n)) for part, n in zip(wanted.parts, found, strict=True)]

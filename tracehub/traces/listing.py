@@ -73,23 +73,26 @@ def _by_time(
     extent: Extent, order: Sort, cursor: str, limit: int, seconds: float, without: tuple[str, ...]
 ) -> Page:
     """Read window after window until the page is full or the time is up."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds / 2
     found: list[Trace] = []
     first = FIRST if extent.wanted.parts else limit + 1
-    for window in extent.windows(first, falling=order.falling):
-        left = deadline - time.monotonic()
-        try:
-            if left <= 0:
-                raise TooSlow
-            with bounded(left):
+    windows = extent.windows(first, falling=order.falling)
+    window = None
+    try:
+        with bounded(seconds / 2):  # one statement; the last may begin at the deadline
+            for window in windows:
+                if time.monotonic() > deadline:
+                    return _stopped(found, limit, window, order)
                 rows = _window(extent, window, without).after(order, cursor)
                 gathered = bool(extent.required) and not _common(window)
                 rows = rows.in_order(order, gathered=gathered)
                 found += rows[: limit + 1 - len(found)]
-        except TooSlow:
-            return _stopped(found, limit, window, order)
-        if len(found) > limit:
-            break
+                if len(found) > limit:
+                    break
+    except TooSlow:
+        if window is None:
+            raise
+        return _stopped(found, limit, window, order)
     return page_of(found, limit)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -18,7 +19,7 @@ from tracehub.evals.models import EvalSet
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Verdict
-from tracehub.traces import facets, querysets
+from tracehub.traces import facets, listing, querysets
 from tracehub.traces.models import Trace
 from tracehub.web import permissions
 from tracehub.web.links import with_query
@@ -28,7 +29,7 @@ from tracehub.web.trace_list.rows import Row, rows
 from tracehub.web.trace_list.state import ListState
 
 PAGE_SIZE = 50
-SECONDS = 5  # of database time for one page
+SECONDS = 3  # of database time for the rows of a page, and as much for its counts
 # Traces in the range above which the list does not wait for its counts: they come after it.
 COUNTED_AT_ONCE = 10_000
 NEWER_AT_MOST = 1000  # that Live counts
@@ -106,25 +107,28 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
     """Return what the page or fragment shows; `counted` asks for counts however long they take."""
     modes = reviews.modes(state.project)
     context: dict[str, Any] = {"state": state, "modes": modes, "chips": chips(state), "rows": []}
+    context["reached"] = None
     if state.problem:
         context["notice"] = (state.problem, "The default is shown instead.", "")
     if state.error is not None:
         return context | {"mended": state.error.mended(state.text)}
     try:
-        with querysets.bounded(SECONDS):
-            if target != "histogram":
-                context |= _listed(state, modes)
-            if target != "foot":
-                context |= _aside(state, modes, counted=counted)
-            if not context["rows"] and target != "histogram":
-                context["empty"] = _why_empty(state)
+        if target != "histogram":
+            context |= _listed(state, modes)
     except querysets.TooSlow:
-        hint = "Choose a shorter range, or add a filter such as model: or env:."
-        stopped = (f"The search stopped after {SECONDS} s", hint, "")
-        return context | {"rows": [], "stopped": True, "notice": stopped}
+        return context | {"rows": [], "stopped": True, "notice": _too_slow()}
     except querysets.PageError as error:
         begin = (str(error), "The list begins with its first page.", state.url())
         return context | {"rows": [], "stopped": True, "notice": begin}
+    try:
+        with querysets.bounded(SECONDS):
+            if target != "foot":
+                context |= _aside(state, modes, counted=counted)
+            if not context["rows"] and target != "histogram" and not context["reached"]:
+                context["empty"] = _why_empty(state)
+    except querysets.TooSlow:
+        context["notice"] = _too_slow()
+        context["stopped"] = not context["rows"]
     if target in ("", "main"):
         context["newer_url"] = _newer_url(state, context["rows"])
         context["verdicts"] = Verdict.choices
@@ -141,15 +145,43 @@ def _newer_url(state: ListState, shown: list[Row]) -> str:
     return with_query(page, {**state.params, "after": after.isoformat()})
 
 
+def _too_slow() -> tuple[str, str, str]:
+    hint = "Choose a shorter range, or add a filter such as model: or env:."
+    return f"The search stopped after {SECONDS} s", hint, ""
+
+
 def _listed(state: ListState, modes: list[Any]) -> dict[str, Any]:
-    """The rows and the address of what follows them. Three queries."""
-    found = _traces(state)
-    page = found.defer(*UNSEEN).page(sort=state.sort, cursor=state.cursor, limit=PAGE_SIZE)
+    """The rows, the address of what follows them, and how far a search came that had to stop."""
+    page = listing.read(
+        state.within,
+        state.wanted,
+        sort=state.sort,
+        cursor=state.cursor,
+        limit=PAGE_SIZE,
+        seconds=SECONDS,
+        without=UNSEEN,
+    )
     standing = reviews.standing(state.project.pk, [trace.trace_id for trace in page.traces])
-    return {
+    found: dict[str, Any] = {
         "rows": rows(state, page.traces, standing, modes),
         "next": state.at(page.following) if page.following else "",
+        "reached": page.reached,
     }
+    if page.reached:
+        found["notice"] = _partly(state, page.reached, found["next"])
+        found["stopped"] = not page.traces
+    return found
+
+
+def _partly(state: ListState, reached: datetime, following: str) -> tuple[str, str, str]:
+    """Say which part of the range was searched, and where the search goes on."""
+    falling = state.sort.startswith("-")
+    looked = state.end - reached if falling else reached - state.start
+    whole = state.end - state.start
+    unit, width = ("days", 86400) if whole > timedelta(days=2) else ("hours", 3600)
+    part, all_ = (round(span.total_seconds() / width, 1) for span in (looked, whole))
+    what = f"Showing the {'newest' if falling else 'oldest'} {part:g} of {all_:g} {unit}"
+    return what, f"The search stopped after {SECONDS} s. It can go on from there.", following
 
 
 def _traces(state: ListState) -> querysets.TraceQuerySet:

@@ -115,6 +115,12 @@ def counted(row: Row) -> set[Pair]:
     return {(key, value) for key, value in found if len(value) <= LONGEST}
 
 
+def is_counted(pair: Pair) -> bool:
+    """Tell whether the hourly counts know a pair: prompts by version, no endless values."""
+    key, value = pair
+    return key in COUNTED and len(value) <= LONGEST and (key != "prompt" or "@" in value)
+
+
 def number(project_id: int, day: date, pair: Pair) -> int:
     """Return the term of a pair: a signed 64-bit number.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tracehub.core.query.tree import Absent, Filter, Node, Not, Pattern, Term, Value
 from tracehub.review.models import FailureMode
-from tracehub.traces.facets import Histogram
+from tracehub.traces.facets import Counts, Histogram
 from tracehub.web import marks
 from tracehub.web.trace_list.state import ListState
 
@@ -42,6 +42,7 @@ class Facet:
     title: str
     first: list[FacetRow]
     rest: list[FacetRow] = field(default_factory=list)
+    estimated: bool = False
 
     @property
     def mono(self) -> bool:
@@ -54,13 +55,13 @@ class Facet:
 
 def facets(
     state: ListState,
-    counts: Mapping[str, Sequence[tuple[str, int]]],
+    counts: Counts,
     modes: Sequence[FailureMode],
 ) -> list[Facet]:
     """Return the facets that have a value, the chosen ones among the first five."""
     names = {mode.slug: mode.name for mode in modes}
     found = []
-    for key, values in counts.items():
+    for key, values in counts.values.items():
         if not values:
             continue
         most = max(count for _, count in values)
@@ -72,7 +73,7 @@ def facets(
         first = made[:SHOWN]
         late = [row for row in made[SHOWN:] if row.chosen]
         rest = [row for row in made[SHOWN:] if not row.chosen]
-        found.append(Facet(key, TITLES[key], first + late, rest))
+        found.append(Facet(key, TITLES[key], first + late, rest, key in counts.estimated))
     return found
 
 
