@@ -36,6 +36,11 @@ MAY = {
     "POST /eval-sets/{slug}/runs": "reviewer admin",
     "GET /runs/{id}": "viewer reviewer admin",
     "GET /runs/{id}/gate": "viewer reviewer admin",
+    "GET /failures": "viewer reviewer admin",
+    "GET /failures/{key}": "viewer reviewer admin",
+    "PATCH /failures/{key}": "reviewer admin",
+    "GET /contracts": "viewer reviewer admin",
+    "POST /contracts": "admin",
     "GET /metrics": "viewer reviewer admin",
     "POST /prompts": "ingest admin",
 }
@@ -44,7 +49,7 @@ NAMES = [f"{call.method} {call.path}" for call in CALLS]
 
 
 def path_of(call, trace_id="0" * 32) -> str:
-    return call.path.format(trace_id=trace_id, slug="none", version="1", id="1")
+    return call.path.format(trace_id=trace_id, slug="none", version="1", id="1", key="TH-1")
 
 
 def test_the_table_here_names_every_call():

@@ -50,14 +50,14 @@ def api_schema(db):
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
 @pytest.mark.parametrize("call", SERVED, ids=lambda call: f"{call.method} {call.path}")
 def test_whatever_is_sent_is_answered_as_documented(api_schema, project, admin, call, mode):
-    trace_id = factory.trace(project)
+    trace_id = factory.trace(project, finish_reasons=["length"])  # in the group TH-1
     admin.post("/eval-sets", {"name": "known"})
     admin.post("/eval-sets/known/cases", {"input": {"variables": {"a": 1}}})
     admin.post("/eval-sets/known/fix")
     result = {"case": "c_0001", "passed": True}
     run = {"version": 1, "candidate": {"name": "main"}, "results": [result]}
     admin.post("/eval-sets/known/runs", run)
-    known = {"trace_id": trace_id, "slug": "known", "version": "1", "id": "1"}
+    known = {"trace_id": trace_id, "slug": "known", "version": "1", "id": "1", "key": "TH-1"}
     operation = api_schema[call.path][call.method]
     if mode is GenerationMode.NEGATIVE and not (call.body or call.params or "{" in call.path):
         pytest.skip("This call takes nothing that could be wrong.")

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tracehub.api import eval_sets, ingestion, measures, prompts, reviews, runs, traces
+from tracehub.api import (
+    contracts,
+    eval_sets,
+    failures,
+    ingestion,
+    measures,
+    prompts,
+    reviews,
+    runs,
+    traces,
+)
 from tracehub.api.numbered import CURSOR, LIMIT
 from tracehub.api.requests import Param
 from tracehub.api.router import Call
@@ -134,6 +144,33 @@ CALLS: tuple[Call, ...] = (
             Q, FROM, TO,
             Param("step", "Width of a step, such as 5m, 1h or 1d."),
         ),
+    ),
+    Call(
+        "GET", "/failures", "read", failures.list_failures,
+        "List failures", "Groups by impact: events of the last 14 days x severity.",
+        params=(
+            Param("status", "all, triage, new, regressed, ongoing, resolved or ignored."),
+            Param("q", "Words in title, span, kind or key.", example="refund"), CURSOR, LIMIT,
+        ),
+    ),
+    Call(
+        "GET", "/failures/{key}", "read", failures.get_failure,
+        "Get a failure", "The group with its reason, days and history.",
+    ),
+    Call(
+        "PATCH", "/failures/{key}", "review", failures.change_failure,
+        "Resolve, ignore, assign or merge a failure", "The group. All of it is done or nothing.",
+        body=failures.CHANGE,
+    ),
+    Call(
+        "GET", "/contracts", "read", contracts.list_contracts,
+        "List contracts", "The newest version of each.",
+        params=(CURSOR, LIMIT),
+    ),
+    Call(
+        "POST", "/contracts", "admin", contracts.add_contract,
+        "Publish a contract", "The version. What is in force already makes none.",
+        body=contracts.CONTRACT, creates=True,
     ),
     Call(
         "POST", "/prompts", "ingest", prompts.add_prompt,

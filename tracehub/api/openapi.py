@@ -19,6 +19,7 @@ _PATTERNS = {
     "slug": "^[A-Za-z0-9_-]{1,60}$",
     "version": "^[1-9][0-9]{0,8}$",
     "id": "^[1-9][0-9]{0,8}$",
+    "key": "^TH-[1-9][0-9]{0,8}$",
 }
 _REFUSALS = {
     400: "Something in the request is wrong; the message names it.",

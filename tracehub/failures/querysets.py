@@ -171,17 +171,6 @@ def days_of(failures: Iterable[Failure], since: date) -> dict[int, dict[date, in
     return found
 
 
-def roots(project_id: int, numbers: Iterable[int] | None = None) -> dict[int, int]:
-    """Return the number of the group that each merged one went into. Usually empty."""
-    rows = Failure.objects.filter(project_id=project_id, merged_into__isnull=False)
-    return dict(rows.values_list("number", "merged_into__number"))
-
-
-def in_group(failures: Iterable[Failure]) -> dict[int, int]:
-    """Return the number of each group by the id that traces keep."""
-    return {pk: failure.number for failure in failures for pk in ids_of(failure)}
-
-
 def activities(failure: Failure) -> QuerySet[Activity]:
     """Return the history of a group, newest first."""
     return failure.activities.order_by("-id")
