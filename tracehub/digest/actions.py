@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.stored import digest_of, span_number
@@ -71,11 +71,6 @@ def _shard_batch(shard: int, mark: int, limit: int = BATCH) -> int:
         with transaction.atomic():
             claimed = _claim(shard, mark, limit)
             digest_traces(claimed)
-    except DatabaseError as error:
-        if getattr(error, "__cause__", None) is None or limit == 1:
-            raise
-        logger.warning("A batch of %s traces failed (%s).", limit, type(error).__name__)
-        return _one_by_one(shard, mark, limit)
     except Exception:
         logger.exception("A batch of traces failed; trying them one by one.")
         return _one_by_one(shard, mark, limit)
