@@ -1,6 +1,6 @@
 """OTLP/HTTP in protobuf: an ExportTraceServiceRequest -> raw spans.
 
-`decode_json` of `otlp_json` is the same for JSON; both are exported here.
+`decode_json` of `otlp_json` is the same for JSON; both are given from here.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ from tracehub.core.wire.decoded import (
     without_headers,
     without_nul,
 )
-from tracehub.core.wire.otlp_json import decode_json
+from tracehub.core.wire.otlp_json import decode_json, decode_json_parts
 
-__all__ = ["Decoded", "WireError", "decode_json", "decode_protobuf"]
+__all__ = [
+    "Decoded",
+    "WireError",
+    "decode_json",
+    "decode_json_parts",
+    "decode_protobuf",
+]
 
 ZERO_TRACE = bytes(16)
 ZERO_SPAN = bytes(8)

@@ -18,6 +18,7 @@ from tracehub.core.trace import Json, RawSpan, Rejected
 from tracehub.core.wire.decoded import (
     HEADERS_SIGN,
     MAX_NESTING,
+    MAX_SPANS,
     MAX_UINT64,
     Decoded,
     SpanError,
@@ -55,27 +56,55 @@ def decode_json(body: bytes) -> Decoded:
     WireError when the body is not JSON, not such a request, or holds more than 50,000 spans.
     """
     decoded = Decoded()
+    for part in decode_json_parts(body, MAX_SPANS):
+        decoded.spans += part.spans
+        decoded.rejected += part.rejected
+        decoded.replaced += part.replaced
+    return decoded
+
+
+def decode_json_parts(body: bytes, size: int) -> Iterator[Decoded]:
+    """Yield the spans of a request, `size` at a time; what was read is let go.
+
+    What is wrong with the request as a whole is raised before the first part.
+    """
+    decoded = Decoded()
     request = load(body, decoded)
     groups = list(_scopes(request))
     check_count(sum(len(spans) for _, _, spans in groups))
     reader = JsonReader(decoded, clean=b"\\u0000" not in body)
+    del request
     index = 0
-    resource: dict[str, Json] = {}
-    last: object = None
-    for sent_resource, sent_scope, spans in groups:
-        try:
-            if sent_resource is not last or not resource:
-                last, resource = sent_resource, reader.attributes(_attributes_of(sent_resource))
-            scope = reader.scope(sent_scope)
-        except SpanError as error:  # the spans would lose where they come from
-            raise WireError(f"{error.field} {error.message}", error.field) from error
-        for span in spans:
+    for resource, scope, spans in _origins(reader, groups):
+        for at, span in enumerate(spans):
+            spans[at] = None
             try:
                 decoded.spans.append(reader.span(span, resource, scope))
             except SpanError as error:
                 decoded.rejected.append(Rejected(index, error.field, error.message))
             index += 1
-    return decoded
+            if index % size == 0:
+                yield decoded
+                decoded = reader.decoded = Decoded()
+    if decoded.total or decoded.replaced:
+        yield decoded
+
+
+def _origins(
+    reader: JsonReader, groups: list[tuple[Json, Json, list[Json]]]
+) -> list[tuple[dict[str, Json], dict[str, Json], list[Json]]]:
+    """Return the groups with resource and scope read. Spans must not lose where they come from."""
+    read = []
+    last: object = None
+    resource: dict[str, Json] = {}
+    for sent_resource, sent_scope, spans in groups:
+        try:
+            if sent_resource is not last or not resource:
+                last, resource = sent_resource, reader.attributes(_attributes_of(sent_resource))
+            read.append((resource, reader.scope(sent_scope), spans))
+        except SpanError as error:
+            raise WireError(f"{error.field} {error.message}", error.field) from error
+    return read
 
 
 def load(body: bytes, decoded: Decoded) -> Json:
