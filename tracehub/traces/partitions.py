@@ -73,9 +73,7 @@ def create_index(cursor: Any, name: str, table: str, columns: str) -> None:
     what follows the table in CREATE INDEX. All of it is our own text.
     """
     cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON ONLY {table} {columns}")
-    cursor.execute(
-        "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = %s::regclass", [table]
-    )
+    cursor.execute(_WITHOUT_INDEX, [table, name])
     for (part,) in cursor.fetchall():
         child = f"{part}_{name}"
         cursor.execute(
@@ -85,3 +83,11 @@ def create_index(cursor: Any, name: str, table: str, columns: str) -> None:
             cursor.execute(f"DROP INDEX CONCURRENTLY {child}")
         cursor.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {child} ON {part} {columns}")
         cursor.execute(f"ALTER INDEX {name} ATTACH PARTITION {child}")
+
+
+# Partitions of a table whose part of an index is not attached yet.
+_WITHOUT_INDEX = """
+    SELECT p.inhrelid::regclass FROM pg_inherits p WHERE p.inhparent = %s::regclass AND NOT EXISTS (
+        SELECT FROM pg_index i JOIN pg_inherits a ON a.inhrelid = i.indexrelid
+        WHERE i.indrelid = p.inhrelid AND a.inhparent = %s::regclass)
+"""
