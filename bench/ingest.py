@@ -44,7 +44,8 @@ def database(folder: Path) -> Iterator[Any]:
     server = cluster.start()
     pgroles.ensure_database(cluster)
     with psycopg.connect(cluster.superuser_url(), autocommit=True) as link:
-        link.execute("CREATE DATABASE reference")
+        if not link.execute("SELECT FROM pg_database WHERE datname = 'reference'").fetchall():
+            link.execute("CREATE DATABASE reference")
     try:
         yield cluster
     finally:

@@ -51,7 +51,9 @@ def _spread(choices: tuple[tuple[str, int], ...]) -> list[str]:
     return [choice for choice, weight in choices for _ in range(weight)]
 
 
-def trace(r: random.Random, number: int, project_id: int, at: datetime, age: float) -> dict[str, Any]:
+def trace(
+    r: random.Random, number: int, project_id: int, at: datetime, age: float
+) -> dict[str, Any]:
     """Return a row; `age` is 0 for the newest and 1 for the oldest."""
     version = max(1, min(12, round(12 - 11 * age + r.gauss(0, 0.6))))
     canary = r.random() < (0.1 if version != 11 else 0.001)
@@ -124,7 +126,9 @@ def trace(r: random.Random, number: int, project_id: int, at: datetime, age: flo
     }  # fmt: skip
 
 
-def rows(total: int, days: int, project_id: int, now: datetime, seed: int) -> Iterator[dict[str, Any]]:
+def rows(
+    total: int, days: int, project_id: int, now: datetime, seed: int
+) -> Iterator[dict[str, Any]]:
     """Yield rows oldest first, denser by day than by night."""
     r = random.Random(seed)
     width = timedelta(days=days) / total
@@ -150,7 +154,9 @@ def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
     now = datetime.now(UTC)
     began = time.monotonic()
     with psycopg.connect(url, autocommit=True) as link:
-        project_id = link.execute("SELECT id FROM projects_project WHERE slug = %s", [slug]).fetchone()[0]
+        project_id = link.execute(
+            "SELECT id FROM projects_project WHERE slug = %s", [slug]
+        ).fetchone()[0]
         partitions(link, now.date() - timedelta(days=days + 1), now.date() + timedelta(days=1))
         indexes = dropped(link)
         cursor = link.cursor()
@@ -164,7 +170,9 @@ def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
                             orjson.dumps(row[n]).decode() if n in ("signals", "feedback") else cell(row[n])
                             for n in names
                         ])  # fmt: skip
-                with cursor.copy("COPY arrivals (project_id, trace_id, day, dirty_seq, dirty_at) FROM STDIN") as copy:
+                with cursor.copy(
+                    "COPY arrivals (project_id, trace_id, day, dirty_seq, dirty_at) FROM STDIN"
+                ) as copy:
                     for row in batch:
                         copy.write_row([project_id, row["trace_id"], row["day"], None, None])
                 rollup.change(cursor, [rollup.Change(None, row) for row in batch])
@@ -181,7 +189,9 @@ def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
             link.execute(definition)
         link.execute("VACUUM (ANALYZE) traces")
         link.execute("VACUUM (ANALYZE) term_counts")
-        size = link.execute("SELECT pg_size_pretty(pg_database_size(current_database()))").fetchone()[0]
+        size = link.execute(
+            "SELECT pg_size_pretty(pg_database_size(current_database()))"
+        ).fetchone()[0]
     print(f"done in {time.monotonic() - began:.0f} s, {size}", file=sys.stderr, flush=True)
 
 

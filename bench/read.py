@@ -1,0 +1,245 @@
+"""Reading: server time of whole responses, p95 over varied queries, beside the targets.
+
+  python bench/read.py [--traces 1000000] [--data DIR] [--small DIR] [--rounds 5] [--keep]
+
+Loads rows into embedded databases (bench/load_traces.py), a tenth of them into a second one for
+the ratio, and asks the Traces page for the parts it is made of, warm, through Django's own
+handler: middleware, view, queries and template, without a network. Under 5 minutes once the rows
+are there; with --keep they stay for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+FILTERS = (
+    "model:gpt-4o",
+    "model:o3",
+    "is:failing",
+    "is:failing model:mistral-large",
+    "env:staging cohort:canary",
+    "prompt:refund@v11 cohort:canary",
+    "prompt:refund@v3",
+    "prompt:refund signal:schema_error",
+    "user:u_17",
+    "user:u_1999 model:gpt-4o",
+    "session:s-200",
+    "tag:needle",
+    "tag:needle is:failing",
+    "meta.tenant:12",
+    "model:gpt-4o env:production cohort:control tag:lang:sv",
+    "user:nobody",
+    "latency:>20s",
+    "-model:gpt-4o is:failing",
+)
+SORTS = ("-latency", "latency", "-cost", "cost", "-tokens")
+# Phoenix and MLflow of performance.md, at their own sizes: p50 / p95 in ms.
+PEERS = {
+    "first": "Phoenix 685 / 1,018; MLflow 10 / 17 at 31 k",
+    "filters": "Phoenix 4,486; MLflow 281 / 433 at 31 k",
+    "page200": "Phoenix 637 / 1,448",
+    "sorted": "Phoenix 1,264 / 1,381; MLflow 16 / 26 at 31 k",
+    "text": "Phoenix 4,334; MLflow 275 / 329 at 31 k",
+}
+TARGETS = {
+    "first": ("First page, newest first", 40),
+    "filters": ("First page with 1-4 filters, common or rare", 80),
+    "page200": ("Page 200 by keyset", 40),
+    "sorted": ("Sorted by latency, cost or tokens", 150),
+    "facets": ("Facets and histogram of a filtered result", 250),
+    "unfiltered": ("Facets and histogram, no filter", 80),
+    "histogram": ("Histogram alone, 14 days", 80),
+    "text": ("Text, rare word or none", 200),
+}
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Return times in ms by name, for the database that DATABASE_URL names. Needs `django.setup`."""
+    from datetime import UTC, datetime, timedelta
+
+    from django.conf import settings
+    from django.test import Client
+
+    from tracehub.core.query import parse
+    from tracehub.projects.models import Membership, Project, User
+    from tracehub.traces import facets
+    from tracehub.traces.extent import Range
+
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.DEBUG = False
+    project = Project.objects.get(slug="bench")
+    user, _ = User.objects.get_or_create(email="bench@example.com")
+    Membership.objects.get_or_create(project=project, user=user, defaults={"role": "reviewer"})
+    client = Client(headers={"accept-encoding": "gzip"})
+    client.force_login(user)
+    sizes: list[int] = []
+
+    def page(query: dict[str, str], **headers: str) -> float:
+        began = time.perf_counter()
+        answer = client.get("/bench/traces", query, headers=headers, secure=True)
+        took = (time.perf_counter() - began) * 1000
+        assert answer.status_code == 200, (query, answer.status_code)
+        sizes.append(len(gzip.compress(answer.content)))
+        return took
+
+    rows = {"hx-request": "true", "hx-target": "footer#foot"}
+    counts = {"hx-request": "true", "hx-target": "div#histogram"}
+    month = {"from": "30d"}
+    detail: dict[str, list[float]] = {}
+
+    def timed(name: str, what: str, call: Callable[[], float]) -> None:
+        call()  # warm
+        times = [call() for _ in range(rounds)]
+        results.setdefault(name, []).extend(times)
+        detail[f"{name} {what}"] = [round(statistics.median(times), 1), round(max(times), 1)]
+
+    results: dict[str, list[float]] = {}
+    for since in ("24h", "7d", "30d"):
+        timed("first", since, lambda: page({"from": since}))
+    for q in FILTERS:
+        timed("filters", q, lambda: page({"q": q, **month}, **rows))
+    cursor = deep(project, pages=200)
+    timed("page200", "", lambda: page({"cursor": cursor, **month}, **rows))
+    for sort in SORTS:
+        timed("sorted", sort, lambda: page({"sort": sort, **month}, **rows))
+        timed(
+            "sorted",
+            f"{sort} failing",
+            lambda: page({"sort": sort, "q": "is:failing", **month}, **rows),
+        )
+        timed(
+            "sorted",
+            f"{sort} rare",
+            lambda: page({"sort": sort, "q": "tag:needle", **month}, **rows),
+        )
+    for q in FILTERS:
+        timed("facets", q, lambda: page({"q": q, "counts": "1", **month}, **counts))
+    for since in ("24h", "7d", "30d"):
+        timed("unfiltered", since, lambda: page({"from": since, "counts": "1"}, **counts))
+    now = datetime.now(UTC)
+    fortnight = Range(project, now - timedelta(days=14), now)
+    for q in ("", "is:failing", "model:gpt-4o"):
+
+        def histogram() -> float:
+            began = time.perf_counter()
+            facets.histogram(fortnight, parse(q))
+            return (time.perf_counter() - began) * 1000
+
+        timed("histogram", q, histogram)
+    for q in ("zzyzzyva", "bubaku", "input:nowhere", '"no such words"'):
+        timed("text", q, lambda: page({"q": q, **month}, **rows))
+    return {"results": results, "detail": detail, "bytes": sizes[0]}
+
+
+def deep(project: Any, pages: int) -> str:
+    """Return the cursor of a page far down the list of a month."""
+    from datetime import UTC, datetime, timedelta
+
+    from tracehub.traces.models import Trace
+    from tracehub.traces.querysets import cursor_at
+
+    now = datetime.now(UTC)
+    rows = Trace.objects.in_project(project).in_range(now - timedelta(days=30), now).newest_first()
+    moment = rows.values_list("started_at", flat=True)[50 * pages]
+    return cursor_at(moment, falling=True)
+
+
+def p95(times: list[float]) -> float:
+    return sorted(times)[min(len(times) - 1, round(0.95 * len(times)))]
+
+
+def run(folder: Path, traces: int, rounds: int) -> dict[str, Any]:
+    """Load `traces` rows into `folder` unless they are there, and measure in a process apart."""
+    import ingest
+
+    if not (folder / "postgres.json").exists():
+        load = [
+            sys.executable,
+            str(HERE / "load_traces.py"),
+            "--data",
+            str(folder),
+            "--traces",
+            str(traces),
+        ]
+        subprocess.run(load, check=True)
+    with ingest.database(folder) as cluster:
+        env = {
+            **os.environ,
+            "DATABASE_URL": cluster.url(),
+            "TRACEHUB_DATA_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
+            "TRACEHUB_SECRET_KEY": "bench" * 10,
+        }
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"], env=env, cwd=HERE.parent, check=True
+        )
+        done = subprocess.run(
+            [sys.executable, str(HERE / "read.py"), "--measure", "--rounds", str(rounds)],
+            env=env, cwd=HERE.parent, stdout=subprocess.PIPE, check=True, text=True, timeout=280,
+        )  # fmt: skip
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--traces", type=int, default=1_000_000)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--small", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--detail", action="store_true")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    random.seed(1)
+    if options.measure:
+        import django
+
+        django.setup()
+        print(json.dumps(measure(options.rounds)))
+        return
+    made = Path(tempfile.mkdtemp(prefix="tracehub-read-"))
+    try:
+        small = run(options.small or made / "small", options.traces // 10, options.rounds)
+        large = run(options.data or made / "large", options.traces, options.rounds)
+    finally:
+        if not options.keep:
+            shutil.rmtree(made)
+    report(small, large, options.traces)
+    if options.detail:
+        for name, (median, most) in sorted(large["detail"].items(), key=lambda one: -one[1][1]):
+            print(f"{name:60} {median:8.1f} {most:8.1f}")
+
+
+def report(small: dict[str, Any], large: dict[str, Any], traces: int) -> None:
+    print(
+        f"| ms, whole response, {traces:,} traces | p50 | p95 | target | ratio to a tenth | peers |"
+    )
+    print("|" + "---|" * 6)
+    for name, (title, target) in TARGETS.items():
+        times, fewer = large["results"][name], small["results"][name]
+        ratio = statistics.median(times) / statistics.median(fewer)
+        print(
+            f"| {title} | {statistics.median(times):.0f} | {p95(times):.0f} | {target} | {ratio:.2f}"
+            f" | {PEERS.get(name, '')} |"
+        )
+    print(f"\nFirst page: {large['bytes'] / 1000:.0f} KB compressed, without what the cache holds.")
+
+
+if __name__ == "__main__":
+    main()
