@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tracehub.core.preview import told
 from tracehub.core.trace_json import iso, money, ms
 from tracehub.review.models import FailureMode, Review
 from tracehub.traces.models import PromptVersion, Trace
@@ -36,8 +37,8 @@ def trace_summary(row: Trace, project: str, said: Sequence[Review]) -> dict[str,
         "models": row.model_names,
         "prompts": row.prompts,
         **_measures(row),
-        "input": row.input_preview,
-        "output": row.output_preview,
+        "input": told(row.input_preview),
+        "output": told(row.output_preview),
         "feedback": row.feedback,
         "signals": [{**signal, "failure": signal.get("failure")} for signal in row.signals],
         "severity": row.severity,

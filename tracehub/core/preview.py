@@ -63,3 +63,17 @@ def preview(value: Json) -> str | None:
         value = orjson.dumps(value).decode()
     text = " ".join(value[: 4 * LIMIT].split())
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+
+
+def told(value: Json) -> Json:
+    """Return an input or output as the API tells it: a text that is a JSON object or list as JSON.
+
+    >>> told('{"refund": null}'), told("{broken"), told("418.60")
+    ({'refund': None}, '{broken', '418.60')
+    """
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value

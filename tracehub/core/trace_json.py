@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tracehub.core.preview import last_user_message, plain
+from tracehub.core.preview import last_user_message, plain, told
 from tracehub.core.stored import when
 from tracehub.core.trace import Json, Prompt, Span, Tokens, ToolUse, TraceSummary
 
@@ -174,8 +174,8 @@ def trace_json(
 ) -> dict[str, Json]:
     """Return a whole trace. `extra` adds what people and the worker know: signals, verdict …"""
     out = summary_json(project, summary)
-    out["input"] = input_of(summary, spans)
-    out["output"] = output_of(summary, spans)
+    out["input"] = told(input_of(summary, spans))
+    out["output"] = told(output_of(summary, spans))
     out["feedback"] = list(feedback)
     out.update(extra)
     out["spans"] = [span_json(span) for span in spans]
