@@ -300,6 +300,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "prune_rollups": {
+        "task": "tracehub.prune_rollups",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 LOGGING: dict[str, Any] = {

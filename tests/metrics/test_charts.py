@@ -98,3 +98,21 @@ def test_requests_and_failing_rate_have_scales_of_their_own():
     layout = figure["layout"]
     assert layout["yaxis2"]["range"] == [0, 100]
     assert layout["yaxis2"]["domain"][1] < layout["yaxis"]["domain"][0]
+
+
+def test_of_many_near_markers_the_newest_keep_their_names():
+    markers = [
+        Marker(NOW - timedelta(days=7) + timedelta(hours=n), "refund", f"v{n}") for n in range(9)
+    ]
+    layout = draw(markers=markers)["layout"]
+    assert len(layout["shapes"]) == 9
+    assert [note["text"] for note in layout["annotations"]] == ["v7", "v8"]
+
+
+def test_a_band_has_gaps_where_nothing_was_counted():
+    values: list[float | None] = [0.2] * STEPS
+    band: list[tuple[float, float] | None] = [(0.1, 0.3)] * STEPS
+    for gap in (4, 6):
+        values[gap] = band[gap] = None
+    areas = draw(Curve("failed", values, "x", band=band))["data"][:-1]
+    assert [len(area["x"]) for area in areas] == [4, 4, 2, STEPS - 7, STEPS - 7]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
+from itertools import groupby
 from typing import Any
 
 import plotly.graph_objects as go
@@ -26,6 +27,7 @@ SHOWN = 4  # lines of one chart; as many as there are series colours
 COLOURS = tuple(f"var(--series-{n})" for n in range(1, SHOWN + 1))
 PLOT_PX, LETTER_PX = 250, 6  # about; a plot is as wide as its panel
 LONGEST_LABEL = 12  # characters that fit beside the plot
+MARKER_ROWS = 2  # of names of versions above each other; the line of another stands alone
 
 Say = Callable[[Number | None], str]  # a value as the page writes it
 
@@ -113,12 +115,7 @@ def _traces(frame: Window, curve: Curve, say: Say) -> list[Any]:
     values = [None if v is None else float(v) for v in curve.values]
     drawn = []
     if curve.band is not None:
-        known = [(at, band) for at, band in zip(times, curve.band, strict=True) if band]
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-        at = [each for each, _ in known]
-        drawn.append(go.Scatter(x=at, y=[band[0] for _, band in known], **edge))
-        fill = {"fill": "tonexty", "fillcolor": "var(--neutral-2)", "opacity": 0.55}
-        drawn.append(go.Scatter(x=at, y=[band[1] for _, band in known], **edge, **fill))
+        drawn += _band(times, curve.band)
     drawn.append(
         go.Scatter(
             x=times,
@@ -131,6 +128,29 @@ def _traces(frame: Window, curve: Curve, say: Say) -> list[Any]:
             hovertemplate=_HOVER,
         )
     )
+    return drawn
+
+
+def _band(times: list[str], bounds: Sequence[tuple[float, float] | None]) -> list[Any]:
+    """Return the area of an interval, with a gap where nothing was counted.
+
+    A time between two gaps has no area: a bar stands for it.
+    """
+    edge = {"mode": "lines", "hoverinfo": "skip", "showlegend": False}
+    fill = {"fill": "tonexty", "fillcolor": "var(--neutral-2)", "opacity": 0.55}
+    drawn = []
+    together = groupby(zip(times, bounds, strict=True), key=lambda pair: pair[1] is not None)
+    for known, pairs in together:
+        if not known:
+            continue
+        run = [(at, band) for at, band in pairs if band]
+        at, low, high = [a for a, _ in run], [b[0] for _, b in run], [b[1] for _, b in run]
+        if len(run) == 1:
+            bar = {"color": "var(--neutral-2)", "width": 5}
+            drawn.append(go.Scatter(x=at * 2, y=[*low, *high], line=bar, **edge))
+            continue
+        drawn.append(go.Scatter(x=at, y=low, line={"width": 0}, **edge))
+        drawn.append(go.Scatter(x=at, y=high, line={"width": 0}, **edge, **fill))
     return drawn
 
 
@@ -249,21 +269,26 @@ def _marker_line(marker: Marker) -> dict[str, Any]:
 
 
 def _marker_names(frame: Window, markers: Sequence[Marker]) -> list[dict[str, Any]]:
-    """Names beside the marker lines, on the side with room, each in the first free row."""
+    """Names beside the marker lines, on the side with room, each in the first free row.
+
+    Where two rows are not enough the newest keep their names.
+    """
     one = len({each.name for each in markers}) == 1
     length = frame.end - frame.start
-    ends: list[float] = []  # where each row is taken up to, from the left, in px
+    rows: list[list[tuple[float, float]]] = [[] for _ in range(MARKER_ROWS)]  # taken, in px
     notes = []
-    for marker in markers:
+    for marker in reversed(markers):
         name = marker.version if one else f"{marker.name} {marker.version}"
         at = (marker.at - frame.start) / length * PLOT_PX
-        width = len(_short(name)) * LETTER_PX
+        width = (len(_short(name)) + 1) * LETTER_PX
         late = at + width > PLOT_PX
-        start = at - width if late else at
-        row = next((n for n, end in enumerate(ends) if start >= end), len(ends))
-        ends[row : row + 1] = [start + width + LETTER_PX]
-        notes.append(_marker_name(marker, name, row, late))
-    return notes
+        span = (at - width, at) if late else (at, at + width)
+        for row, taken in enumerate(rows):
+            if all(span[1] <= low or high <= span[0] for low, high in taken):
+                taken.append(span)
+                notes.append(_marker_name(marker, name, row, late))
+                break
+    return notes[::-1]
 
 
 def _marker_name(marker: Marker, name: str, row: int, late: bool) -> dict[str, Any]:
