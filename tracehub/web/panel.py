@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -23,7 +22,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import actions
 from tracehub.review import querysets as reviews
-from tracehub.review.models import FailureMode, Review
+from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
 from tracehub.web import marks, permissions, shell
 from tracehub.web.forms.review import NEW_SET, ReviewForm
