@@ -139,8 +139,8 @@ def rows(
         yield trace(r, number, project_id, at, 1 - number / total)
 
 
-def cell(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+def cell(value: Any, *, as_json: bool) -> Any:
+    return orjson.dumps(value).decode() if as_json or isinstance(value, dict) else value
 
 
 def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
@@ -167,7 +167,7 @@ def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
                 with cursor.copy(f"COPY traces ({', '.join(names)}) FROM STDIN") as copy:
                     for row in batch:
                         copy.write_row([
-                            orjson.dumps(row[n]).decode() if n in ("signals", "feedback") else cell(row[n])
+                            cell(row[n], as_json=n in ("signals", "feedback"))
                             for n in names
                         ])  # fmt: skip
                 with cursor.copy(
@@ -205,7 +205,8 @@ def partitions(link: psycopg.Connection[Any], first: date, last: date) -> None:
 def dropped(link: psycopg.Connection[Any]) -> list[str]:
     """Drop the indexes of traces that are no key, and return how to make them again."""
     found = link.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'traces' AND indexname <> 'traces_pkey'"
+        "SELECT indexname, indexdef FROM pg_indexes"
+        " WHERE tablename = 'traces' AND indexname <> 'traces_pkey'"
     ).fetchall()
     for name, _ in found:
         link.execute(f"DROP INDEX {name}")

@@ -70,7 +70,7 @@ TARGETS = {
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Return times in ms by name, for the database that DATABASE_URL names. Needs `django.setup`."""
+    """Return times in ms by name, for the database of DATABASE_URL. Needs `django.setup`."""
     from datetime import UTC, datetime, timedelta
 
     from django.conf import settings
@@ -111,39 +111,41 @@ def measure(rounds: int) -> dict[str, Any]:
 
     results: dict[str, list[float]] = {}
     for since in ("24h", "7d", "30d"):
-        timed("first", since, lambda: page({"from": since}))
+        timed("first", since, lambda since=since: page({"from": since}))
     for q in FILTERS:
-        timed("filters", q, lambda: page({"q": q, **month}, **rows))
+        timed("filters", q, lambda q=q: page({"q": q, **month}, **rows))
     cursor = deep(project, pages=200)
     timed("page200", "", lambda: page({"cursor": cursor, **month}, **rows))
     for sort in SORTS:
-        timed("sorted", sort, lambda: page({"sort": sort, **month}, **rows))
+        timed("sorted", sort, lambda sort=sort: page({"sort": sort, **month}, **rows))
         timed(
             "sorted",
             f"{sort} failing",
-            lambda: page({"sort": sort, "q": "is:failing", **month}, **rows),
+            lambda sort=sort: page({"sort": sort, "q": "is:failing", **month}, **rows),
         )
         timed(
             "sorted",
             f"{sort} rare",
-            lambda: page({"sort": sort, "q": "tag:needle", **month}, **rows),
+            lambda sort=sort: page({"sort": sort, "q": "tag:needle", **month}, **rows),
         )
     for q in FILTERS:
-        timed("facets", q, lambda: page({"q": q, "counts": "1", **month}, **counts))
+        timed("facets", q, lambda q=q: page({"q": q, "counts": "1", **month}, **counts))
     for since in ("24h", "7d", "30d"):
-        timed("unfiltered", since, lambda: page({"from": since, "counts": "1"}, **counts))
+        timed(
+            "unfiltered", since, lambda since=since: page({"from": since, "counts": "1"}, **counts)
+        )
     now = datetime.now(UTC)
     fortnight = Range(project, now - timedelta(days=14), now)
     for q in ("", "is:failing", "model:gpt-4o"):
 
-        def histogram() -> float:
+        def histogram(q: str = q) -> float:
             began = time.perf_counter()
             facets.histogram(fortnight, parse(q))
             return (time.perf_counter() - began) * 1000
 
         timed("histogram", q, histogram)
     for q in ("zzyzzyva", "bubaku", "input:nowhere", '"no such words"'):
-        timed("text", q, lambda: page({"q": q, **month}, **rows))
+        timed("text", q, lambda q=q: page({"q": q, **month}, **rows))
     return {"results": results, "detail": detail, "bytes": sizes[0]}
 
 
@@ -235,8 +237,8 @@ def report(small: dict[str, Any], large: dict[str, Any], traces: int) -> None:
         times, fewer = large["results"][name], small["results"][name]
         ratio = statistics.median(times) / statistics.median(fewer)
         print(
-            f"| {title} | {statistics.median(times):.0f} | {p95(times):.0f} | {target} | {ratio:.2f}"
-            f" | {PEERS.get(name, '')} |"
+            f"| {title} | {statistics.median(times):.0f} | {p95(times):.0f} | {target}"
+            f" | {ratio:.2f} | {PEERS.get(name, '')} |"
         )
     print(f"\nFirst page: {large['bytes'] / 1000:.0f} KB compressed, without what the cache holds.")
 

@@ -97,6 +97,7 @@ class Page:
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
     """Let no statement inside run longer. Raises TooSlow when one would. May be nested."""
+    nested = connection.in_atomic_block  # else the end of the transaction brings the old one back
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -107,8 +108,9 @@ def bounded(seconds: float) -> Iterator[None]:
                 )
                 before = cursor.fetchone()[0]
             yield
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+            if nested:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise TooSlow from error
