@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,7 @@ from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import ApiKey, Project, User
 
 Actor = User | ApiKey
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 DECIDED_AGAIN = 20  # newest runs whose gate follows a change of the rules
 
 
@@ -72,16 +74,21 @@ def _run(eval_set: EvalSet, body: Mapping[str, Any], tries: Mapping[str, list[Tr
         project_id=eval_set.project_id,
         eval_set=eval_set,
         version=body["version"],
-        name=candidate["name"],
+        name=_one_line(candidate["name"]) or "unnamed",
         is_baseline=bool(candidate.get("baseline")),
         tries=max(map(len, tries.values())),
         cost=sum(costs) if costs else None,
         started_at=_moment(body.get("started_at")),
         **{
-            name: candidate.get(name) or ""
+            name: _one_line(candidate.get(name) or "")
             for name in ("prompt_version", "model", "commit", "branch")
         },
     )
+
+
+def _one_line(text: str) -> str:
+    """Return a name without control characters, which a page or a terminal would obey."""
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def _moment(text: str | None) -> datetime:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case as DbCase
-from django.db.models import F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import F, Q, QuerySet
 
 from tracehub.core import gate_rules, gating
 from tracehub.core import runs as core
@@ -18,8 +17,6 @@ from tracehub.core.trace_json import iso, money
 from tracehub.evals import querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.models import Project
-
-SUMMARY = ("tries",)  # what a list of results leaves out
 
 
 def of_project(project: Project) -> QuerySet[Run]:
@@ -112,25 +109,11 @@ def _line(result: RunResult, known: dict[int, Any], project_slug: str) -> CaseLi
     )
 
 
-def by_trouble(run: Run) -> QuerySet[RunResult]:
-    """The results of a run without their tries: failed first, then errors, flaky, the rest."""
-    rank = DbCase(
-        When(flaky=True, then=Value(2)),
-        When(status="fail", then=Value(0)),
-        When(status="error", then=Value(1)),
-        When(status="pass", then=Value(3)),
-        default=Value(4),
-        output_field=IntegerField(),
-    )
-    rows = RunResult.objects.filter(project=run.project_id, run=run).defer(*SUMMARY)
-    return rows.annotate(rank=rank).order_by("rank", "number")
-
-
 def pips(runs: Iterable[Run], numbers: Iterable[int]) -> dict[int, dict[int, RunResult]]:
     """Return the results of these cases in these runs: case number -> run id -> result."""
     found: dict[int, dict[int, RunResult]] = defaultdict(dict)
     rows = RunResult.objects.filter(run__in=list(runs), number__in=list(numbers))
-    for row in rows.filter(project=F("run__project")).defer(*SUMMARY):
+    for row in rows.filter(project=F("run__project")).defer("tries"):
         found[row.number][row.run_id] = row
     return found
 

@@ -24,6 +24,12 @@ def input_line(title: str, given: Mapping[str, Any]) -> str:
     return one_line(compact(variables)) if variables else "no input"
 
 
+def asked(given: Mapping[str, Any]) -> str:
+    """Return what the last user said in full; "" when there are only variables."""
+    users = [m for m in messages(given) if m["role"] == ROLES.get("user", "user")]
+    return str(users[-1]["text"]) if users else ""
+
+
 def expected_line(expected: Json, assertions: list[dict[str, Any]], *, format_only: bool) -> str:
     """Return what must hold, on one line: the first assertion, else the expected output."""
     for assertion in sorted(assertions, key=lambda a: a.get("type") == "json_schema"):

@@ -21,7 +21,7 @@ from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
-from tracehub.web import case_view, links, permissions, shell
+from tracehub.web import case_view, links, permissions, runs, shell
 from tracehub.web.forms.evals import FixForm, NewSetForm
 from tracehub.web.trace_view.code import laid_out
 
@@ -73,11 +73,14 @@ def set_page(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
     shown = _shown(project, set_slug, request.GET.get("version", ""))
     kind = request.GET.get("kind", "")
     kind = kind if kind in CaseKind.values else ""
-    context = {"set": shown.eval_set, "shown": shown, "kind": kind}
+    context: dict[str, Any] = {"set": shown.eval_set, "shown": shown, "kind": kind}
     context |= _rows(shown, kind, request.GET.get("after", ""))
+    panel: dict[str, Any] = runs.panel_of(shown.eval_set, shown.number) if shown.fixed else {}
+    if panel:
+        runs.add_pips(context["rows"], panel["recent"])
     if request.headers.get("HX-Request") == "true" and context["after"]:
         return render(request, "evals/rows.html", context)
-    context |= _counts(shown, kind) | _coverage(project, shown) | _versions(shown)
+    context |= _counts(shown, kind) | _coverage(project, shown) | _versions(shown) | panel
     return render(request, "evals/set.html", context)
 
 

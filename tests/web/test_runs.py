@@ -1,0 +1,163 @@
+"""The pages of runs: who may, what they show, and how many queries they take."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web import run_story, stories
+from tracehub.evals import run_actions
+from tracehub.evals.models import Run
+from tracehub.projects.models import AuditEntry
+from tracehub.web.word_diff import compare
+
+SET = "/skylane/evals/refund-regressions"
+
+
+@pytest.fixture
+def project(db):
+    return stories.project()
+
+
+@pytest.fixture
+def broken(project):
+    return run_story.history(project)[1]
+
+
+@pytest.fixture
+def reviewer(project, client):
+    client.force_login(stories.member(project, "reviewer"))
+    return client
+
+
+@pytest.fixture
+def admin(project, client):
+    client.force_login(stories.member(project, "admin"))
+    return client
+
+
+def test_the_set_shows_the_gate_of_its_newest_run(reviewer, broken, django_assert_max_num_queries):
+    with django_assert_max_num_queries(20):
+        page = reviewer.get(SET).text
+    assert "GATE FAILED: 2 known failures regressed: c_0001, c_0002" in page
+    assert "refund v12" in page
+    assert "−2, 2 regressed" in page
+    assert page.count('aria-label="run 1: pass, run 2: pass, run 3: fail"') == 2
+    assert "run 1: pass, run 2: pass, run 3: flaky" in page
+    assert page.count(">Regressed</span>") == 2
+
+
+def test_a_set_without_runs_says_how_to_run(reviewer, project):
+    run_story.refunds(project)
+    page = reviewer.get(SET).text
+    assert "No run of v1 yet." in page
+    assert "tracehub run refund-regressions@1" in page
+    assert "run comparison" not in page.lower()
+
+
+def test_a_run_shows_what_failed_first_and_the_words_that_differ(
+    reviewer, broken, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(24):
+        page = reviewer.get(f"{SET}/runs/3").text
+    assert page.index("I was charged twice") < page.index("Refund a single Economy")
+    assert "<mark>38</mark>" in page
+    assert "<mark>76</mark>" in page
+    assert "Flaky 1 of 2" in page
+    assert "Still failing" not in page
+    fixed = reviewer.get(f"{SET}/runs/3?only=fixed").text
+    assert "My father passed away" in fixed
+    assert "Refund quote" not in fixed
+    other = reviewer.get(f"{SET}/runs/3?baseline=2&case=c_0005").text
+    assert "Baseline run 2" in other
+    assert "Refund quote for a booking in NOK, see the attachment." in other
+
+
+def test_the_junit_file_comes_as_a_download(reviewer, broken):
+    file = reviewer.get(f"{SET}/runs/3/junit")
+    assert file.headers["Content-Disposition"] == (
+        'attachment; filename="refund-regressions-run-3.xml"'
+    )
+    assert '<failure type="regression"' in file.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs/9", "/runs/9/junit", "/runs/3?baseline=77", "/runs/3?baseline=x"]
+)
+def test_what_is_not_there_is_404(reviewer, broken, path):
+    assert reviewer.get(SET + path).status_code == 404
+
+
+def test_outsiders_and_other_projects_find_no_run(client, broken):
+    other = stories.project("other")
+    client.force_login(stories.member(other, "admin", "out@side.example"))
+    assert client.get(f"{SET}/runs/3").status_code == 404
+    assert client.get("/other/evals/refund-regressions/runs/3").status_code == 404
+
+
+def test_an_admin_overrides_with_a_reason_that_the_audit_log_keeps(admin, broken):
+    short = admin.post(f"{SET}/runs/3/override", {"reason": "ok"}, follow=True)
+    assert "reason must have 10 to 2000 characters" in short.text
+    done = admin.post(f"{SET}/runs/3/override", {"reason": "Fix is due in v14."}, follow=True)
+    assert "GATE PASSED: overridden by admin@skylane.example" in done.text
+    broken.refresh_from_db()
+    assert (broken.verdict, broken.fit) == ("passed", True)
+    entry = AuditEntry.objects.get(action="gate.overridden")
+    assert entry.detail == {"before": "failed", "reason": "Fix is due in v14."}
+    undone = admin.post(f"{SET}/runs/3/override/undo", follow=True)
+    assert "GATE FAILED" in undone.text
+    assert AuditEntry.objects.filter(action="gate.override_withdrawn").exists()
+
+
+def test_a_reviewer_may_not_override(reviewer, broken):
+    assert reviewer.post(f"{SET}/runs/3/override", {"reason": "x" * 20}).status_code == 403
+    assert "Override gate" not in reviewer.get(f"{SET}/runs/3").text
+
+
+def test_rules_are_changed_and_the_newest_runs_decided_again(reviewer, broken):
+    page = reviewer.get(f"{SET}/gate").text
+    assert 'name="floor_format" value="100.0"' in page
+    wrong = reviewer.post(f"{SET}/gate", {"minimum": 0, "retries": 1, "floor_format": 101})
+    assert wrong.status_code == 422
+    assert "less than or equal to 100" in wrong.text
+    done = reviewer.post(f"{SET}/gate", {"minimum": 0, "retries": 2}, follow=True)
+    assert "GATE PASSED" in done.text
+    broken.refresh_from_db()
+    assert broken.verdict == "passed"
+    assert AuditEntry.objects.get(action="gate.rules").detail["after"]["retries"] == 2
+
+
+def test_hostile_outputs_and_names_stay_text(reviewer, project):
+    attack = "<script>window.attacked = 1</script> {{ 7 }} " + "\x1b[31m"
+    eval_set = run_story.refunds(project)
+    run_story.run(eval_set, attack, wrong=[1], output=attack, branch=attack[:40], commit=attack[:9])
+    for path in ("", "/runs/1", "/runs/1?case=c_0001&only=failed"):
+        page = reviewer.get(SET + path).text
+        assert "<script>window" not in page
+        assert "\x1b" not in page
+
+
+def test_a_run_of_an_empty_baseline_is_undecided_but_may_be_one(project):
+    eval_set = run_story.refunds(project)
+    first = run_story.run(eval_set, "first", branch="main")
+    assert (first.verdict, first.fit) == ("undecided", True)
+    bad = run_story.run(eval_set, "bad", wrong=[5], branch="main")  # below the floor of format
+    assert (bad.verdict, bad.fit) == ("failed", False)
+    assert Run.objects.count() == 2
+    run_actions.set_rules(eval_set, run_story_rules(), by=None)
+    bad.refresh_from_db()
+    assert (bad.verdict, bad.fit) == ("passed", True)
+
+
+def run_story_rules():
+    from tracehub.core import gate_rules
+
+    return gate_rules.read({"block": False, "floors": {"known_failure": None, "format": None}})
+
+
+def test_lines_are_compared_by_words():
+    left, right = compare(["same", "a b c", "gone"], ["same", "a x c"])
+    assert [line.differs for line in left] == [False, True, True]
+    assert left[1].runs == (("a ", False), ("b", True), (" c", False))
+    assert right[1].runs == (("a ", False), ("x", True), (" c", False))
+    long = [str(n) for n in range(500)]
+    assert not any(line.differs for line in compare(long, ["0"])[0])

@@ -1,0 +1,209 @@
+"""Runs and gates in words, marks and tables for the pages. Reads nothing by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tracehub.core.gating import NAMES, Gate
+from tracehub.core.trace import Json
+from tracehub.evals.models import Case, Run, RunResult
+from tracehub.web import case_view, word_diff
+from tracehub.web.trace_view.code import laid_out
+from tracehub.web.trace_view.code import parsed as parsed_json
+from tracehub.web.trace_view.text import visible
+
+TONES = {"passed": "pass", "failed": "fail", "undecided": "unsure"}
+WORDS = {"pass": "pass", "fail": "fail", "error": "error", "skipped": "skipped"}
+PIP_TONES = {"pass": "pass", "fail": "fail", "error": "neutral", "skipped": ""}
+# Order of the cases of a run, by what became of them.
+RANK = {
+    "regressed": 0, "both_fail": 1, "error": 2, "flaky": 3, "fixed": 4, "only_run": 5,
+    "both_pass": 6, "skipped": 7,
+}  # fmt: skip
+BADGES = {
+    "regressed": ("fail", "Regressed"), "both_fail": ("neutral", "Still failing"),
+    "error": ("unsure", "Error"), "flaky": ("unsure", "Flaky"), "fixed": ("pass", "Fixed"),
+    "skipped": ("neutral", "Skipped"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a gate: its tone, what it asks, what it found in short and in full."""
+
+    tone: str
+    title: str
+    short: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A gate for a page: the verdict as a sentence with its tone, and the rules."""
+
+    tone: str
+    headline: str
+    rules: list[Rule]
+    few: str = ""  # what a set this small cannot tell
+
+
+def panel(gate: Mapping[str, Any]) -> Panel:
+    """Return a gate as it is kept with its run (`run_actions.stored`)."""
+    rules = [
+        Rule(
+            "unsure" if r["ok"] is None or r["unsure"] else "pass" if r["ok"] else "fail",
+            r["title"] or r["rule"], r["short"], r["message"],
+        )
+        for r in gate["reasons"]
+    ]  # fmt: skip
+    few = next((r["message"] for r in gate["reasons"] if r["rule"] == "drop" and r["unsure"]), "")
+    return Panel(TONES[gate["verdict"]], gate["headline"], rules, few)
+
+
+def comparison(run: Run, baseline: Run | None, gate: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of the table that compares a run with its baseline."""
+    kinds = gate["by_kind"]
+    compared = all(part["baseline"] is not None for part in kinds.values())
+    total = {
+        "cases": sum(part["cases"] for part in kinds.values()),
+        "now": sum(part["now"] for part in kinds.values()),
+        "baseline": sum(part["baseline"] for part in kinds.values()) if compared else None,
+        "regressed": 0,
+    }
+    rows = [_row("Cases passed", total)]
+    rows += [_row(name, kinds[kind]) for kind, name in NAMES.items() if kind in kinds]
+    before = baseline.cost if baseline else None
+    if run.cost is not None:
+        change = f"{(run.cost / before - 1) * 100:+.0f}%" if before else ""
+        rows.append(
+            {
+                "name": "Cost of the run",
+                "before": f"${before:.4f}" if before is not None else "none",
+                "now": f"${run.cost:.4f}",
+                "change": change.replace("-", "−"),
+                "tone": "neutral",
+            }
+        )
+    return rows
+
+
+def _row(name: str, part: Mapping[str, Any]) -> dict[str, str]:
+    now, before, cases = part["now"], part["baseline"], part["cases"]
+    change = 0 if before is None else now - before
+    words = f"{change:+d}".replace("-", "−") if change else "same" if before is not None else ""
+    if part["regressed"]:
+        words = f"{words}, {part['regressed']} regressed"
+    tone = "fail" if change < 0 or part["regressed"] else "pass" if change else "neutral"
+    return {
+        "name": name,
+        "before": "none" if before is None else f"{before} of {cases}",
+        "now": f"{now} of {cases}",
+        "change": words,
+        "tone": tone,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Pips:
+    """Small marks in a row, and the same in words."""
+
+    marks: list[tuple[str, str]]  # tone, title
+    label: str
+
+
+def pips_of_runs(runs: Sequence[Run], found: Mapping[int, RunResult]) -> Pips:
+    """Return the marks of one case over some runs, the oldest first."""
+    marks = []
+    for run in reversed(runs):
+        result = found.get(run.pk)
+        tone, word = ("", "no result") if result is None else (tone_of(result), word_of(result))
+        marks.append((tone, f"run {run.number}: {word}"))
+    return Pips(marks, ", ".join(title for _, title in marks))
+
+
+def tone_of(result: RunResult) -> str:
+    return "unsure" if result.flaky else PIP_TONES[result.status]
+
+
+def word_of(result: RunResult) -> str:
+    return "flaky" if result.flaky else WORDS[result.status]
+
+
+def pips_of_tries(statuses: Iterable[str]) -> Pips:
+    """Return the marks of one case over its tries."""
+    marks = [(PIP_TONES[status], WORDS[status]) for status in statuses]
+    tries = "1 try" if len(marks) == 1 else f"{len(marks)} tries"
+    return Pips(marks, f"{tries}: {', '.join(word for _, word in marks)}")
+
+
+def order(gate: Gate) -> list[str]:
+    """Return the ids of the cases of a run, regressed first, then by what needs a look."""
+
+    def rank(case: str) -> tuple[int, str]:
+        change = gate.changes[case]
+        if change == "only_run" and gate.after[case] == "fail":
+            change = "both_fail"
+        return RANK[change], case
+
+    return sorted(gate.after, key=rank)
+
+
+def badge(gate: Gate, case: str, tries: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return tone and words of the badge of a case, two empty texts for none."""
+    change, status = gate.changes[case], gate.after[case]
+    if change == "only_run" and status == "fail":
+        return "fail", "Failed"
+    if change == "only_run" and len({one["status"] for one in tries}) > 1:
+        change = "flaky"
+    tone, words = BADGES.get(change, ("", ""))
+    if change == "flaky":
+        passed = sum(one["status"] == "pass" for one in tries)
+        words = f"Flaky {passed} of {len(tries)}"
+    return tone, words
+
+
+def lines_of(value: Json) -> list[str]:
+    """Return an output as lines: JSON laid out, text as it is."""
+    if isinstance(value, str):
+        inner, is_json = parsed_json(value)
+        if not is_json:
+            return visible(value).splitlines() or [""]
+        value = inner
+    return [line.text for line in laid_out(value).lines]
+
+
+def versus(expected: Json, got: Json) -> dict[str, Any]:
+    """Return both outputs as lines, with what differs marked when both are there."""
+    if expected is None:
+        return {"expected": None, "got": word_diff.plain(lines_of(got))}
+    left, right = word_diff.compare(lines_of(expected), lines_of(got))
+    return {"expected": left, "got": right}
+
+
+def assertion_rows(case: Case, tries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row per assertion: what it asks, what came, how each try went."""
+    known = {a["id"]: a for a in case.assertions}
+    rows: list[dict[str, Any]] = []
+    ids = dict.fromkeys(line["id"] for one in tries for line in one["assertions"])
+    for name in ids:
+        lines = [line for one in tries for line in one["assertions"] if line["id"] == name]
+        worst = next((line for line in lines if line["status"] != "pass"), lines[0])
+        about = known.get(name)
+        asked = case_view.assertion_line(about) if about else name
+        if name == "expected" and about is None:
+            asked = "output is the expected output"
+        rows.append(
+            {
+                "asked": visible(asked),
+                "type": (about["type"] if about else "").replace("_", " "),
+                "tone": {"pass": "pass", "fail": "fail"}.get(worst["status"], "unsure"),
+                "word": WORDS[worst["status"]],
+                "message": visible(worst["message"]),
+                "got": visible(worst["got"]),
+                "pips": pips_of_tries(line["status"] for line in lines),
+            }
+        )
+    rank = {"fail": 0, "unsure": 1, "pass": 2}
+    return sorted(rows, key=lambda row: rank[row["tone"]])

@@ -1,0 +1,244 @@
+"""The pages of runs: one run case by case, its files, the override, and the rules of the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from tracehub.core.gate_files import junit
+from tracehub.core.gating import Gate
+from tracehub.evals import querysets, run_actions, run_querysets
+from tracehub.evals.models import EvalSet, Run, RunResult
+from tracehub.projects.actions import ActionError
+from tracehub.projects.models import Project, Role, User
+from tracehub.web import case_view, links, permissions, run_view, shell
+from tracehub.web.forms.runs import RulesForm
+
+PAGE = 200  # cases listed at once
+HISTORY = 5  # runs that a case's marks go back
+ONLY = ("failed", "flaky", "fixed")
+
+
+@require_GET
+def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> HttpResponse:
+    """One run: its gate, its cases with what failed first, and one case in full."""
+    project = permissions.project_for(request, slug)
+    run = _run(project, set_slug, number)
+    baseline = _baseline(run, request.GET.get("baseline", ""))
+    gate = run_querysets.gate(run, baseline)
+    only = request.GET.get("only", "")
+    only = only if only in ONLY else ""
+    listed = [case for case in run_view.order(gate) if _listed(gate, case, only)]
+    chosen = request.GET.get("case", "")
+    chosen = chosen if chosen in gate.after else next(iter(listed), "")
+    stored = run_actions.stored(run, baseline, gate)
+    context: dict[str, Any] = {
+        "run": run,
+        "set": run.eval_set,
+        "baseline": baseline,
+        "panel": run_view.panel(stored),
+        "only": only,
+        "counts": {name: sum(_listed(gate, case, name) for case in gate.after) for name in ONLY},
+        "total": len(gate.after),
+        "keep": _keep(request, only),
+        "rows": _rows(run, gate, listed, chosen),
+        "more": max(0, len(listed) - PAGE),
+        "baselines": list(
+            run_querysets.of_version(run.eval_set, run.version).exclude(pk=run.pk)[:20]
+        ),
+        "was": sum(status == "pass" for status in gate.before.values()) if baseline else None,
+    }
+    context |= _chosen(run, gate, listed, chosen) if chosen else {}
+    return render(request, "evals/run.html", context)
+
+
+def _listed(gate: Gate, case: str, only: str) -> bool:
+    change, status = gate.changes[case], gate.after[case]
+    if only == "failed":
+        return status in {"fail", "error"}
+    return not only or change == only
+
+
+def _keep(request: HttpRequest, only: str) -> str:
+    """Return the start of a query string that keeps filter and baseline in links to cases."""
+    kept = {"only": only, "baseline": request.GET.get("baseline", "")}
+    query = links.with_query("", {name: value for name, value in kept.items() if value})
+    return f"{query}&" if query else "?"
+
+
+def _rows(run: Run, gate: Gate, listed: list[str], chosen: str) -> list[dict[str, Any]]:
+    shown = listed[:PAGE]
+    if chosen in listed and chosen not in shown:
+        shown = [*shown, chosen]
+    numbers = [int(case[2:]) for case in shown]
+    cases = {
+        case.case_id: case
+        for case in querysets.in_version(run.eval_set, run.version)
+        .filter(number__in=numbers)
+        .only("number", "kind", "title", "input")
+    }
+    results = RunResult.objects.filter(project=run.project_id, run=run, number__in=numbers)
+    tries = {result.case_id: result.tries for result in results}
+    rows = []
+    for name in shown:
+        case, tone_words = cases[name], run_view.badge(gate, name, tries[name])
+        rows.append(
+            {
+                "id": name,
+                "line": case_view.input_line(case.title, case.input),
+                "kind": case.get_kind_display(),
+                "pips": run_view.pips_of_tries(one["status"] for one in tries[name]),
+                "badge": tone_words if tone_words[1] else None,
+                "current": name == chosen,
+            }
+        )
+    return rows
+
+
+def _chosen(run: Run, gate: Gate, listed: list[str], name: str) -> dict[str, Any]:
+    """Return the case shown in full, with the first try that did not pass."""
+    number = int(name[2:])
+    version = querysets.in_version(run.eval_set, run.version)
+    case = version.filter(number=number).first()
+    result = RunResult.objects.filter(project=run.project_id, run=run, number=number).first()
+    if case is None or result is None:
+        raise Http404("This run has no such case.")
+    tries = result.tries
+    index = next((n for n, one in enumerate(tries) if one["status"] != "pass"), 0)
+    at = listed.index(name) if name in listed else 0
+    recent = list(run_querysets.of_version(run.eval_set, run.version)[:HISTORY])
+    history = run_querysets.pips(recent, [number])[number]
+    assertions = run_view.assertion_rows(case, tries)
+    return {
+        "case": case,
+        "line": case_view.input_line(case.title, case.input),
+        "asked": case_view.asked(case.input),
+        "badge": run_view.badge(gate, name, tries),
+        "try": tries[index],
+        "try_number": index + 1,
+        "try_count": len(tries),
+        "versus": run_view.versus(case.expected_output, tries[index]["output"]),
+        "assertions": assertions,
+        "failed": sum(row["tone"] == "fail" for row in assertions),
+        "history": run_view.pips_of_runs(recent, history),
+        "previous": listed[at - 1] if at else "",
+        "next": listed[at + 1] if at + 1 < len(listed) else "",
+    }
+
+
+@require_GET
+def junit_file(request: HttpRequest, slug: str, set_slug: str, number: int) -> HttpResponse:
+    """The gate of a run as JUnit XML, against the automatic baseline or the one named."""
+    project = permissions.project_for(request, slug)
+    run = _run(project, set_slug, number)
+    baseline = _baseline(run, request.GET.get("baseline", ""))
+    gate, about = run_querysets.gate(run, baseline), run_querysets.about(run, baseline)
+    text = junit(gate, about, run_querysets.case_lines(run, project.slug))
+    answer = HttpResponse(text, content_type="application/xml")
+    name = f"{run.eval_set.slug}-run-{run.number}.xml"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+@require_POST
+def override(request: HttpRequest, slug: str, set_slug: str, number: int) -> HttpResponse:
+    """Let a run pass for a reason; the audit log keeps who and why."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    run, user = _run(project, set_slug, number), request.user
+    if not isinstance(user, User):
+        raise Http404
+    try:
+        run_actions.override(run, request.POST.get("reason", ""), by=user)
+    except ActionError as error:
+        shell.toast(request, str(error), icon="failures")
+    else:
+        undo = reverse("evals_override_undo", args=[slug, set_slug, number])
+        shell.toast(request, f"Run {number} is overridden", undo=undo)
+    return redirect("evals_run", slug=slug, set_slug=set_slug, number=number)
+
+
+@require_POST
+def override_undo(request: HttpRequest, slug: str, set_slug: str, number: int) -> HttpResponse:
+    """Take an override back."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    run, user = _run(project, set_slug, number), request.user
+    if isinstance(user, User):
+        run_actions.withdraw_override(run, by=user)
+        shell.toast(request, f"The override of run {number} is withdrawn")
+    return redirect("evals_run", slug=slug, set_slug=set_slug, number=number)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rules_page(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
+    """The rules of a set's gate; a POST changes them."""
+    changing = request.method == "POST"
+    project = permissions.project_for(request, slug, Role.REVIEWER if changing else Role.VIEWER)
+    eval_set = EvalSet.objects.filter(project=project, slug=set_slug).first()
+    if eval_set is None:
+        raise Http404("The project has no such set.")
+    rules = run_querysets.rules(eval_set)
+    form = RulesForm(request.POST) if changing else RulesForm.of(rules)
+    if changing and form.is_valid():
+        user = request.user if isinstance(request.user, User) else None
+        run_actions.set_rules(eval_set, form.rules(pass_score=rules.pass_score), by=user)
+        shell.toast(request, "The gate rules are changed, and its newest runs decided again")
+        return redirect("evals_set", slug=slug, set_slug=set_slug)
+    status = 422 if form.errors else 200
+    return render(request, "evals/rules.html", {"set": eval_set, "form": form}, status=status)
+
+
+def panel_of(eval_set: EvalSet, version: int) -> dict[str, Any]:
+    """Return what the page of a set shows of the newest run of a version; nothing without one.
+
+    The gate comes as it is kept with the run, so that a large set costs no comparison here.
+    """
+    recent = list(run_querysets.of_version(eval_set, version)[:HISTORY])
+    if not recent:
+        return {}
+    run = recent[0]
+    number = run.gate.get("baseline")
+    baseline = run_querysets.of_set(eval_set).filter(number=number).first() if number else None
+    return {
+        "recent": recent,
+        "oldest": recent[-1],
+        "run": run,
+        "baseline": baseline,
+        "panel": run_view.panel(run.gate),
+        "comparison": run_view.comparison(run, baseline, run.gate),
+    }
+
+
+def add_pips(rows: list[Any], recent: list[Run]) -> None:
+    """Give each case of a table its marks over the recent runs."""
+    found = run_querysets.pips(recent, [case.number for case in rows])
+    for case in rows:
+        results = found.get(case.number, {})
+        case.pips = run_view.pips_of_runs(recent, results)
+        now = results.get(recent[0].pk)
+        before = next((results[r.pk] for r in recent[1:] if r.pk in results), None)
+        case.regressed = (
+            now is not None and before is not None and now.status == "fail"
+            and before.status == "pass"
+        )  # fmt: skip
+
+
+def _run(project: Project, set_slug: str, number: int) -> Run:
+    rows = run_querysets.of_project(project).select_related("eval_set__project", "overridden_by")
+    found = rows.filter(number=number, eval_set__slug=set_slug).first()
+    if found is None:
+        raise Http404("The set has no such run.")
+    return found
+
+
+def _baseline(run: Run, wanted: str) -> Run | None:
+    if not wanted:
+        return run_querysets.automatic_baseline(run)
+    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else 0
+    found = run_querysets.of_set(run.eval_set).filter(number=number).first()
+    if found is None:
+        raise Http404("The set has no such run.")
+    return found
