@@ -27,6 +27,8 @@ COMMANDS = {
     "export": Entry("export:export", "Write traces or eval sets to a file."),
     "run": Entry("run:run", "Run the cases of an eval set against your program."),
     "gate": Entry("run:gate", "Decide whether a run may ship: exit 0, 1 or 2."),
+    "backup": Entry("backup:backup", "Write the whole database into one file."),
+    "restore": Entry("backup:restore", "Load a backup, checked before and after."),
     "prune": Entry("prune:prune", "Apply retention now."),
     "doctor": Entry("doctor:doctor", "Check settings, database, queue and disk, with the mend."),
 }

