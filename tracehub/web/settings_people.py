@@ -86,8 +86,9 @@ def restore(request: HttpRequest, slug: str, user_id: int, role: str) -> HttpRes
     Only to someone who had a seat here: a seat is otherwise taken by accepting an invitation.
     """
     project = permissions.project_for(request, slug, Role.ADMIN)
-    user = get_object_or_404(User, pk=user_id)
-    if not actions.had_role(project, user, role):
+    user = User.objects.filter(pk=user_id).first()
+    # The same answer for strangers and for nobody: it does not tell which people exist.
+    if user is None or not actions.had_role(project, user, role):
         return HttpResponse(status=409)
     actions.set_role(project, user, role, by=person(request))
     toast(request, f"{user} is {role} again")

@@ -1,0 +1,155 @@
+"""Who may do what, route by route: written by hand, as the rule that the code is held to.
+
+A route of Django or of ingestion that has no row here fails `test_28_access_matrix.py`. A row names
+each method with the least that it takes:
+
+- pages: `open` (without signing in), `person` (anyone signed in), `viewer`, `reviewer`, `admin`
+  (the role in the project of the path). A key opens no page.
+- calls of the API and ingestion: `open`, `ingest`, `read`, `review`, `admin` (the scopes of keys
+  below). Being signed in opens no call.
+
+`World` in `world.py` says which object each `<parameter>` stands for; add a new one there.
+"""
+
+from __future__ import annotations
+
+ORDER = {"viewer": 0, "reviewer": 1, "admin": 2}
+SCOPES = {
+    "ingest": {"ingest"},
+    "viewer": {"read"},
+    "reviewer": {"read", "review"},
+    "admin": {"read", "review", "admin", "ingest"},
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# Pages below no project.
+OUTSIDE: dict[str, dict[str, str]] = {
+    "": {"GET": "person"},
+    "healthz": {"GET": "open"},
+    "readyz": {"GET": "open"},
+    "accounts/theme": {"POST": "person"},
+    "accounts/quick": {"POST": "person"},
+    "accounts/link/<str:token>": {"GET": "open", "POST": "open"},
+    "accounts/invite/<str:token>": {"GET": "open", "POST": "open"},
+}
+# Pages of allauth: of these only the way in is ours to test (40 to 43), so each is listed alone.
+ALLAUTH = {
+    "accounts/login/",
+    "accounts/logout/",
+    "accounts/inactive/",
+    "accounts/signup/",
+    "accounts/reauthenticate/",
+    "accounts/password/change/",
+    "accounts/password/set/",
+    "accounts/password/reset/",
+    "accounts/password/reset/key/done/",
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+    "accounts/password/reset/done/",
+}
+
+# Pages of a project, without the leading `<slug:slug>/`.
+READ = {"GET": "viewer"}
+PAGES: dict[str, dict[str, str]] = {
+    "traces": READ,
+    "traces/suggestions": READ,
+    "traces/newer": READ,
+    "traces/verdict": {"POST": "reviewer"},
+    "traces/bulk": {"POST": "reviewer"},
+    "traces/export": {"POST": "viewer"},
+    "traces/undo/<str:token>": {"POST": "reviewer"},
+    "traces/<str:trace_id>": READ,
+    "traces/<str:trace_id>/json": READ,
+    "traces/<str:trace_id>/review": {"POST": "reviewer"},
+    "reviews/<int:review_id>/withdraw": {"POST": "reviewer"},
+    "metrics": READ,
+    "metrics/compare": READ,
+    "connect": READ,
+    "connect/key": {"POST": "admin"},
+    "connect/status": READ,
+    "settings": READ,
+    "settings/general": {"POST": "admin"},
+    "settings/profile": {"POST": "viewer"},
+    "settings/members/invite": {"POST": "admin"},
+    "settings/invitations/<int:invitation_id>/withdraw": {"POST": "admin"},
+    "settings/members/<int:user_id>/role": {"POST": "admin"},
+    "settings/members/<int:user_id>/remove": {"POST": "admin"},
+    "settings/members/<int:user_id>/restore/<str:role>": {"POST": "admin"},
+    "settings/keys/new": {"POST": "admin"},
+    "settings/keys/<int:key_id>/revoke": {"POST": "admin"},
+    "settings/keys/<int:key_id>/restore": {"POST": "admin"},
+    "settings/modes/new": {"POST": "admin"},
+    "settings/modes/<slug:mode_slug>/edit": {"POST": "admin"},
+    "settings/modes/<slug:mode_slug>/move": {"POST": "admin"},
+    "settings/modes/<slug:mode_slug>/archive": {"POST": "admin"},
+    "settings/modes/<slug:mode_slug>/restore": {"POST": "admin"},
+    "review": {"GET": "viewer", "POST": "reviewer"},
+    "review/<slug:queue_slug>": READ,
+    "review/<slug:queue_slug>/rules": {"GET": "reviewer", "POST": "reviewer"},
+    "review/<slug:queue_slug>/next": {"GET": "reviewer"},
+    "review/<slug:queue_slug>/change": {"POST": "reviewer"},  # closing an item: admin
+    "review/<slug:queue_slug>/labels.csv": READ,
+    "review/<slug:queue_slug>/skip/<str:trace_id>": {"POST": "reviewer"},
+    "review/<slug:queue_slug>/unskip/<int:seat_id>": {"POST": "reviewer"},
+    "review/<slug:queue_slug>/disagreements": READ,
+    "review/<slug:queue_slug>/disagreements/<int:item_id>": {"POST": "reviewer"},
+    "failures": READ,
+    "failures/act": {"POST": "reviewer"},
+    "failures/undo/<str:token>": {"POST": "reviewer"},
+    "failures/<str:key>": READ,
+    "evals": {"GET": "viewer", "POST": "reviewer"},
+    "evals/<slug:set_slug>": READ,
+    "evals/<slug:set_slug>/fix": {"POST": "reviewer"},
+    "evals/<slug:set_slug>/export": READ,
+    "evals/<slug:set_slug>/gate": {"GET": "viewer", "POST": "reviewer"},
+    "evals/<slug:set_slug>/runs/<int:number>": READ,
+    "evals/<slug:set_slug>/runs/<int:number>/junit": READ,
+    "evals/<slug:set_slug>/runs/<int:number>/override": {"POST": "admin"},
+    "evals/<slug:set_slug>/runs/<int:number>/override/undo": {"POST": "admin"},
+    "evals/<slug:set_slug>/cases/<str:case_id>": READ,
+    "evals/<slug:set_slug>/cases/<str:case_id>/remove": {"POST": "reviewer"},
+    "evals/<slug:set_slug>/cases/<str:case_id>/restore": {"POST": "reviewer"},
+}
+
+# Calls below `api/v1/`. `POST traces` and `POST feedback` are ingestion's (INGESTION).
+CALLS: dict[str, dict[str, str]] = {
+    "openapi.json": {"GET": "open"},
+    "docs": {"GET": "open"},
+    "traces": {"GET": "read"},
+    "traces/<str:trace_id>": {"GET": "read"},
+    "traces/<str:trace_id>/raw": {"GET": "read"},
+    "traces/<str:trace_id>/reviews": {"POST": "review"},
+    "facets": {"GET": "read"},
+    "feedback": {},
+    "failure-modes": {"GET": "read", "POST": "admin"},
+    "failures": {"GET": "read"},
+    "failures/<str:key>": {"GET": "read", "PATCH": "review"},
+    "contracts": {"GET": "read", "POST": "admin"},
+    "prompts": {"POST": "ingest"},
+    "metrics": {"GET": "read"},
+    "eval-sets": {"GET": "read", "POST": "review"},
+    "eval-sets/<str:slug>": {"GET": "read", "PATCH": "review"},
+    "eval-sets/<str:slug>/cases": {"GET": "read", "POST": "review"},
+    "eval-sets/<str:slug>/fix": {"POST": "review"},
+    "eval-sets/<str:slug>/versions/<str:version>/export": {"GET": "read"},
+    "eval-sets/<str:slug>/runs": {"GET": "read", "POST": "review"},
+    "runs/<str:id>": {"GET": "read"},
+    "runs/<str:id>/gate": {"GET": "read"},
+}
+
+# Paths that ingestion answers ahead of Django.
+_OTLP = {f"{base}/v1/{kind}": {"POST": "ingest"}
+         for base in ("", "/otlp", "/otel", "/api/public/otel")
+         for kind in ("traces", "logs", "metrics")}  # fmt: skip
+INGESTION: dict[str, dict[str, str]] = {
+    **_OTLP,
+    "/api/v1/traces": {"POST": "ingest"},
+    "/api/v1/feedback": {"POST": "ingest"},
+    "/runs/batch": {"POST": "ingest"},
+    "/runs/multipart": {"POST": "ingest"},
+    "/feedback": {"POST": "ingest"},
+    "/info": {"GET": "ingest"},
+    "/langsmith/runs/batch": {"POST": "ingest"},
+    "/langsmith/runs/multipart": {"POST": "ingest"},
+    "/langsmith/feedback": {"POST": "ingest"},
+    "/langsmith/info": {"GET": "ingest"},
+}

@@ -1,0 +1,114 @@
+"""One project with an object of every kind, and the people and keys that ask for them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.test import Client
+
+from tests.web import stories
+from tracehub.core import cases
+from tracehub.evals import actions as evals
+from tracehub.evals import run_actions
+from tracehub.failures import actions as failures
+from tracehub.projects import actions
+from tracehub.projects.models import Project, Scope, User
+from tracehub.review import actions as reviews
+from tracehub.review import queueing
+from tracehub.review.models import QueueItem, Seat
+
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+CONTRACT = {
+    "type": "object",
+    "properties": {"refund": {"type": "object", "properties": {"amount": {"type": "number"}}}},
+}
+ABSENT: dict[str, object] = {
+    "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
+    "user_id": 999_999, "role": "viewer", "key_id": 999_999, "mode_slug": "no-such-mode",
+    "queue_slug": "no-such-queue", "seat_id": 999_999, "item_id": 999_999,
+    "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
+    "version": 1, "id": 999_999, "key": "TH-999",
+}  # fmt: skip
+
+
+@dataclass
+class World:
+    """A project and the ids of what is in it. `word` is in every name, so that leaks show."""
+
+    project: Project
+    word: str
+    people: dict[str, User]
+    keys: dict[str, str]
+    objects: dict[str, object]
+
+    def path(self, route: str, objects: dict[str, object] | None = None) -> str:
+        """Fill the parameters of a route with the ids of this world, or with `objects`."""
+        known = self.objects if objects is None else objects
+        return _PARAMETER.sub(lambda found: str(known[found[1]]), route)
+
+    def client(self, who: str) -> Client:
+        """A browser of `nobody`, or of the person with this role."""
+        browser = Client(raise_request_exception=False)
+        if who != "nobody":
+            browser.force_login(self.people[who])
+        return browser
+
+
+def make(word: str, number: int) -> World:
+    """Fill a project called `word`; worlds with other numbers share no id with it."""
+    project = Project.objects.create(slug=word, name=f"Project {word}")
+    people = {role: stories.member(project, role, f"{role}@{word}.example")
+              for role in ("viewer", "reviewer", "admin")}  # fmt: skip
+    stories.member(project, "admin", f"second@{word}.example")
+    keys = {scope: actions.create_key(project, scope, f"{word} {scope}")[1]
+            for scope in Scope.values}  # fmt: skip
+    failures.save_contract(project, f"{word}-reply", CONTRACT, prompt="refund")
+    trace_id = stories.refund_trace(project, number)
+    mode, _ = reviews.create_mode(project, f"{word} mode")
+    review, _ = reviews.submit_review(
+        project, UUID(hex=trace_id), "fail", author=people["reviewer"], modes=[mode.slug],
+        note=f"{word} note",
+    )  # fmt: skip
+    objects: dict[str, object] = {
+        "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
+        "role": "viewer", "user_id": people["viewer"].pk, **_of_sets(project, word, number),
+        **_of_queue(project, word, people["reviewer"]), **_of_settings(project, word),
+    }  # fmt: skip
+    # The first failure of each world has a number that the others do not have.
+    first = project.failures.order_by("number").first()
+    first.number = 1000 + number
+    first.save(update_fields=["number"])
+    objects["key"] = first.key
+    return World(project, word, people, keys, objects)
+
+
+def _of_sets(project: Project, word: str, runs: int) -> dict[str, object]:
+    made, _ = evals.create_set(project, f"{word} set")
+    evals.add_cases(made, [cases.read({
+        "kind": "success", "title": f"{word} case", "expected_output": "x",
+        "input": {"messages": [{"role": "user", "content": f"{word} asked"}]},
+        "assertions": [{"type": "contains", "value": "x"}],
+    })])  # fmt: skip
+    evals.fix(made)
+    body = {"version": 1, "candidate": {"name": f"{word} run"},
+            "results": [{"case": "c_0001", "output": "x"}]}  # fmt: skip
+    for n in range(runs):
+        body["candidate"] = {"name": f"{word} run {n}"}
+        run = run_actions.add_run(made, body)[0]
+    return {"set_slug": made.slug, "slug": made.slug, "case_id": "c_0001", "version": 1,
+            "number": run.number, "id": run.number}  # fmt: skip
+
+
+def _of_queue(project: Project, word: str, reviewer: User) -> dict[str, object]:
+    queue, _ = queueing.create_queue(project, f"{word} queue", reviewers=[reviewer])
+    item = QueueItem.objects.filter(queue=queue).first()
+    seat = Seat.objects.filter(item__queue=queue).first()
+    return {"queue_slug": queue.slug, "item_id": item.pk, "seat_id": seat.pk}
+
+
+def _of_settings(project: Project, word: str) -> dict[str, object]:
+    key, _ = actions.create_key(project, "viewer", f"{word} spare")
+    actions.invite(project, f"soon@{word}.example", "viewer")
+    return {"key_id": key.pk, "invitation_id": project.invitations.get().pk}
