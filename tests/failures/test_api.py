@@ -58,7 +58,7 @@ def test_a_failure_has_its_reason_days_and_history(failing, viewer):  # noqa: F8
     (listed,) = viewer.get("/failures").json()["items"]
     assert (listed["key"], listed["recent"], listed["status"]) == ("TH-1", 1, "new")
     found = viewer.get("/failures/TH-1").json()
-    assert found["title"].startswith("refund.amount: must be number")
+    assert found["title"].startswith("refund.amount: must be number, got")
     assert found["since"] == "refund@v12"
     assert {"part": "place", "value": "/refund/amount"} in found["reason"]
     assert sum(day["events"] for day in found["days"]) == 1

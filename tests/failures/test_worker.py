@@ -125,7 +125,7 @@ def test_traces_of_one_place_and_rule_are_one_group(project, contract):
     reply(project, "No.", number=4, user="u3")
     failure = Failure.objects.get(kind="schema_error")
     assert (failure.events, failure.users, failure.since) == (3, 2, "refund@v12")
-    assert failure.title == 'refund.amount: must be number. Got the string `"418.60 EUR"`.'
+    assert failure.title == "refund.amount: must be number, got a string"
     days = dict(FailureDay.objects.filter(failure=failure).values_list("day", "events"))
     assert sum(days.values()) == 3 and len(days) >= 2
     assert row(f"{3:032x}").failures == [failure.pk]

@@ -62,10 +62,11 @@ def demo(traces: int, days: int, seed: int, project: str, url: str | None) -> No
 
 def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
     """Send what is missing, review it, wait for the worker; return the closing line."""
-    from tracehub.cli.demo import reviews, send
+    from tracehub.cli.demo import decisions, reviews, send
 
     began, now = time.monotonic(), time.time()
     project = reviews.open_project(slug)
+    decisions.publish(project)
     missing = _missing(project, scenes)
     if missing:
         try:
@@ -83,6 +84,7 @@ def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
     if not missing and not reviewed:
         return f"The demo is there already: {len(scenes):,} traces in project {slug}."
     waiting = _wait_for_worker(project)
+    decisions.decide(project)
     if waiting:
         click.echo(f"The worker has {waiting:,} traces left; they show within minutes.", err=True)
     return (

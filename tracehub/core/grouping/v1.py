@@ -145,18 +145,29 @@ def _signal_reason(signal: Signal, span: str) -> Iterator[tuple[str, str]]:
 def title(signal: Signal, span: str) -> str:
     """Return the line that a list shows, from the first signal of a group.
 
-    >>> title(Signal("schema_error", "`/refund/amount` must be number. Got null.", "high",
-    ...     pointer="/refund/amount"), "compose")
-    'refund.amount: must be number. Got null.'
+    >>> title(Signal("schema_error", '`/refund/amount` must be number. Got the string `"4 EUR"`.',
+    ...     "high", pointer="/refund/amount"), "compose")
+    'refund.amount: must be number, got a string'
     """
     message = " ".join(signal.message.split())
     if signal.pointer:
         place = place_of(signal.pointer)[1:].replace("/", ".").replace("~1", "/").replace("~0", "~")
         said = message.removeprefix(f"`{signal.pointer}`").strip()
-        return f"{place}: {said}"
+        demand, got, value = said.partition(". Got ")
+        return f"{place}: {demand}, got {_kind(value)}" if got else f"{place}: {said.rstrip('.')}"
     if signal.kind == "negative_feedback":
         return f"Thumbs down on {span}"
     return message or signal.kind
+
+
+def _kind(value: str) -> str:
+    """What came, without the value of one event."""
+    if value.startswith("the string"):
+        return "a string"
+    if value.startswith("`"):
+        return "a number"
+    found = re.match(r"an? (?:object|array)", value)
+    return found[0] if found else value.rstrip(".")
 
 
 def _reviewed(trace: str, modes: Sequence[str]) -> Iterator[Group]:
