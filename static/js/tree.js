@@ -3,7 +3,7 @@
 
 import { on } from "tracehub/keys";
 
-const grid = document.querySelector('[role="treegrid"]');
+let grid = document.querySelector('[role="treegrid"]');
 const rows = () => [...grid.querySelectorAll('[role="row"][data-span]')];
 const shown = () => rows().filter((row) => !row.hidden);
 const level = (row) => Number(row.getAttribute("aria-level"));
@@ -97,7 +97,8 @@ on("Enter", (event) => {
   open(row);
 });
 
-grid.addEventListener("click", (event) => {
+document.addEventListener("click", (event) => {
+  if (!grid.contains(event.target)) return;
   const button = event.target.closest("[data-fold]");
   if (button) {
     const row = button.closest("[data-span]");
@@ -117,8 +118,13 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => { dress(grid); tabStop(current()); });
 
-dress(grid);
-if (current()) {
+/** Begin with the tree that is there now: quick review puts the next trace into the page. */
+function begin() {
+  grid = document.querySelector('[role="treegrid"]');
+  dress(grid);
+  if (!current()) return;
   tabStop(current());
   current().scrollIntoView({ block: "nearest" });
 }
+document.addEventListener("trace:shown", begin);
+begin();

@@ -6,7 +6,7 @@ import { problem } from "tracehub/shell";
 
 const PREFIX = "tracehub:verdict:";
 const KEEP_MS = 7 * 86_400_000;
-const FIELDS = ["verdict", "modes", "new_mode", "severity", "note", "corrected", "promote", "eval_set", "new_set", "kind", "submission"];
+const FIELDS = ["verdict", "modes", "new_mode", "severity", "note", "corrected", "promote", "eval_set", "new_set", "kind", "submission", "failing_span"];
 
 const form = () => document.querySelector("form[data-verdict]");
 const key = () => PREFIX + form().dataset.draft;
@@ -50,10 +50,21 @@ function show() {
   const from = form();
   const chosen = from.querySelectorAll('[name="modes"]:checked').length;
   from.querySelector("[data-chosen]").textContent = chosen ? `${chosen} chosen` : "";
+  showPin(from);
+  if (!from.elements.promote) return;
   const promoted = from.elements.promote.checked;
   for (const element of [from.elements.eval_set, from.querySelector("[data-kinds]").closest("fieldset")]) element.hidden = !promoted;
   from.elements.new_set.hidden = !promoted || from.elements.eval_set.value !== "+";
-  for (const button of from.querySelectorAll("[data-start-from]")) button.hidden = false;
+}
+
+/** The pinned step by the name that the tree gives it. */
+function showPin(from) {
+  for (const button of from.querySelectorAll("[data-start-from], [data-pin]")) button.hidden = false;
+  const pinned = from.elements.failing_span.value;
+  const row = pinned && document.querySelector(`[role="treegrid"] [data-span="${CSS.escape(pinned)}"] .span__link`);
+  const button = from.querySelector("[data-pin]");
+  button.setAttribute("aria-pressed", pinned ? "true" : "false");
+  button.querySelector("[data-pin-name]").textContent = pinned ? `Fails first at ${row?.textContent.trim() ?? pinned}` : "Pin the failing step";
 }
 
 function step(by) {
@@ -71,13 +82,20 @@ function start() {
 
 document.addEventListener("input", (event) => {
   if (!event.target.closest("form[data-verdict]")) return;
-  if (event.target.name === "verdict" && form().elements.kind.value !== "risky_edge" && form().elements.kind.value !== "format") {
+  if (event.target.name === "verdict" && form().elements.kind && form().elements.kind.value !== "risky_edge" && form().elements.kind.value !== "format") {
     form().elements.kind.value = event.target.value === "pass" ? "success" : "known_failure";
   }
   show();
   keep();
 });
 document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-pin]")) {
+    const field = form().elements.failing_span;
+    const selected = document.querySelector("[data-pane]")?.dataset.pane ?? "";
+    field.value = field.value === selected ? "" : selected;
+    show();
+    keep();
+  }
   if (event.target.closest("[data-discard]")) {
     forget();
     form().reset();
@@ -114,4 +132,5 @@ document.addEventListener("htmx:after:request", (event) => {
 document.addEventListener("htmx:after:swap", (event) => {
   if (form() && document.getElementById("review")?.contains(form()) && event.detail.ctx?.target?.id === "review") show();
 });
+document.addEventListener("trace:shown", start);
 start();

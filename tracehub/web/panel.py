@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -24,12 +24,13 @@ from tracehub.review import actions
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
-from tracehub.web import marks, permissions, shell
+from tracehub.web import links, marks, permissions, queue_place, shell
 from tracehub.web.forms.review import NEW_SET, ReviewForm
 from tracehub.web.loading import trace_or_404
 
 KEYS = {"fail": "f", "pass": "p", "unsure": "u"}
 RECORDED_AT_MOST = 100_000  # characters of the output that the correction may start from
+SKIP_REASONS = ("I cannot judge this", "Not my language", "The trace is broken")
 FIELDS = {
     "failure_modes": "modes",
     "name": "new_mode",
@@ -48,7 +49,9 @@ def context(
     """Return what the panel shows. `page` is the context around it; viewers get no form."""
     project = loaded.project
     trace_id = UUID(hex=loaded.summary.trace_id)
-    given = reviews.of_trace(project, trace_id)
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 project_for let nobody else in
+    given = reviews.seen_by(user, project, trace_id)
     shown: dict[str, Any] = {
         "reviews": given,
         "cases": list(eval_sets.of_trace(project, trace_id)[:20]),
@@ -67,6 +70,8 @@ def context(
         "kinds": CaseKind.choices,
         "verdict_choices": [(v, mark, KEYS[v]) for v, mark in marks.VERDICTS.items()],
         "recorded": _recorded(loaded),
+        "sealing": reviews.is_sealing(project, trace_id),
+        "skip_reasons": SKIP_REASONS,
     }
 
 
@@ -85,8 +90,15 @@ def submit(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     said = f"Marked as {review.get_verdict_display().lower()}"
     if case is not None:
         said += f", kept as {case.case_id} of {case.eval_set.name}"
-    undo = reverse("review_withdraw", args=[slug, review.pk])
-    shell.toast(request, said, undo=f"{undo}?case={case.pk}" if case is not None else undo)
+    if review.sealed:
+        said += ", sealed until all reviews are in"
+    about = {"case": str(case.pk)} if case is not None else {}
+    if request.POST.get("queue"):
+        about["queue"] = request.POST["queue"]
+    undo = links.with_query(reverse("review_withdraw", args=[slug, review.pk]), about)
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"said": said, "icon": review.verdict, "undo": undo})
+    shell.toast(request, said, icon=review.verdict, undo=undo)
     return _go(request, _ours(request, "next", reverse("trace", args=[slug, trace_id])))
 
 
@@ -111,7 +123,9 @@ def withdraw(request: HttpRequest, slug: str, review_id: int) -> HttpResponse:
         if case is not None:
             evals.remove_case(case.eval_set, case.number)
     shell.toast(request, "Taken back")
-    return HttpResponseRedirect(reverse("trace", args=[slug, review.trace_id.hex]))
+    page = reverse("trace", args=[slug, review.trace_id.hex])
+    queue = request.GET.get("queue", "")
+    return HttpResponseRedirect(links.with_query(page, {"queue": queue} if queue else {}))
 
 
 def _take(
@@ -122,7 +136,7 @@ def _take(
         with transaction.atomic():
             return _write(request, loaded, form)
     except ActionError as error:
-        form.add_error(FIELDS.get(error.field or ""), str(error))
+        form.add_error(FIELDS.get(error.field or ""), str(error))  # None: of the form as a whole
         return None
 
 
@@ -130,6 +144,10 @@ def _write(
     request: HttpRequest, loaded: LoadedTrace, form: ReviewForm
 ) -> tuple[Review, Case | None]:
     project, data = loaded.project, form.cleaned_data
+    trace_id = UUID(hex=loaded.summary.trace_id)
+    if data["promote"] and reviews.is_sealing(project, trace_id):
+        # A case would show everybody what was found.
+        raise ActionError("The trace is in a blind queue: keep it when all reviews are in.", "")
     user = request.user
     assert isinstance(user, User)  # noqa: S101 project_for let nobody else in
     chosen = list(data["modes"])
@@ -140,13 +158,15 @@ def _write(
     extra = {"corrected_output": output} if corrected else {}
     review, is_new = actions.submit_review(
         project,
-        UUID(hex=loaded.summary.trace_id),
+        trace_id,
         data["verdict"],
         author=user,
         modes=chosen,
         severity=data["severity"],
         note=data["note"],
         submission=data["submission"],
+        failing_span=data["failing_span"],
+        took_ms=data["took_ms"],
         **extra,
     )
     if not data["promote"]:
@@ -171,6 +191,12 @@ def _refused(request: HttpRequest, loaded: LoadedTrace, form: ReviewForm) -> Htt
         "here_url": here,
         "next_url": "" if following == here else following,
     }
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse(
+            {"errors": [e for some in form.errors.values() for e in some]}, status=422
+        )
+    if (place := queue_place.place_of(request, loaded.project, UUID(hex=trace_id))) is not None:
+        page |= queue_place.around(place)
     shown = page | context(request, loaded, page, form)
     if request.headers.get("HX-Request") == "true":
         return render(request, "trace/review.html", shown, status=422)
@@ -210,6 +236,7 @@ def _initial(request: HttpRequest, given: list[Review], sets: list[EvalSet]) -> 
         "severity": mine.severity,
         "note": mine.note,
         "corrected": text,
+        "failing_span": mine.failing_span,
     }
 
 

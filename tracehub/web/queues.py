@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -172,6 +173,16 @@ def labels(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
         for review in [*given, *([item.adjudication] if item.adjudication else [])]:
             writer.writerow([_plain(text) for text in _label(review)])
     return answer
+
+
+@login_required
+@require_POST
+def set_quick(request: HttpRequest) -> HttpResponse:
+    """Keep whether the person reviews queues quickly: single keys submit."""
+    user = person(request)
+    user.preferences["quick_review"] = request.POST.get("quick") == "on"
+    user.save(update_fields=["preferences"])
+    return HttpResponse(status=204)
 
 
 def queue_of(request: HttpRequest, slug: str, queue_slug: str, role: str = Role.VIEWER) -> Queue:

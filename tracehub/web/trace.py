@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
@@ -15,7 +16,7 @@ from tracehub.core.trace import Json, Span
 from tracehub.core.trace_json import span_json
 from tracehub.traces import reading
 from tracehub.traces.reading import LoadedTrace
-from tracehub.web import links, panel, permissions
+from tracehub.web import links, panel, permissions, queue_place
 from tracehub.web.loading import trace_or_404
 from tracehub.web.neighbours import Neighbours, neighbours
 from tracehub.web.trace_list.state import ListState
@@ -36,7 +37,8 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     loaded = trace_or_404(project, trace_id)
     page = _page(loaded, request.GET)
     state = ListState.of(project, request.GET, timezone.now())
-    context = {"trace": trace_facts(loaded.summary), "keep": _keep(state)}
+    keep = _keep(state, request.GET.get("queue", ""))
+    context = {"trace": trace_facts(loaded.summary), "keep": keep}
     context["json_url"] = reverse("trace_json", args=[slug, loaded.summary.trace_id])
     context["selected_id"] = page.selected.span_id if page.selected else ""
     target = request.headers.get("HX-Target", "")
@@ -47,7 +49,9 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     if fragment and target.endswith("#pane"):
         return render(request, "trace/span.html", context)
     context |= page.tree_context() | {"rows": page.rows(), "badges": page.badges()}
-    context |= _around(loaded, state) | _rest(loaded) | {"under": page.under}
+    place = queue_place.place_of(request, project, UUID(hex=loaded.summary.trace_id))
+    around = queue_place.around(place) if place else _around(loaded, state)
+    context |= around | _rest(loaded) | {"under": page.under}
     return render(request, "trace/page.html", context | panel.context(request, loaded, context))
 
 
@@ -102,8 +106,8 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-def _keep(state: ListState) -> str:
-    query = links.with_query("", state.params)
+def _keep(state: ListState, queue: str) -> str:
+    query = links.with_query("", {"queue": queue} if queue else state.params)
     return f"{query[1:]}&" if query else ""
 
 

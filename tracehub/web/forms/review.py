@@ -36,6 +36,8 @@ class ReviewForm(forms.Form):
     new_set = forms.CharField(required=False, max_length=120)
     kind = forms.ChoiceField(required=False, choices=[("", ""), *CaseKind.choices])
     submission = forms.UUIDField(required=False)
+    failing_span = forms.RegexField("^[0-9a-f]{16}$", required=False)
+    took_ms = forms.IntegerField(required=False, min_value=0, max_value=86_400_000)
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
