@@ -31,6 +31,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import tracegen  # noqa: E402
 
+from tracehub.core.query.words import ERROR, INPUT, NAME, OUTPUT, lexemes  # noqa: E402
+
+# The columns of `trace_texts`, as texts.store.TextRow has them.
+TEXTS = ("project_id", "day", "trace_id", "started_at", "name", "input", "output", "error", "words")
+
 MODELS = (("gpt-4o", 40), ("gpt-4o-mini", 30), ("claude-sonnet-4", 15), ("mistral-large", 10),
           ("gemini-2.0-flash", 4), ("o3", 1))  # fmt: skip
 NAMES = (("airline-support", 50), ("hotel-search", 25), ("summary", 15), ("router", 10))
@@ -139,6 +144,16 @@ def rows(
         yield trace(r, number, project_id, at, 1 - number / total)
 
 
+def said(row: dict[str, Any]) -> list[Any]:
+    """Return the row of `trace_texts` that the worker would write, words included."""
+    name, given, answered = row["name"], row["input_preview"], row["output_preview"]
+    error = "\n".join(signal["message"] for signal in row["signals"])
+    fields = ((NAME, name), (INPUT, given), (OUTPUT, answered), (ERROR, error))
+    words = {word for field, text in fields for word in lexemes(field, text)}
+    keys = [row[key] for key in ("project_id", "day", "trace_id", "started_at")]
+    return [*keys, name, given, answered, error, " ".join(f"'{word}'" for word in words)]
+
+
 def cell(value: Any, *, as_json: bool) -> Any:
     return orjson.dumps(value).decode() if as_json or isinstance(value, dict) else value
 
@@ -175,6 +190,9 @@ def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
                 ) as copy:
                     for row in batch:
                         copy.write_row([project_id, row["trace_id"], row["day"], None, None])
+                with cursor.copy(f"COPY trace_texts ({', '.join(TEXTS)}) FROM STDIN") as copy:
+                    for row in batch:
+                        copy.write_row(said(row))
                 rollup.change(cursor, [rollup.Change(None, row) for row in batch])
             batch.clear()
 
@@ -188,6 +206,7 @@ def load(url: str, total: int, days: int, seed: int, slug: str) -> None:
         for definition in indexes:
             link.execute(definition)
         link.execute("VACUUM (ANALYZE) traces")
+        link.execute("VACUUM (ANALYZE) trace_texts")
         link.execute("VACUUM (ANALYZE) term_counts")
         size = link.execute(
             "SELECT pg_size_pretty(pg_database_size(current_database()))"
@@ -206,7 +225,7 @@ def dropped(link: psycopg.Connection[Any]) -> list[str]:
     """Drop the indexes of traces that are no key, and return how to make them again."""
     found = link.execute(
         "SELECT indexname, indexdef FROM pg_indexes"
-        " WHERE tablename = 'traces' AND indexname <> 'traces_pkey'"
+        " WHERE tablename IN ('traces', 'trace_texts') AND indexname !~ 'pkey'"
     ).fetchall()
     for name, _ in found:
         link.execute(f"DROP INDEX {name}")

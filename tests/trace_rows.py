@@ -13,6 +13,7 @@ from tracehub.core.query import terms
 from tracehub.projects.models import Project
 from tracehub.traces import partitions, rollup
 from tracehub.traces.models import Trace
+from tracehub.traces.texts import store as texts
 
 _numbers = count(1)
 
@@ -89,4 +90,9 @@ def _stored(given: dict) -> Trace:
     row = Trace.objects.create(**given, terms=terms.of_row(whole))
     with connection.cursor() as cursor:
         rollup.change(cursor, [rollup.Change(None, whole)])
+        said = [whole[name] or "" for name in ("name", "input_preview", "output_preview")]
+        errors = "\n".join(one["message"] for one in whole["signals"])
+        keys = [whole[name] for name in ("project_id", "day", "trace_id", "started_at")]
+        texts.write(cursor, [texts.TextRow(*keys, *said, errors)])
+    texts.index_some()
     return row

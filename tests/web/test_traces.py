@@ -290,3 +290,13 @@ def test_no_template_of_the_page_has_style_or_handlers(client, project, reviewer
     assert not re.search(r"\s(style|on[a-z]+)=", page)
     for tag in re.findall(r"<[^>]*\shx-(?:get|post|boost)=[^>]*>", page):
         assert "hx-nonce=" in tag
+
+
+def test_a_row_shows_where_the_words_stand_that_were_looked_for(client, project, reviewer):
+    trace_row(
+        project, input_preview=f"{'so ' * 40}my <b>suitcase</b> is lost", output_preview="Sorry."
+    )
+    trace_row(project, input_preview="a suit of armour")
+    page = client.get("/skylane/traces?q=suitcase")
+    assert len(shown(page)) == 1
+    assert "my &lt;b&gt;<mark>suitcase</mark>&lt;/b&gt; is lost" in page.text

@@ -56,13 +56,22 @@ def preview(value: Json) -> str | None:
     >>> preview("  two\\nlines ")
     'two lines'
     """
+    text = folded(value, 4 * LIMIT)
+    return text if text is None or len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+
+
+def folded(value: Json, limit: int) -> str | None:
+    """Return the first `limit` characters of a payload as one line; None for no payload.
+
+    >>> folded({"messages": [{"role": "user", "content": [{"text": "Hi  there"}]}]}, 5)
+    'Hi t'
+    """
     value = plain(value)
     if value is None:
         return None
     if not isinstance(value, str):
         value = orjson.dumps(value).decode()
-    text = " ".join(value[: 4 * LIMIT].split())
-    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+    return " ".join(value[:limit].split())
 
 
 def told(value: Json) -> Json:

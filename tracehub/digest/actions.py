@@ -30,6 +30,7 @@ from tracehub.traces import rollup as term_counts
 from tracehub.traces.actions import register_prompts
 from tracehub.traces.models import Parked
 from tracehub.traces.reading import feedback_of
+from tracehub.traces.texts import store as texts
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +48,25 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
         began = time.monotonic()
         done = _cycle()
         total += done
-        if not done:
+        if done:
+            rollup.fold_all()
+        indexed = _index_texts(until=min(end, began + PAUSE))
+        if done:
+            sleep(max(0.0, PAUSE - (time.monotonic() - began)))
+        elif not indexed:
             break
-        rollup.fold_all()
-        sleep(max(0.0, PAUSE - (time.monotonic() - began)))
     return total
+
+
+def _index_texts(*, until: float) -> int:
+    """Index the words of waiting texts in the time that is left: search comes after lists."""
+    indexed = 0
+    while time.monotonic() < until:
+        some = texts.index_some()
+        indexed += some
+        if not some:
+            break
+    return indexed
 
 
 def _cycle() -> int:
@@ -161,12 +176,14 @@ def _digest_group(
     grouping.place(cursor, project_id, results, spans)
     _fill(cursor, project_id, day, results)
     stored = store.load_traces(cursor, project_id, day, traces)
-    changed = [
-        result.row
+    news = [
+        result
         for result in results
         if stored.get(result.row["trace_id"], {}).get("digest_hash") != result.row["digest_hash"]
     ]
+    changed = [result.row for result in news]
     store.write_traces(cursor, changed)
+    texts.write(cursor, [result.texts for result in news if result.texts is not None])
     rollup.append(
         cursor,
         [

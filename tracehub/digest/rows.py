@@ -11,8 +11,9 @@ from uuid import UUID
 import orjson
 
 from tracehub.core import rollup
-from tracehub.core.preview import last_user_message, preview
+from tracehub.core.preview import folded, last_user_message, preview
 from tracehub.core.query import terms
+from tracehub.core.query.words import CAP
 from tracehub.core.signals.base import Evidence
 from tracehub.core.signals.detectors.negative_feedback import is_negative
 from tracehub.core.signals.run import detect, worst
@@ -20,6 +21,7 @@ from tracehub.core.stored import when
 from tracehub.core.summary import summarise
 from tracehub.core.trace import Json, Signal, SpanDigest, Tokens, TraceSummary
 from tracehub.review.querysets import Standing
+from tracehub.traces.texts.store import TextRow
 
 GRAVE = frozenset({"high", "critical"})
 NAMES = 200  # different span names of a trace that filters can find
@@ -41,11 +43,12 @@ class Known:
 
 @dataclass(slots=True)
 class Digested:
-    """A summary with its signals, and the row they make (previews still to be filled in)."""
+    """A summary with its signals, and the row they make (previews and texts to be filled in)."""
 
     summary: TraceSummary
     signals: list[Signal]
     row: dict[str, Any]
+    texts: TextRow | None = None
 
 
 def signal_json(signal: Signal) -> dict[str, Json]:
@@ -178,14 +181,27 @@ def fill_previews(
     input_payload: dict[str, Json] | None,
     output_payload: dict[str, Json] | None,
 ) -> None:
-    """Put the beginning of input and output into the row, then its hash over everything."""
+    """Put what input and output say into the row and the texts, then the hash over everything."""
     summary, row = digested.summary, digested.row
+    said = answered = None
     if input_payload is not None:
         if summary.input_part == "last_user":
-            row["input_preview"] = preview(last_user_message(input_payload["input"]))
+            said = last_user_message(input_payload["input"])
         else:
-            row["input_preview"] = preview(input_payload[summary.input_part])
+            said = input_payload[summary.input_part]
     if output_payload is not None:
-        row["output_preview"] = preview(output_payload[summary.output_part])
-    text = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+        answered = output_payload[summary.output_part]
+    row["input_preview"], row["output_preview"] = preview(said), preview(answered)
+    digested.texts = TextRow(
+        project_id=row["project_id"],
+        day=row["day"],
+        trace_id=row["trace_id"],
+        started_at=row["started_at"],
+        name=row["name"],
+        input=folded(said, CAP) or "",
+        output=folded(answered, CAP) or "",
+        error="\n".join(signal["message"] or "" for signal in row["signals"])[:CAP],
+    )
+    whole = {**row, "texts": digested.texts[5:]}
+    text = orjson.dumps(whole, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
     row["digest_hash"] = int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)

@@ -7,12 +7,14 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from tracehub.core.query import Filter
+from tracehub.core.query import Filter, words
 from tracehub.core.query.terms import is_counted, required, searched
 from tracehub.projects.models import Project
 from tracehub.traces import rollup
 from tracehub.traces.filter_sql import where
+from tracehub.traces.texts import store as texts
 
+HITS = 5000  # texts with a word that make it a rare one
 UNKNOWN_SHARE = 10  # one trace in so many is taken to have a value that nobody counts
 
 
@@ -56,6 +58,7 @@ class Extent:
         self.within = within
         self.wanted = wanted
         self.required = required(wanted)
+        self.words = words.required(wanted)
 
     @cached_property
     def hours(self) -> list[rollup.Hour]:
@@ -88,6 +91,14 @@ class Extent:
     def most(self) -> int:
         """The most that can match in the whole range, as far as the counts can tell."""
         return sum(self.likely.values())
+
+    @cached_property
+    def hits(self) -> list[texts.Hit] | None:
+        """Where the words of the filter stand, newest first; None for no words, or common ones."""
+        project_id, start, end = self.within.project.pk, self.within.start, self.within.end
+        if not self.words:
+            return None
+        return texts.find(project_id, self.days, self.words, start, end, limit=HITS)
 
     def windows(self, first: int, *, falling: bool = True) -> list[Window]:
         """Return windows in reading order: at most `first` matches in the first, then 4 × as many.

@@ -19,6 +19,7 @@ from tracehub.traces import rollup
 from tracehub.traces.extent import Extent
 from tracehub.traces.extent import Range as Range
 from tracehub.traces.filter_sql import COLUMNS, like, where
+from tracehub.traces.querysets import AT
 
 # The facets of the Traces page, in its order.
 KEYS = ("verdict", "signal", "prompt", "model", "env", "cohort", "mode", "tag")
@@ -107,6 +108,9 @@ def source(within: Range, wanted: Filter) -> Source:
     condition, params = within.where(wanted)
     condition += " AND traces.day = ANY(%s)"
     params.append(sorted(extent.days))
+    if extent.total > BUDGET and extent.hits is not None:
+        places = [[hit.day for hit in extent.hits], [hit.trace_id for hit in extent.hits]]
+        return Source("traces", f"{condition} AND {AT}", [*params, *places])
     if extent.required and extent.total > BUDGET >= extent.most:
         terms = extent.terms(within.start, within.end)
         condition += " AND traces.terms && %s::bigint[]" * len(terms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tracehub.core.query import keys
+from tracehub.core.query import keys, words
 from tracehub.core.query.tree import (
     Absent,
     Amount,
@@ -104,7 +104,7 @@ def _node(node: Node) -> Sql:
             condition, params = _node(node.node)
             return f"({condition}) IS NOT TRUE", params  # a null is no match either
         case Text():
-            return _free_text(node.words)
+            return _said(words.FREE, (node.words,))
         case Term():
             read = _value_reader(node.key)
             return _joined(" OR ", [read(value) for value in node.values])
@@ -123,17 +123,15 @@ def _value_reader(key: str) -> Callable[[Value], Sql]:
         return lambda value: (_STATES[_word(value)], [])
     if key == "trace":
         return _trace_id
-    if key == "error":
-        return _error_text
     if key == "failure":
         return _failure
     if key == "prompt":
         return _prompt
     if key.startswith(keys.META):
         return lambda value: _metadata(key.removeprefix(keys.META), value)
+    if key in words.FIELDS:
+        return lambda value: _contained(key, value)
     column = COLUMNS[key]
-    if key in ("input", "output"):
-        return lambda value: _contained(column.name, value)
     if column.many:
         return lambda value: _among(column.name, value)
     return lambda value: _scalar(f"traces.{column.name}", [], value)
@@ -188,19 +186,30 @@ def _metadata(field: str, value: Value) -> Sql:
     return _scalar("(traces.metadata ->> %s)", [field], value)
 
 
-def _contained(column: str, value: Value) -> Sql:
+def _contained(key: str, value: Value) -> Sql:
     if isinstance(value, Pattern):
-        return f"traces.{column} ILIKE %s", [like(("", *value.parts, ""))]
-    return f"COALESCE(traces.{column}, '') = ''", []
+        return _said((words.FIELDS[key],), value.parts)
+    return f"COALESCE(traces.{COLUMNS[key].name}, '') = ''", []
 
 
-def _error_text(value: Value) -> Sql:
-    """Text in what the signals of a trace say; errors of spans are among them."""
-    assert isinstance(value, Pattern)  # noqa: S101 the key table gives `error` no none
+_SAID = {words.INPUT: "input", words.OUTPUT: "output", words.ERROR: "error", words.NAME: "name"}
+
+
+def _said(fields: tuple[str, ...], parts: tuple[str, ...]) -> Sql:
+    """Words, each the beginning of one in the text; more than one word also as it was written."""
+    conditions, params = [], []
+    if query := words.tsquery(fields, parts):
+        conditions.append("said.words @@ %s::tsquery")
+        params.append(query)
+    if not words.is_simple(parts):
+        each = " OR ".join(f"said.{_SAID[field]} ILIKE %s" for field in fields)
+        conditions.append(f"({each})")
+        params += [like(("", *parts, ""))] * len(fields)
     return (
-        "EXISTS (SELECT FROM jsonb_array_elements(traces.signals) item"
-        " WHERE item ->> 'message' ILIKE %s)",
-        [like(("", *value.parts, ""))],
+        "EXISTS (SELECT FROM trace_texts said WHERE said.project_id = traces.project_id"
+        " AND said.day = traces.day AND said.trace_id = traces.trace_id"
+        f" AND {' AND '.join(conditions)})",  # our own text
+        params,
     )
 
 
@@ -224,12 +233,4 @@ def _trace_id(value: Value) -> Sql:
     return (
         "traces.trace_id BETWEEN %s::uuid AND %s::uuid",
         [digits.ljust(32, "0"), digits.ljust(32, "f")],
-    )
-
-
-def _free_text(words: str) -> Sql:
-    pattern = like(("", words, ""))
-    return (
-        "(traces.input_preview ILIKE %s OR traces.output_preview ILIKE %s OR traces.name ILIKE %s)",
-        [pattern, pattern, pattern],
     )

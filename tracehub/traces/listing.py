@@ -31,6 +31,7 @@ FIRST = 1000  # traces read and checked at first, where a filter is common: 3 ms
 COMMON = 10  # a filter is, when one trace in so many may match
 LOOK = 5000  # traces walked in an order by value before the matches are gathered instead
 SMALL = 20_000  # traces of a range that are sorted rather than walked
+CHUNK = 200  # texts with a word whose traces are checked at once
 SECONDS = 3600.0  # without a limit of the caller's
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -76,6 +77,11 @@ def _by_time(
     deadline = time.monotonic() + seconds / 2
     found: list[Trace] = []
     first = FIRST if extent.wanted.parts else limit + 1
+    if extent.total > SMALL and extent.words:
+        with bounded(seconds):
+            page = _by_words(extent, order, cursor, limit, without)
+        if page is not None:
+            return page
     windows = extent.windows(first, falling=order.falling)
     window = None
     try:
@@ -93,6 +99,24 @@ def _by_time(
         if window is None:
             raise
         return _stopped(found, limit, window, order)
+    return page_of(found, limit)
+
+
+def _by_words(
+    extent: Extent, order: Sort, cursor: str, limit: int, without: tuple[str, ...]
+) -> Page | None:
+    """Return the page from the texts that have the words, in chunks; None for common words."""
+    if extent.hits is None:
+        return None
+    found: list[Trace] = []
+    hits = extent.hits if order.falling else extent.hits[::-1]
+    for chunk in (hits[at : at + CHUNK] for at in range(0, len(hits), CHUNK)):
+        days = [hit.day for hit in chunk]
+        rows = _base(extent.within, frozenset(days), without).matching(extent.wanted)
+        rows = rows.at(days, [hit.trace_id for hit in chunk]).after(order, cursor)
+        found += rows.in_order(order, gathered=True)[: limit + 1 - len(found)]
+        if len(found) > limit:
+            break
     return page_of(found, limit)
 
 
@@ -122,13 +146,16 @@ def _by_value(
 ) -> Page:
     """Walk the index of the order, or gather the matches and sort them where they are few."""
     rows = _base(extent.within, extent.days, without)
-    if extent.total > SMALL:
+    if extent.total > SMALL and extent.hits is not None:
+        hits = extent.hits
+        rows = rows.at([hit.day for hit in hits], [hit.trace_id for hit in hits])
+    elif extent.total > SMALL:
         page = _walked(extent, rows, order, cursor, limit)
         if page is not None:
             return page
     rows = rows.matching(extent.wanted).after(order, cursor)
-    gathered = bool(extent.required) and extent.total > SMALL
-    if gathered:
+    gathered = extent.total > SMALL and bool(extent.required or extent.words)
+    if gathered and extent.required:
         rows = rows.having(extent.terms(extent.within.start, extent.within.end))
     return page_of(list(rows.in_order(order, gathered=gathered)[: limit + 1]), limit)
 

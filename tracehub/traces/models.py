@@ -8,6 +8,7 @@ first arrived). docs/design/storage.md says why they are built as they are.
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.utils import timezone
 
@@ -174,6 +175,30 @@ class TermCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"
+
+
+class TraceText(models.Model):
+    """What a trace says, and the words of it that search finds; `texts.store` writes and reads it.
+
+    `words` is null until the worker has time for it.
+    """
+
+    pk = models.CompositePrimaryKey("project_id", "day", "trace_id")
+    project_id = models.BigIntegerField()
+    day = models.DateField()
+    trace_id = models.UUIDField()
+    started_at = models.DateTimeField()
+    name = models.TextField()
+    input = models.TextField()
+    output = models.TextField()
+    error = models.TextField()
+    words = SearchVectorField(null=True)
+
+    class Meta:
+        db_table = "trace_texts"
+
+    def __str__(self) -> str:
+        return self.trace_id.hex
 
 
 class PromptVersion(models.Model):

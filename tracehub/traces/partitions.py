@@ -12,7 +12,7 @@ AHEAD = 3  # days
 
 
 class Partition(NamedTuple):
-    """One day of `spans` or `traces`; `size` in bytes, indexes and toast included."""
+    """One day of `spans`, `traces` or `trace_texts`; `size` in bytes, with indexes and toast."""
 
     table: str
     day: date
@@ -34,12 +34,12 @@ def existing() -> list[Partition]:
         cursor.execute(
             "SELECT c.relname, pg_total_relation_size(c.oid) FROM pg_inherits i"
             " JOIN pg_class c ON c.oid = i.inhrelid"
-            " WHERE i.inhparent IN ('spans'::regclass, 'traces'::regclass) ORDER BY 1"
+            " WHERE i.inhparent = ANY ('{spans,traces,trace_texts}'::regclass[]) ORDER BY 1"
         )
         rows = cursor.fetchall()
     found = []
     for name, size in rows:
-        if match := re.fullmatch(r"(spans|traces)_(\d{4})(\d\d)(\d\d)", name):
+        if match := re.fullmatch(r"(spans|traces|texts)_(\d{4})(\d\d)(\d\d)", name):
             day = date(int(match[2]), int(match[3]), int(match[4]))
             found.append(Partition(name, day, size))
     return sorted(found, key=lambda p: (p.day, p.table))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tracehub.projects.models import Project
     from tracehub.traces.models import Trace
 
+AT = "(traces.day, traces.trace_id) IN (SELECT * FROM unnest(%s::date[], %s::uuid[]))"
 DEFAULT_SORT = "-started_at"
 # Traces without the value come last: it stands as less than all, or as more than all.
 _COLUMNS = {
@@ -152,6 +153,11 @@ class TraceQuerySet(models.QuerySet["Trace"]):
                 RawSQL("traces.terms && %s::bigint[]", [anyof], output_field=models.BooleanField())
             )
         return rows
+
+    def at(self, days: list[date], traces: list[UUID]) -> Self:
+        """Traces by their place: partition days and ids, side by side."""
+        condition = AT
+        return self.filter(RawSQL(condition, [days, traces], output_field=models.BooleanField()))  # noqa: S611 as above
 
     def newest_first(self) -> Self:
         """In the order of the index on (project_id, started_at, trace_id)."""

@@ -51,7 +51,7 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
     params = request.GET.copy()
     state = ListState.of(project, params, timezone.now())
     standing = querysets.standing(project.pk, [known])
-    shown = rows(state, [trace], standing, querysets.modes(project)) if trace else []
+    shown = rows(state, [trace], standing, querysets.modes(project), {}) if trace else []
     return render(request, "traces/changed.html", {"rows": shown, "state": state})
 
 

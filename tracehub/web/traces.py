@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zlib import crc32
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from tracehub.core.query import Filter
+from tracehub.core.query import Filter, words
 from tracehub.core.times import TimeError, parse_range
 from tracehub.evals.models import EvalSet
 from tracehub.projects.models import Project
@@ -21,6 +23,7 @@ from tracehub.review import querysets as reviews
 from tracehub.review.models import Verdict
 from tracehub.traces import facets, listing, querysets
 from tracehub.traces.models import Trace
+from tracehub.traces.texts import store as texts
 from tracehub.web import permissions
 from tracehub.web.links import with_query
 from tracehub.web.trace_list import aside, suggest
@@ -163,7 +166,7 @@ def _listed(state: ListState, modes: list[Any]) -> dict[str, Any]:
     )
     standing = reviews.standing(state.project.pk, [trace.trace_id for trace in page.traces])
     found: dict[str, Any] = {
-        "rows": rows(state, page.traces, standing, modes),
+        "rows": rows(state, page.traces, standing, modes, _texts(state, page.traces)),
         "next": state.at(page.following) if page.following else "",
         "reached": page.reached,
     }
@@ -171,6 +174,14 @@ def _listed(state: ListState, modes: list[Any]) -> dict[str, Any]:
         found["notice"] = _partly(state, page.reached, found["next"])
         found["stopped"] = not page.traces
     return found
+
+
+def _texts(state: ListState, shown: Sequence[Trace]) -> dict[UUID, tuple[str, str]]:
+    """What the traces of a page say, when words were looked for in it."""
+    if not words.required(state.wanted) or not shown:
+        return {}
+    days = {trace.day for trace in shown}
+    return texts.read(state.project.pk, days, [trace.trace_id for trace in shown])
 
 
 def _partly(state: ListState, reached: datetime, following: str) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from tracehub.core.query.words import Fragment, fragment, looked_for
 from tracehub.review.models import FailureMode
 from tracehub.review.querysets import Standing
 from tracehub.traces.models import Trace
@@ -34,6 +35,8 @@ class Row:
     more_labels: int
     bar: int  # percent of the longest trace of the page
     tone: str
+    found_in: Fragment | None  # where the input has what was looked for, and the output
+    found_out: Fragment | None
 
     @property
     def prompt(self) -> tuple[str, str] | None:
@@ -62,11 +65,25 @@ def rows(
     traces: Sequence[Trace],
     standing: Mapping[UUID, Standing],
     modes: Sequence[FailureMode],
+    texts: Mapping[UUID, tuple[str, str]],
 ) -> list[Row]:
-    """Return the rows of a page. Verdicts come from the reviews, which the trace row may lag."""
+    """Return the rows of a page. Verdicts come from the reviews, which the trace row may lag.
+
+    `texts` holds the inputs and outputs in which words were looked for, empty otherwise.
+    """
     longest = max([trace.duration_ns or 0 for trace in traces] + [1_000_000_000])
     names = {mode.slug: mode.name for mode in modes}
-    return [_row(state, trace, standing.get(trace.trace_id), names, longest) for trace in traces]
+    return [
+        _row(
+            state,
+            trace,
+            standing.get(trace.trace_id),
+            names,
+            longest,
+            texts.get(trace.trace_id, ("", "")),
+        )
+        for trace in traces
+    ]
 
 
 def _row(
@@ -75,6 +92,7 @@ def _row(
     held: Standing | None,
     names: Mapping[str, str],
     longest: int,
+    texts: tuple[str, str],
 ) -> Row:
     signals = _gravest(trace.signals)
     labels = [names.get(slug) or words(slug) for slug in held.modes] if held else []
@@ -89,6 +107,8 @@ def _row(
         label=labels[0] if labels else "",
         more_labels=max(0, len(labels) - 1),
         bar=round(100 * (trace.duration_ns or 0) / longest),
+        found_in=fragment(texts[0], looked_for(state.wanted, "input")),
+        found_out=fragment(texts[1], looked_for(state.wanted, "output")),
         tone=next((tone for kind, tone in _TONES.items() if kind in kinds), "neutral"),
     )
 
