@@ -66,6 +66,7 @@ def test_charts_are_drawn_in_our_colours_without_a_complaint(open_page, project,
     assert colour(page, "#plot-requests .scatterlayer path.js-line", "stroke") == red
     assert page.locator("#plot-requests .barlayer .point").count() > 50
     assert page.locator(".plot text", has_text="v12").count() == 6
+    expect(page.locator("section#comparison .interval").first).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     signed.shot(f"metrics-{width}-{'dark' if dark else 'light'}")
     assert signed.accessibility() == []
@@ -127,6 +128,18 @@ def test_a_click_opens_the_traces_of_that_step(open_page, project):
     assert "from=" in page.url
     assert "to=" in page.url
     assert "q=cohort%3Acontrol" in page.url
+
+
+def test_what_is_compared_changes_in_place(open_page, project):
+    fill(project)
+    signed = open_page()
+    page = signed.open("/skylane/metrics?from=14d")
+    panel = page.locator("section#comparison")
+    expect(panel.get_by_label("Canary", exact=True)).to_have_value("canary")
+    panel.get_by_label("Compare by").select_option("prompt")
+    expect(panel.get_by_label("Control", exact=True)).to_have_value("refund@v11")
+    expect(page.locator(".plot .svg-container")).to_have_count(6)
+    assert signed.errors == []
 
 
 def test_without_scripts_the_page_shows_the_tables(browser, base, project):

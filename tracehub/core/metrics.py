@@ -81,6 +81,8 @@ class Metric:
 
 
 _SCALES = {rollup.LATENCY: 1e-6, rollup.TTFT: 1e-6, rollup.COST: float(rollup.COST_UNIT)}
+_OUTCOMES = tuple(name for name in rollup.COUNTERS if name.startswith("outcome_"))
+_RESOLVED = ("outcome_answered", "outcome_clarified")
 _REVIEWED = ("review_fail", "review_pass", "review_unsure")
 
 
@@ -131,10 +133,10 @@ _ALL = (
         "feedback_negative",
         "feedback_positive",
     ),
+    Metric("resolved_rate", "Resolved without a person", "share", _RESOLVED, _OUTCOMES),
     *(
         Metric(name, name.replace("_", " ").capitalize(), "count", (name,))
-        for name in rollup.COUNTERS
-        if name.startswith("outcome_")
+        for name in _OUTCOMES
     ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}

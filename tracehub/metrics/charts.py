@@ -280,9 +280,9 @@ def _marker_names(frame: Window, markers: Sequence[Marker]) -> list[dict[str, An
     for marker in reversed(markers):
         name = marker.version if one else f"{marker.name} {marker.version}"
         at = (marker.at - frame.start) / length * PLOT_PX
-        width = (len(_short(name)) + 1) * LETTER_PX
+        width = len(_short(name)) * LETTER_PX
         late = at + width > PLOT_PX
-        span = (at - width, at) if late else (at, at + width)
+        span = (at - width - LETTER_PX, at) if late else (at, at + width + LETTER_PX)
         for row, taken in enumerate(rows):
             if all(span[1] <= low or high <= span[0] for low, high in taken):
                 taken.append(span)

@@ -393,3 +393,9 @@ def version_markers(project: Project, frame: Window, *, most: int = 6) -> list[M
         .values_list("first_seen_at", "name", "version")[:most]
     )
     return [Marker(at, name, version) for at, name, version in reversed(found) if at is not None]
+
+
+def newest_versions(project: Project, *, most: int = 200) -> list[str]:
+    """Return prompt versions as `name@version`, the newest first. By an index scan of a project."""
+    found = PromptVersion.objects.filter(project=project).order_by("-first_seen_at", "-id")
+    return [f"{name}@{version}" for name, version in found.values_list("name", "version")[:most]]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
@@ -21,6 +22,7 @@ from tracehub.metrics import querysets
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import metric_panels, permissions
+from tracehub.web.links import with_query
 from tracehub.web.metric_panels import Panel
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
@@ -65,6 +67,12 @@ class ChartState(ListState):
     @property
     def download(self) -> str:
         return self.url(format="csv")
+
+    @property
+    def comparison(self) -> str:
+        """The address of the comparison of two groups under this range and filter."""
+        path = reverse("metrics_compare", args=[self.project.slug])
+        return with_query(path, {k: v for k, v in self.params.items() if k != "group"})
 
     @property
     def groups(self) -> list[tuple[str, str, bool]]:
