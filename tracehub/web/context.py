@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
+from django.utils import timezone
 
+from tracehub.failures.querysets import tab_counts
 from tracehub.projects.models import Project, User
 from tracehub.web import permissions
 
@@ -28,6 +30,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         # Lazy: evaluating it is what puts the nonce into the header.
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "here": address(request),
+        "triage": lambda: needing_decision(project) if project else None,
         "switcher": lambda: switcher(request),
     }
 
@@ -38,6 +41,11 @@ def address(request: HttpRequest) -> str:
     if not shown.path:
         return request.get_full_path()
     return f"{shown.path}?{shown.query}" if shown.query else shown.path
+
+
+def needing_decision(project: Project) -> int:
+    """Return how many failures are new or regressed. One query over the groups of a project."""
+    return tab_counts(project, timezone.now())["triage"]
 
 
 def switcher(request: HttpRequest) -> list[Project]:

@@ -52,9 +52,12 @@ def icon(name: str, size: str = "") -> SafeString:
 
 
 @register.inclusion_tag("components/nav_item.html", takes_context=True)
-def nav_item(context: Context, route: str, label: str, icon_name: str, keys: str) -> dict[str, Any]:
+def nav_item(
+    context: Context, route: str, label: str, icon_name: str, keys: str, count: int | None = None
+) -> dict[str, Any]:
     """One entry of the navigation; nothing while `route` does not exist yet."""
     return {
+        "count": count,
         "project": context["project"],
         "route": route,
         "label": label,
@@ -195,6 +198,7 @@ SHORTCUTS = (
         "Go to",
         (
             ("Traces", "g t"),
+            ("Failures", "g f"),
             ("Eval sets", "g e"),
             ("Metrics", "g m"),
             ("Settings", "g s"),
@@ -222,6 +226,16 @@ SHORTCUTS = (
             ("Label", "l"),
             ("Promote to eval set", "e"),
             ("Fail, pass, unsure", "f p u"),
+        ),
+    ),
+    (
+        "Failures",
+        (
+            ("Resolve in the next version", "r"),
+            ("Assign", "a"),
+            ("Ignore", "i"),
+            ("Merge", "m"),
+            ("Promote examples", "e"),
         ),
     ),
     (
