@@ -1,4 +1,4 @@
-"""The ASGI application: ingestion ahead of Django, health in front of both."""
+"""The ASGI application: ingestion ahead of Django, whose bodies are bounded here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ django = get_asgi_application()
 
 import tracehub.celery  # noqa: E402, F401  (what wakes the worker is sent by this application)
 from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
+from tracehub.ingest.bounded import bounded  # noqa: E402
 
 _ingest = ingestion.Ingest()
 
@@ -23,6 +24,8 @@ async def application(
         await _lifespan(receive, send)
     elif ingestion.handles(scope):
         await _ingest(scope, receive, send)
+    elif scope["type"] == "http":
+        await bounded(django, scope, receive, send)
     else:
         await django(scope, receive, send)
 

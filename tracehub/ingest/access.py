@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections import OrderedDict
@@ -20,6 +21,7 @@ from tracehub.projects.models import Scope
 
 REMEMBER_SECONDS = 5.0
 REMEMBER_KEYS = 10_000
+FIND_SECONDS = 2.0  # a server that hangs costs its senders this long, then 503
 USED_EVERY = 60.0  # seconds between two writes of a key's last use
 
 _FIND = """
@@ -82,7 +84,7 @@ class Keyring:
         if known is not None and now - known[0] < REMEMBER_SECONDS:
             return known[1]
         try:
-            async with self.pool.connection(timeout=1) as conn:
+            async with asyncio.timeout(FIND_SECONDS), self.pool.connection(timeout=1) as conn:
                 row = await (await conn.execute(_FIND, (key.public_id,))).fetchone()
                 if row is None:
                     return None
@@ -92,7 +94,7 @@ class Keyring:
                     await conn.execute(
                         "UPDATE projects_apikey SET last_used_at = now() WHERE id = %s", (row[0],)
                     )
-        except (psycopg.OperationalError, PoolTimeout):
+        except (psycopg.OperationalError, PoolTimeout, TimeoutError):
             raise busy("The database is away. Send again.") from None
         grant = _grant(row, prices)
         self._known[key.public_id] = (now, grant)

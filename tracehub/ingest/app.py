@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from django.conf import settings
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tracehub.ingest import body, refusals
 from tracehub.ingest.access import Keyring
+from tracehub.ingest.admission import LARGE, Admission
 from tracehub.ingest.errors import Refused, busy
 from tracehub.ingest.http import Answer, Request
 from tracehub.ingest.routes import ROUTES, Route
@@ -34,6 +37,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 WAKE_EVERY = 0.3  # seconds between two wake-ups of the worker
 DISK_EVERY = 1.0  # seconds between two looks at the free space
+DATABASE_SECONDS = 3.0  # for one statement of ours that is not a group of spans
 HEADERS = (
     (b"cache-control", b"private, no-store"),
     (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
@@ -61,6 +65,7 @@ class Ingest:
         )
         await self.pool.open(wait=False)
         self.keyring = Keyring(self.pool)
+        self.admission = Admission(self.limit)
         self.writer = Writer(conninfo, self._committed.set)
         self.writer.start()
         self.refusals = refusals.Log(self.pool)
@@ -77,12 +82,22 @@ class Ingest:
         """Return when supplements are committed. Raises Refused (503) when that cannot be now."""
         if not rows:
             return
-        try:
-            async with self.pool.connection(timeout=2) as conn, conn.transaction():
-                await store.add_supplements(conn, rows, datetime.now(UTC).date())
-        except (psycopg.OperationalError, PoolTimeout):
-            raise busy("The database is away. Send again.") from None
+        async with self.transaction() as conn:
+            await store.add_supplements(conn, rows, datetime.now(UTC).date())
         self.wake()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Give a connection in a transaction. Raises Refused (503) when that cannot be now."""
+        try:
+            async with (
+                asyncio.timeout(DATABASE_SECONDS),
+                self.pool.connection(timeout=1) as conn,
+                conn.transaction(),
+            ):
+                yield conn
+        except (psycopg.OperationalError, PoolTimeout, TimeoutError):
+            raise busy("The database is away. Send again.") from None
 
     def wake(self) -> None:
         """Have the worker told that something was committed."""
@@ -153,11 +168,25 @@ class Ingest:
         route.check_type(content_type, charset)
         if route.method == "POST":
             self.check_disk()
-        sent = await body.read(receive, headers, self.limit)
         encoding = headers.get("content-encoding", "").strip().lower()
-        inflated = await body.inflate(sent, encoding, 4 * self.limit)
-        request = Request(scope["path"], headers, content_type, charset, inflated, grant)
-        return await route.handle(self, request)
+        body.check_encoding(encoding)
+        request = Request(scope["path"], headers, content_type, charset, b"", grant)
+        async with self.admission.body(receive, headers) as sent:
+            return await self._handle(route, request, sent, encoding)
+
+    async def _handle(self, route: Route, request: Request, sent: bytes, encoding: str) -> Answer:
+        """Inflate and handle a body; large ones, however small they came, one after another."""
+        try:
+            request.body = await body.inflate(sent, encoding, LARGE)
+        except Refused as refused:
+            if refused.status != 413:
+                raise
+        else:
+            if len(request.body) <= LARGE:
+                return await route.handle(self, request)
+        async with self.admission.turn():
+            request.body = await body.inflate(sent, encoding, 4 * self.limit)
+            return await route.handle(self, request)
 
 
 async def _respond(send: Send, answer: Answer) -> None:

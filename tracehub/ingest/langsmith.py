@@ -38,8 +38,7 @@ async def _store(ingest: Ingest, request: Request, runs: Runs) -> Answer:
     """Write whole runs as spans and late patches as supplements; answer 202 as LangSmith does."""
     late = set(runs.partial)
     whole = [s for s in runs.decoded.spans if SpanKey(s.trace_id, s.span_id) not in late]
-    prepared = await pipeline.prepare(whole, request.grant)
-    await ingest.writer.store(prepared.rows)
+    unread = await pipeline.store(ingest.writer, whole, request.grant)
     await ingest.supplement(
         [
             pipeline.supplement(
@@ -51,7 +50,7 @@ async def _store(ingest: Ingest, request: Request, runs: Runs) -> Answer:
     )
     if runs.feedback:
         await native.store_feedback(ingest, request, [_score(item) for item in runs.feedback])
-    rejected = [*runs.decoded.rejected, *prepared.rejected]
+    rejected = [*runs.decoded.rejected, *unread]
     if rejected and not runs.decoded.spans:
         raise Refused(400, f"{rejected[0].field} {rejected[0].message}", rejected[0].field)
     return native.answer(

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
-import psycopg
-from psycopg_pool import PoolTimeout
 
 from tracehub.core import shape
 from tracehub.core.wire.decoded import Decoded, WireError
 from tracehub.core.wire.native import decode
 from tracehub.core.wire.otlp_json import load
 from tracehub.ingest import pipeline
-from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Answer, Request
 from tracehub.traces import store
 
@@ -66,11 +64,8 @@ async def store_feedback(ingest: Ingest, request: Request, items: list[Any]) -> 
     if items and not rows:
         first = rejected[0]
         raise Refused(400, first["message"], first["field"])
-    try:
-        async with ingest.pool.connection(timeout=2) as conn, conn.transaction():
-            await store.add_feedback(conn, rows)
-    except (psycopg.OperationalError, PoolTimeout):
-        raise busy("The database is away. Send again.") from None
+    async with ingest.transaction() as conn:
+        await store.add_feedback(conn, rows)
     ingest.wake()
     return answer(200, {"accepted": len(rows), "rejected": rejected})
 
@@ -92,8 +87,9 @@ async def traces(ingest: Ingest, request: Request) -> Answer:
     if found.rejected and not found.accepted:
         first = found.rejected[0]
         raise Refused(400, f"{first['field']} {first['message']}", first["field"])
-    prepared = await pipeline.prepare_spans(found.spans, request.grant)
-    await ingest.writer.store(prepared.rows)
+    for part in pipeline.batches(found.spans):
+        prepared = await pipeline.prepare_spans(part, request.grant)
+        await ingest.writer.store(prepared.rows)
     return answer(
         200,
         {"accepted": found.accepted, "rejected": found.rejected, "trace_ids": found.trace_ids},

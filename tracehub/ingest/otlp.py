@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tracehub.core.trace import Rejected
 from tracehub.core.wire import otlp_answer
-from tracehub.core.wire.decoded import WireError
-from tracehub.core.wire.otlp import decode_protobuf
-from tracehub.core.wire.otlp_json import decode_json
+from tracehub.core.wire.decoded import Decoded, WireError
+from tracehub.core.wire.otlp import decode_json_parts, decode_protobuf
 from tracehub.core.wire.otlp_logs import decode_logs_json, decode_logs_protobuf
+from tracehub.core.wire.otlp_split import pieces
 from tracehub.ingest import pipeline
 from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Answer, Request
@@ -18,24 +21,40 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
+PIECE = 1024 * 1024  # bytes of a large body that are parsed at once
+SPANS = 1000  # of a large JSON body that are turned into rows at once
 
 
 async def traces(ingest: Ingest, request: Request) -> Answer:
     """Store the spans of an ExportTraceServiceRequest; answer after the commit."""
-    decode = decode_json if request.content_type == JSON else decode_protobuf
+    as_json = request.content_type == JSON
+    rejected: list[Rejected] = []
+    replaced = 0
     try:
-        decoded = decode(request.body)
+        for part in decoded_parts(request.body, as_json):
+            mended = await pipeline.store(ingest.writer, part.spans, request.grant)
+            rejected += [*part.rejected, *mended]
+            replaced += part.replaced
     except WireError as error:
         raise Refused(400, error.message, error.field) from None
-    prepared = await pipeline.prepare(decoded.spans, request.grant)
-    await ingest.writer.store(prepared.rows)
-    decoded.rejected += prepared.rejected
-    message = " ".join([*([decoded.explain()] if decoded.rejected else []), *decoded.warnings])
-    return _answer(
-        200,
-        otlp_answer.success(len(decoded.rejected), message, request.content_type == JSON),
-        request.content_type,
-    )
+    said = Decoded(rejected=rejected, replaced=replaced)
+    message = " ".join([*([said.explain()] if rejected else []), *said.warnings])
+    return _answer(200, otlp_answer.success(len(rejected), message, as_json), request.content_type)
+
+
+def decoded_parts(body: bytes, as_json: bool) -> Iterator[Decoded]:
+    """Yield the spans of a request, a large one in parts; places count from its beginning."""
+    if as_json:
+        yield from decode_json_parts(body, SPANS)
+    elif len(body) <= PIECE:
+        yield decode_protobuf(body)
+    else:
+        before = 0
+        for piece in pieces(body, PIECE):
+            part = decode_protobuf(piece)
+            part.rejected = [replace(item, index=item.index + before) for item in part.rejected]
+            before += part.total
+            yield part
 
 
 async def logs(ingest: Ingest, request: Request) -> Answer:

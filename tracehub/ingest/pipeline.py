@@ -6,10 +6,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -26,8 +26,14 @@ from tracehub.core.wire.normalise import normalise
 from tracehub.ingest.access import Grant
 from tracehub.traces.store import SupplementRow
 
+if TYPE_CHECKING:
+    from tracehub.ingest.writer import Writer
+
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+BATCH = 2_000  # spans of one request that are rows at once
 STEP = 50  # spans between two chances for other requests, about 5 ms
 _masker = Masker()
 
@@ -56,6 +62,29 @@ async def prepare(raws: Sequence[RawSpan], grant: Grant) -> Prepared:
         if index % STEP == STEP - 1:
             await asyncio.sleep(0)
     return prepared
+
+
+async def store(writer: Writer, raws: Sequence[RawSpan], grant: Grant) -> list[Rejected]:
+    """Return when the spans are committed, with those that could not be read.
+
+    In batches: the rows of one are gone before those of the next are made. A request that fails
+    half-way is sent again, and what was stored is then not stored twice.
+    """
+    rejected: list[Rejected] = []
+    for batch in batches(raws):
+        prepared = await prepare(batch, grant)
+        rejected += prepared.rejected
+        await writer.store(prepared.rows)
+    return rejected
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut the spans of a request into batches of BATCH."""
+    if len(items) <= BATCH:
+        yield items
+        return
+    for at in range(0, len(items), BATCH):
+        yield items[at : at + BATCH]
 
 
 async def prepare_spans(spans: Iterable[Span], grant: Grant) -> Prepared:

@@ -24,9 +24,9 @@ from tracehub.traces import store
 logger = logging.getLogger(__name__)
 
 MAX_SPANS = 5_000  # in one transaction
-MAX_WAITING = 64 * 1024 * 1024  # bytes of rows in the queue
+MAX_WAITING = 32 * 1024 * 1024  # bytes of rows in the queue
 TRIES = 3  # of a group that met a deadlock or a serialization failure
-GROUP_SECONDS = 5.0  # a server that hangs costs its senders this long, then 503
+GROUP_SECONDS = 4.0  # a server that hangs costs its senders this long, then 503
 SPANS_PER_SECOND = 2_000  # added time for groups that are large on a slow disk
 
 

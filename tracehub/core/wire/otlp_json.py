@@ -113,12 +113,20 @@ def load(body: bytes, decoded: Decoded) -> Json:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         if not any(words in str(error) for words in SURROGATE_ERRORS):
-            raise WireError(f"The body is not JSON: {error}", "body") from error
+            raise _not_json(error) from error
     mended, decoded.replaced = replace_surrogates(body)
     try:
         return orjson.loads(mended)
     except orjson.JSONDecodeError as error:
-        raise WireError(f"The body is not JSON: {error}", "body") from error
+        raise _not_json(error) from error
+
+
+def _not_json(error: orjson.JSONDecodeError) -> WireError:
+    if "depth" in str(error):
+        return WireError(
+            f"Lists and objects may nest {MAX_NESTING} deep. These go deeper than 1,000.", "body"
+        )
+    return WireError(f"The body is not JSON: {error}", "body")
 
 
 def replace_surrogates(text: bytes) -> tuple[bytes, int]:
