@@ -9,6 +9,7 @@ from tracehub.api import (
     ingestion,
     measures,
     prompts,
+    queues,
     reviews,
     runs,
     traces,
@@ -69,6 +70,24 @@ CALLS: tuple[Call, ...] = (
         "POST", "/failure-modes", "admin", reviews.add_mode,
         "Add a failure mode", "The failure mode.",
         body=reviews.MODE, creates=True,
+    ),
+    Call(
+        "GET", "/queues", "read", queues.list_queues,
+        "List review queues", "The queues with their rules.",
+        params=(CURSOR, LIMIT),
+    ),
+    Call(
+        "POST", "/queues", "review", queues.add_queue,
+        "Make a review queue", "The queue, filled with what its rules find.",
+        body=queues.QUEUE, creates=True,
+    ),
+    Call(
+        "GET", "/queues/{id}/next", "read", queues.next_item,
+        "Get the next trace of a queue", "The next item that waits and is nobody's, or null.",
+    ),
+    Call(
+        "GET", "/queues/{id}/stats", "read", queues.stats,
+        "See how a queue stands", "Progress, and how far its reviewers agree.",
     ),
     Call(
         "GET", "/eval-sets", "read", eval_sets.list_sets,

@@ -84,6 +84,8 @@ _TABLE = (
     Key("model", "text", "Model that answered"),
     Key("provider", "text", "Provider of a model"),
     Key("tool", "text", "Tool that was called"),
+    Key("kind", "choice", "Kind of a span: agent, llm, tool, retriever and others", KINDS),
+    Key("span", "text", "Name of a span"),
     Key("env", "text", "Environment"),
     Key("cohort", "text", "Stage of a rollout"),
     Key("release", "text", "Release of the application"),
@@ -110,10 +112,8 @@ META = "meta."
 META_KEY = Key("meta.KEY", "text", "Value in the metadata")
 # Keys of the language that this version cannot answer yet, and what it can do instead.
 LATER = {
-    "queue": "Review queues are not built yet. Use is:unreviewed.",
+    "queue": "Queues are not indexed. The page of a queue lists its traces; use is:unreviewed here.",
     "set": "Use is:promoted for traces in any eval set.",
-    "kind": f"Kinds of span ({', '.join(KINDS[:4])} …) are not indexed yet. Use agent: or tool:.",
-    "span": "Names of spans are not indexed yet. Use agent: or tool:.",
     "attr": "Span attributes are not indexed yet. Use meta.KEY for metadata.",
     "score": "Scores are not indexed yet. Use signal:negative_feedback.",
 }
