@@ -112,7 +112,7 @@ META = "meta."
 META_KEY = Key("meta.KEY", "text", "Value in the metadata")
 # Keys of the language that this version cannot answer yet, and what it can do instead.
 LATER = {
-    "queue": "Queues are not indexed. The page of a queue lists its traces; use is:unreviewed here.",
+    "queue": "Queues are not indexed. Use is:unreviewed; a queue's page lists its traces.",
     "set": "Use is:promoted for traces in any eval set.",
     "attr": "Span attributes are not indexed yet. Use meta.KEY for metadata.",
     "score": "Scores are not indexed yet. Use signal:negative_feedback.",
