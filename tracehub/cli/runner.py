@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -61,8 +60,6 @@ class Journal:
         self.done[results[0]["case"]] = results
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"\n{json.dumps(results)}")
-            file.flush()
-            os.fsync(file.fileno())
 
     def forget(self) -> None:
         self.done = {}

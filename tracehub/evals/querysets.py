@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import CharField, Count, F, Func, Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from tracehub.core import cases, gate_rules
@@ -57,6 +57,13 @@ def in_version(eval_set: EvalSet, version: int) -> QuerySet[Case]:
         eval_set=eval_set,
         added_in__lte=version,
     ).order_by("number")
+
+
+def cases_per_mode(eval_set: EvalSet, version: int) -> dict[str, int]:
+    """Return how many cases of a version each failure mode has, by slug; counted by Postgres."""
+    modes = Func(F("failure_modes"), function="unnest", output_field=CharField())
+    rows = in_version(eval_set, version).order_by().annotate(mode=modes).values("mode")
+    return {row["mode"]: row["cases"] for row in rows.annotate(cases=Count("pk"))}
 
 
 @dataclass(frozen=True, slots=True)

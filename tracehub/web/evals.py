@@ -251,8 +251,7 @@ def _counts(shown: Shown, kind: str) -> dict[str, Any]:
 
 def _coverage(project: Project, shown: Shown) -> dict[str, Any]:
     """Which failure modes the version has cases for, and which happen but have none."""
-    rows = querysets.in_version(shown.eval_set, shown.number)
-    cases = Counter(m for modes in rows.values_list("failure_modes", flat=True) for m in modes)
+    cases = Counter(querysets.cases_per_mode(shown.eval_set, shown.number))
     modes: list[Any] = reviews.modes_with_use(project)
     most = max(cases.values(), default=1)
     covered = [
