@@ -58,6 +58,8 @@ COLUMNS = {
     "model": Column("models", many=True),
     "provider": Column("providers", many=True),
     "tool": Column("tools", many=True),
+    "kind": Column("span_kinds", many=True),
+    "span": Column("span_names", many=True),
     "env": Column("environment"),
     "cohort": Column("cohort"),
     "release": Column("release"),
