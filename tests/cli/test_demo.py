@@ -96,6 +96,9 @@ def test_reviews_modes_scores_and_the_eval_set_tell_one_story(server):
     titles = set(Case.objects.filter(eval_set=eval_set).values_list("title", flat=True))
     notes = set(Review.objects.filter(project=project).values_list("note", flat=True))
     assert not titles & notes
+    runs = list(eval_set.runs.order_by("number"))
+    assert [run.verdict for run in runs[-3:]] == ["passed", "passed", "failed"]
+    assert runs[-1].gate["headline"].startswith("GATE FAILED: 2 known failures regressed")
     assert Trace.objects.filter(project_id=project.pk, promoted=True).exists()
 
 
