@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from collections import OrderedDict
@@ -16,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tracehub.core.cost import Override
 from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.patience import within
 from tracehub.projects import keys
 from tracehub.projects.models import Scope
 
@@ -84,23 +84,31 @@ class Keyring:
         if known is not None and now - known[0] < REMEMBER_SECONDS:
             return known[1]
         try:
-            async with asyncio.timeout(FIND_SECONDS), self.pool.connection(timeout=1) as conn:
-                row = await (await conn.execute(_FIND, (key.public_id,))).fetchone()
-                if row is None:
-                    return None
-                prices = await (await conn.execute(_PRICES, (row[4],))).fetchall()
-                if now - self._used.get(row[0], -USED_EVERY) >= USED_EVERY:
-                    self._used[row[0]] = now
-                    await conn.execute(
-                        "UPDATE projects_apikey SET last_used_at = now() WHERE id = %s", (row[0],)
-                    )
+            found = await within(FIND_SECONDS, self._query(key.public_id, now))
         except (psycopg.OperationalError, PoolTimeout, TimeoutError):
             raise busy("The database is away. Send again.") from None
-        grant = _grant(row, prices)
+        if found is None:
+            return None
+        grant = _grant(*found)
         self._known[key.public_id] = (now, grant)
         while len(self._known) > REMEMBER_KEYS:
             self._known.popitem(last=False)
         return grant
+
+    async def _query(
+        self, public_id: str, now: float
+    ) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]] | None:
+        async with self.pool.connection(timeout=1) as conn:
+            row = await (await conn.execute(_FIND, (public_id,))).fetchone()
+            if row is None:
+                return None
+            prices = await (await conn.execute(_PRICES, (row[4],))).fetchall()
+            if now - self._used.get(row[0], -USED_EVERY) >= USED_EVERY:
+                self._used[row[0]] = now
+                await conn.execute(
+                    "UPDATE projects_apikey SET last_used_at = now() WHERE id = %s", (row[0],)
+                )
+        return row, prices
 
 
 def _grant(row: tuple[Any, ...], prices: list[tuple[Any, ...]]) -> Grant:

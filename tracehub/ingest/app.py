@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from tracehub.ingest.access import Keyring
 from tracehub.ingest.admission import LARGE, Admission
 from tracehub.ingest.errors import Refused, busy
 from tracehub.ingest.http import Answer, Request
+from tracehub.ingest.patience import within
 from tracehub.ingest.routes import ROUTES, Route
 from tracehub.ingest.writer import Writer
 from tracehub.traces import store
@@ -82,20 +82,19 @@ class Ingest:
         """Return when supplements are committed. Raises Refused (503) when that cannot be now."""
         if not rows:
             return
-        async with self.transaction() as conn:
-            await store.add_supplements(conn, rows, datetime.now(UTC).date())
+        today = datetime.now(UTC).date()
+        await self.write(lambda conn: store.add_supplements(conn, rows, today))
         self.wake()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """Give a connection in a transaction. Raises Refused (503) when that cannot be now."""
+    async def write(self, work: Callable[[AsyncConnection[Any]], Awaitable[Any]]) -> None:
+        """Do `work` in a transaction. Raises Refused (503) when that cannot be now."""
+
+        async def transaction() -> None:
+            async with self.pool.connection(timeout=1) as conn, conn.transaction():
+                await work(conn)
+
         try:
-            async with (
-                asyncio.timeout(DATABASE_SECONDS),
-                self.pool.connection(timeout=1) as conn,
-                conn.transaction(),
-            ):
-                yield conn
+            await within(DATABASE_SECONDS, transaction())
         except (psycopg.OperationalError, PoolTimeout, TimeoutError):
             raise busy("The database is away. Send again.") from None
 

@@ -64,8 +64,7 @@ async def store_feedback(ingest: Ingest, request: Request, items: list[Any]) -> 
     if items and not rows:
         first = rejected[0]
         raise Refused(400, first["message"], first["field"])
-    async with ingest.transaction() as conn:
-        await store.add_feedback(conn, rows)
+    await ingest.write(lambda conn: store.add_feedback(conn, rows))
     ingest.wake()
     return answer(200, {"accepted": len(rows), "rejected": rejected})
 

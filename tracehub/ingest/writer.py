@@ -19,6 +19,7 @@ from psycopg import AsyncConnection, errors
 
 from tracehub.core.stored import SpanRow
 from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.patience import within
 from tracehub.traces import store
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ MAX_SPANS = 5_000  # in one transaction
 MAX_WAITING = 32 * 1024 * 1024  # bytes of rows in the queue
 TRIES = 3  # of a group that met a deadlock or a serialization failure
 GROUP_SECONDS = 4.0  # a server that hangs costs its senders this long, then 503
+WAIT_SECONDS = 4.5  # the same, for who waits behind such a group
 SPANS_PER_SECOND = 2_000  # added time for groups that are large on a slow disk
 
 
@@ -49,7 +51,8 @@ class Writer:
         self.conninfo = conninfo
         self.on_commit = on_commit
         self.waiting: deque[Job] = deque()
-        self.size = 0
+        self.size = 0  # bytes of the rows that wait
+        self.spans = 0  # that wait
         self._more = asyncio.Event()
         self._conn: AsyncConnection[Any] | None = None
         self._partitions_until = date.min
@@ -76,15 +79,23 @@ class Writer:
             raise busy("The server is behind. Send again.", 2)
         self.waiting.append(job)
         self.size += job.size
+        self.spans += len(rows)
         self._more.set()
-        await job.done
+        done, _ = await asyncio.wait(
+            {job.done}, timeout=WAIT_SECONDS + self.spans / SPANS_PER_SECOND
+        )
+        if not done:  # behind a group that hangs
+            job.done.cancel()
+            raise busy("The database does not answer. Send again.")
+        job.done.result()
 
     async def _run(self) -> None:
         while True:
             await self._more.wait()
             self._more.clear()
             while self.waiting:
-                await self._write_group(self._take())
+                if group := self._take():
+                    await self._write_group(group)
 
     def _take(self) -> list[Job]:
         """Return the next group: whole requests, at most MAX_SPANS spans unless one has more."""
@@ -94,18 +105,18 @@ class Writer:
             group.append(self.waiting.popleft())
             spans += len(group[-1].rows)
         self.size -= sum(job.size for job in group)
-        return group
+        self.spans -= spans
+        return [job for job in group if not job.done.done()]
 
     async def _write_group(self, group: list[Job]) -> None:
         """Commit a group; when it fails for a reason of its own, try each request alone."""
         try:
             rows = [row for job in group for row in job.rows]
-            async with asyncio.timeout(GROUP_SECONDS + len(rows) / SPANS_PER_SECOND):
-                await self._commit(rows)
+            await within(GROUP_SECONDS + len(rows) / SPANS_PER_SECOND, self._commit(rows))
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
             logger.warning("Spans could not be written: %s", type(error).__name__)
-            await self._drop()
             self._fail(group, busy("The database is away. Send again."))
+            await self._drop()
         except psycopg.Error as error:
             await self._drop()
             if len(group) > 1:
@@ -151,9 +162,9 @@ class Writer:
 
     async def _drop(self) -> None:
         """Close the connection; the next group opens a new one."""
-        if self._conn is not None:
-            await self._conn.close()
-            self._conn = None
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            await conn.close()
 
     @staticmethod
     def _fail(group: list[Job], error: Refused) -> None:
