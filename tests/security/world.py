@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -56,25 +57,36 @@ class World:
         return browser
 
 
-def make(word: str, number: int) -> World:
-    """Fill a project called `word`; worlds with other numbers share no id with it."""
-    project = Project.objects.create(slug=word, name=f"Project {word}")
+def make(
+    word: str,
+    number: int,
+    *,
+    said: str = "",
+    trace: Callable[[Project, int], str] = stories.refund_trace,
+) -> World:
+    """Fill a project called `word`; worlds with other numbers share no id with it.
+
+    `said` is put into every name that people and programs give.
+    """
+    project = Project.objects.create(slug=word, name=f"Project {word}{said}")
     people = {role: stories.member(project, role, f"{role}@{word}.example")
               for role in ("viewer", "reviewer", "admin")}  # fmt: skip
     stories.member(project, "admin", f"second@{word}.example")
     keys = {scope: actions.create_key(project, scope, f"{word} {scope}")[1]
             for scope in Scope.values}  # fmt: skip
     failures.save_contract(project, f"{word}-reply", CONTRACT, prompt="refund")
-    trace_id = stories.refund_trace(project, number)
-    mode, _ = reviews.create_mode(project, f"{word} mode")
+    trace_id = trace(project, number)
+    mode, _ = reviews.create_mode(
+        project, f"{word} mode{said}", slug=f"{word}-mode", definition=f"when{said}"
+    )
     review, _ = reviews.submit_review(
         project, UUID(hex=trace_id), "fail", author=people["reviewer"], modes=[mode.slug],
-        note=f"{word} note",
+        note=f"{word} note{said}",
     )  # fmt: skip
     objects: dict[str, object] = {
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
-        "role": "viewer", "user_id": people["viewer"].pk, **_of_sets(project, word, number),
-        **_of_queue(project, word, people["reviewer"]), **_of_settings(project, word),
+        "role": "viewer", "user_id": people["viewer"].pk, **_of_sets(project, word, said, number),
+        **_of_queue(project, word, said, people["reviewer"]), **_of_settings(project, word, said),
     }  # fmt: skip
     # The first failure of each world has a number that the others do not have.
     first = project.failures.order_by("number").first()
@@ -84,31 +96,35 @@ def make(word: str, number: int) -> World:
     return World(project, word, people, keys, objects)
 
 
-def _of_sets(project: Project, word: str, runs: int) -> dict[str, object]:
-    made, _ = evals.create_set(project, f"{word} set")
+def _of_sets(project: Project, word: str, said: str, runs: int) -> dict[str, object]:
+    made, _ = evals.create_set(
+        project, f"{word} set{said}", slug=f"{word}-set", description=f"for{said}"
+    )
     evals.add_cases(made, [cases.read({
-        "kind": "success", "title": f"{word} case", "expected_output": "x",
-        "input": {"messages": [{"role": "user", "content": f"{word} asked"}]},
+        "kind": "success", "title": f"{word} case{said}", "expected_output": "x",
+        "input": {"messages": [{"role": "user", "content": f"{word} asked{said}"}]},
         "assertions": [{"type": "contains", "value": "x"}],
     })])  # fmt: skip
     evals.fix(made)
     body = {"version": 1, "candidate": {"name": f"{word} run"},
             "results": [{"case": "c_0001", "output": "x"}]}  # fmt: skip
     for n in range(runs):
-        body["candidate"] = {"name": f"{word} run {n}"}
+        body["candidate"] = {"name": f"{word} run {n}{said}", "model": f"m{said}"}
         run = run_actions.add_run(made, body)[0]
     return {"set_slug": made.slug, "slug": made.slug, "case_id": "c_0001", "version": 1,
             "number": run.number, "id": run.number}  # fmt: skip
 
 
-def _of_queue(project: Project, word: str, reviewer: User) -> dict[str, object]:
-    queue, _ = queueing.create_queue(project, f"{word} queue", reviewers=[reviewer])
+def _of_queue(project: Project, word: str, said: str, reviewer: User) -> dict[str, object]:
+    queue, _ = queueing.create_queue(
+        project, f"{word} queue{said}", slug=f"{word}-queue", reviewers=[reviewer]
+    )
     item = QueueItem.objects.filter(queue=queue).first()
     seat = Seat.objects.filter(item__queue=queue).first()
     return {"queue_slug": queue.slug, "item_id": item.pk, "seat_id": seat.pk}
 
 
-def _of_settings(project: Project, word: str) -> dict[str, object]:
-    key, _ = actions.create_key(project, "viewer", f"{word} spare")
+def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
+    key, _ = actions.create_key(project, "viewer", f"{word} spare{said}")
     actions.invite(project, f"soon@{word}.example", "viewer")
     return {"key_id": key.pk, "invitation_id": project.invitations.get().pk}

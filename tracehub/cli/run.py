@@ -16,6 +16,7 @@ from tracehub.cli import judge as judges
 from tracehub.cli import remote, runner, targets
 from tracehub.cli.config import ConfigError
 from tracehub.cli.options import data_option, project_option
+from tracehub.cli.output import visible
 from tracehub.core import results as readers
 
 MAX_BODY = 15 * 1024 * 1024  # a little less than what a server takes by default
@@ -225,5 +226,5 @@ def _tell(found: dict[str, Any]) -> None:
     )
     marks = {True: "ok  ", False: "FAIL", None: "?   "}
     for reason in found["reasons"]:
-        click.echo(f"  {marks[reason['ok']]} {reason['message']}", err=True)
+        click.echo(f"  {marks[reason['ok']]} {visible(reason['message'])}", err=True)
     sys.exit({"passed": 0, "failed": 1, "undecided": 2}[found["verdict"]])

@@ -16,6 +16,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from tracehub.core.hidden import visible
 from tracehub.core.metrics import Number
 from tracehub.core.steps import Window
 from tracehub.core.trace import Json
@@ -121,7 +122,7 @@ def _traces(frame: Window, curve: Curve, say: Say) -> list[Any]:
             x=times,
             y=values,
             mode="lines+markers",
-            name=escape(curve.label, quote=False),
+            name=_plain(curve.label),
             line={"color": curve.colour, "width": 1.5},
             marker={"size": _lone_points(values), "color": curve.colour, "line": {"width": 0}},
             customdata=[say(value) for value in curve.values],
@@ -293,7 +294,7 @@ def _marker_names(frame: Window, markers: Sequence[Marker]) -> list[dict[str, An
 
 def _marker_name(marker: Marker, name: str, row: int, late: bool) -> dict[str, Any]:
     return {
-        "text": escape(_short(name), quote=False),
+        "text": _plain(_short(name)),
         "xref": "x",
         "yref": "paper",
         "x": _iso(marker.at),
@@ -348,12 +349,17 @@ def _label(curve: Curve, domain: str, y: float, shift: float) -> list[dict[str, 
         "align": "left",
         "showarrow": False,
     }
-    name = {"text": escape(_short(curve.label), quote=False), "yshift": shift + 6}
+    name = {"text": _plain(_short(curve.label)), "yshift": shift + 6}
     value = {"text": escape(curve.last, quote=False), "yshift": shift - 6}
     return [
         {**shared, **name, "font": {"size": 11, "color": curve.ink}},
         {**shared, **value, "font": _FONT},
     ]
+
+
+def _plain(text: str) -> str:
+    """A name as Plotly draws it: its pseudo-HTML is text, and nothing in it is hidden."""
+    return escape(visible(text), quote=False)
 
 
 def _short(text: str) -> str:

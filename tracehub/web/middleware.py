@@ -14,6 +14,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from tracehub.web.context import address
 from tracehub.web.permissions import SignInNeeded
+from tracehub.web.revealing import revealed
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=()"
 
@@ -41,6 +42,28 @@ def response_headers(get_response: Handler) -> Handler:
 
     def middleware_sync(request: HttpRequest) -> HttpResponse:
         return _finish(request, cast(HttpResponse, get_response(request)))
+
+    return middleware_sync
+
+
+def _reveal(response: HttpResponse) -> HttpResponse:
+    if not response.streaming and response.headers.get("Content-Type", "").startswith("text/html"):
+        response.content = revealed(response.content)
+    return response
+
+
+@sync_and_async_middleware
+def reveal_hidden(get_response: Handler) -> Handler:
+    """Write out the invisible characters of every page."""
+    if iscoroutinefunction(get_response):
+
+        async def middleware(request: HttpRequest) -> HttpResponse:
+            return _reveal(await get_response(request))
+
+        return markcoroutinefunction(middleware)
+
+    def middleware_sync(request: HttpRequest) -> HttpResponse:
+        return _reveal(cast(HttpResponse, get_response(request)))
 
     return middleware_sync
 
