@@ -168,3 +168,31 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"seat {self.pk} of item {self.item_id}"
+
+
+class Recoding(models.Model):
+    """One change of the taxonomy over reviews that were there: what `undo` reads.
+
+    `added` and `removed` hold [review, mode] pairs by id; `archived` and `created` modes by id.
+    """
+
+    class Kind(models.TextChoices):
+        ASSIGN = "assign", "Grouped"
+        MERGE = "merge", "Merged"
+        SPLIT = "split", "Split"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="recodings")
+    kind = models.CharField(max_length=6, choices=Kind)
+    added = models.JSONField(default=list)
+    removed = models.JSONField(default=list)
+    created = models.JSONField(default=list)
+    archived = models.JSONField(default=list)
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["project", "-id"], name="recoding_by_project"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

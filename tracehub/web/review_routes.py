@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from tracehub.web import disagreements, queues
+from tracehub.web import coding, disagreements, queues
 
 urlpatterns: list[URLPattern] = [
     path("<slug:queue_slug>", queues.queue_page, name="review_queue"),
@@ -17,5 +17,13 @@ urlpatterns: list[URLPattern] = [
     path("<slug:queue_slug>/disagreements", disagreements.page, name="review_disagreements"),
     path(
         "<slug:queue_slug>/disagreements/<int:item_id>", disagreements.decide, name="review_decide"
+    ),
+    path("<slug:queue_slug>/coding", coding.board, name="review_coding"),
+    path("<slug:queue_slug>/coding/change", coding.change, name="review_coding_change"),
+    path(
+        "<slug:queue_slug>/coding/undo/<int:recoding_id>", coding.undo, name="review_recoding_undo"
+    ),
+    path(
+        "<slug:queue_slug>/coding/rename/<slug:mode_slug>", coding.rename, name="review_mode_rename"
     ),
 ]
