@@ -17,6 +17,8 @@ from tracehub.web.permissions import SignInNeeded
 from tracehub.web.revealing import revealed
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=()"
+# Files, JSON and plain text: whatever they hold runs nowhere, also when opened on their own.
+INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 Handler = Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaitable[HttpResponse]]
 
@@ -24,7 +26,11 @@ Handler = Callable[[HttpRequest], HttpResponse] | Callable[[HttpRequest], Awaita
 def _finish(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     response.headers.setdefault("Permissions-Policy", PERMISSIONS)
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    if not request.path.startswith("/static/"):
+    if not response.headers.get("Content-Type", "").startswith("text/html"):
+        response.headers["Content-Security-Policy"] = INERT
+    if request.path.startswith("/static/"):
+        response.headers.setdefault("X-Frame-Options", "DENY")
+    else:
         response.headers.setdefault("Cache-Control", "private, no-store")
         patch_vary_headers(response, ("Cookie", "HX-Request"))
     return response
