@@ -251,6 +251,13 @@ SHORTCUTS = (
         ),
     ),
     (
+        "Run",
+        (
+            ("Next, previous case", "j k"),
+            ("Open the source trace", "o"),
+        ),
+    ),
+    (
         "Trace",
         (
             ("Next, previous trace", "j k"),
