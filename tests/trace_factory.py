@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from tracehub.core.digest import digest
 from tracehub.core.stored import SpanRow, received_span_json, row_of
@@ -80,7 +80,8 @@ def trace(
 def digest_now(project, *trace_ids: str) -> None:
     """Do what the worker does for these traces."""
     today = datetime.now(UTC).date()
-    digest_traces([Claimed(project.pk, UUID(hex=t), today, 0) for t in trace_ids])
+    with transaction.atomic():
+        digest_traces([Claimed(project.pk, UUID(hex=t), today, 0) for t in trace_ids])
 
 
 def _row(project, made: Span) -> SpanRow:

@@ -96,3 +96,10 @@ def modes_with_use(project: Project) -> list[FailureMode]:
     """Return `modes` with `used`: in how many reviews that count."""
     rows = FailureMode.objects.filter(project=project, archived_at=None)
     return list(rows.annotate(used=Count("reviews", filter=COUNTED)))
+
+
+def pinned_steps(project: Project, traces: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the span where each trace first fails, for those that a reviewer pinned."""
+    rows = counted(project.pk).filter(trace_id__in=list(traces)).exclude(failing_span="")
+    ordered = rows.order_by("adjudicates", "id").values_list("trace_id", "failing_span")
+    return dict(ordered)
