@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from tracehub.web import (
     accounts,
+    breakdown,
     comparison,
     connect,
     evals,
@@ -48,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/failures/matrix", matrix.page, name="failures_matrix"),
     path("<slug:slug>/failures/<str:key>", failures.group_page, name="failure"),
     path("<slug:slug>/metrics", metrics.page, name="metrics"),
+    path("<slug:slug>/metrics/breakdown", breakdown.page, name="metrics_breakdown"),
     path("<slug:slug>/metrics/compare", comparison.page, name="metrics_compare"),
     path("<slug:slug>/connect", connect.page, name="connect"),
     path("<slug:slug>/connect/key", connect.new_key, name="connect_key"),

@@ -74,9 +74,25 @@ async function drawAll() {
   done();
 }
 
+/** Save a chart as it stands, on the page's own background, at twice its size. */
+async function savePicture(button) {
+  const plot = button.closest(".panel").querySelector("[data-figure]");
+  const { look, done } = palette();
+  const background = look("var(--surface)");
+  done();
+  const layout = { ...plot.layout, paper_bgcolor: background, plot_bgcolor: background };
+  const picture = { data: plot.data, layout, config: CONFIG };
+  const options = { format: "png", scale: 2, width: plot.clientWidth, height: plot.clientHeight };
+  await Plotly.downloadImage(picture, { ...options, filename: button.dataset.png });
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".chart__switch");
   if (!button) return;
+  if (button.dataset.png) {
+    savePicture(button);
+    return;
+  }
   const open = button.getAttribute("aria-expanded") !== "true";
   button.setAttribute("aria-expanded", String(open));
   button.closest(".panel").toggleAttribute("data-table", open);

@@ -91,7 +91,7 @@ def test_the_page_says_in_numbers_what_it_draws(client, project, viewer):
     ):
         assert re.search(rf"<h2[^>]*>{title}</h2>", page.text)
     assert set(figures(page.text)) == {
-        "requests", "cost", "latency", "reliability", "tokens", "reviews",
+        "requests", "cost", "latency", "reliability", "tokens", "reviews", "outcomes", "feedback",
     }  # fmt: skip
     assert "failing of 21 a day" in page.text
     assert re.search(r"\+\d+\.\d pts since v12", page.text)

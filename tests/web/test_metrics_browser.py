@@ -62,10 +62,11 @@ def test_charts_are_drawn_in_our_colours_without_a_complaint(open_page, project,
     fill(project)
     signed = open_page(width=width, dark=dark)
     page = signed.open("/skylane/metrics?from=14d")
-    expect(page.locator(".plot .svg-container")).to_have_count(6)
+    expect(page.locator(".plot .svg-container")).to_have_count(8)
     assert colour(page, "#plot-requests .scatterlayer path.js-line", "stroke") == red
     assert page.locator("#plot-requests .barlayer .point").count() > 50
-    assert page.locator(".plot text", has_text="v12").count() == 6
+    assert page.locator(".plot text", has_text="v12").count() == 8
+    expect(page.locator("section#breakdown .share").first).to_be_attached()
     expect(page.locator("section#comparison .interval").first).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     signed.shot(f"metrics-{width}-{'dark' if dark else 'light'}")
@@ -90,7 +91,7 @@ def test_grouping_and_ranges_redraw_in_place(open_page, project):
     fill(project)
     signed = open_page()
     page = signed.open("/skylane/metrics?from=14d")
-    expect(page.locator("#plot-latency .js-line")).to_have_count(3)
+    expect(page.locator("#plot-latency .js-line")).to_have_count(4)
     page.get_by_role("link", name="Cohort").click()
     expect(page.locator("#plot-latency .js-line")).to_have_count(2)
     expect(page.locator("#plot-latency")).to_contain_text("canary")
@@ -130,6 +131,18 @@ def test_a_click_opens_the_traces_of_that_step(open_page, project):
     assert "q=cohort%3Acontrol" in page.url
 
 
+def test_a_chart_is_saved_as_a_picture(open_page, project):
+    fill(project)
+    signed = open_page()
+    page = signed.open("/skylane/metrics?from=14d")
+    expect(page.locator("#plot-latency .svg-container")).to_be_attached()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Latency as PNG").click()
+    assert saved.value.suggested_filename == "skylane-latency.png"
+    assert saved.value.path().read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert signed.errors == []
+
+
 def test_what_is_compared_changes_in_place(open_page, project):
     fill(project)
     signed = open_page()
@@ -138,7 +151,7 @@ def test_what_is_compared_changes_in_place(open_page, project):
     expect(panel.get_by_label("Canary", exact=True)).to_have_value("canary")
     panel.get_by_label("Compare by").select_option("prompt")
     expect(panel.get_by_label("Control", exact=True)).to_have_value("refund@v11")
-    expect(page.locator(".plot .svg-container")).to_have_count(6)
+    expect(page.locator(".plot .svg-container")).to_have_count(8)
     assert signed.errors == []
 
 

@@ -133,12 +133,14 @@ _ALL = (
         "feedback_negative",
         "feedback_positive",
     ),
+    Metric("feedback", "Scores", "count", ("feedback_negative", "feedback_positive")),
     Metric("resolved_rate", "Resolved without a person", "share", _RESOLVED, _OUTCOMES),
-    *(
-        Metric(name, name.replace("_", " ").capitalize(), "count", (name,))
-        for name in _OUTCOMES
-    ),
+    _share("escalated_rate", "Escalated", "outcome_escalated", *_OUTCOMES),
+    _share("refused_rate", "Refused", "outcome_refused", *_OUTCOMES),
+    _share("insufficient_rate", "Insufficient", "outcome_insufficient", *_OUTCOMES),
+    *(Metric(name, name.replace("_", " ").capitalize(), "count", (name,)) for name in _OUTCOMES),
 )
+HIGHER_IS_BETTER = frozenset({"resolved_rate"})  # of the others that are shares, higher is worse
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 
 # What a chart can be grouped by -> the axis of the rollups and the column of the group.

@@ -28,7 +28,6 @@ ROWS = (
     "negative_feedback_rate",
     "resolved_rate",
 )
-_HIGHER_IS_BETTER = frozenset({"resolved_rate"})
 _COUNTERS = frozenset(name for row in ROWS for name in METRICS[row].counters)
 _MEASURES = frozenset({rollup.LATENCY, rollup.TTFT, rollup.COST})
 _NS_TO_MS = 1e-6
@@ -229,7 +228,7 @@ def _rows(control: Sums, other: Sums, wanted: float) -> list[Row]:
         said, needed, interval = None, None, None
         if raw is not None:
             interval = raw[0] * each.scale, raw[1] * each.scale
-            worse = metric.name not in _HIGHER_IS_BETTER
+            worse = metric.name not in metrics.HIGHER_IS_BETTER
             said = comparison.reading(next(corrected), gap, higher_is_worse=worse)
             size = wanted if each.relative else wanted * old
             needed = comparison.requests_needed(interval, size, requests) if size else None

@@ -31,6 +31,7 @@ AXES = (
 SIZES = ("5", "10", "20", "50")  # percent, of the difference that one wants to see
 _SIZE = "20"
 MOST_LABELS = 50  # in a menu, the busiest
+TITLES = {"comparison": "Canary against control", "breakdown": "Cost breakdown"}
 _WORDS = {"worse": "Worse", "better": "Better", "unclear": "No clear change", None: "Too few"}
 _TONES = {"worse": "fail", "better": "pass"}
 _ICONS = {"worse": "fail", "better": "pass"}
@@ -61,6 +62,18 @@ class Drawn:
     at: str
 
 
+def part(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+    """Render a panel alone when htmx swaps it, else as the page or content around it."""
+    target = request.headers.get("HX-Target", "")
+    context = {**context, "title": TITLES[name], "part": f"metrics/{name}.html"}
+    if target.endswith(f"#{name}"):
+        return render(request, context["part"], context)
+    if target.endswith("#main"):
+        return render(request, "metrics/part_content.html", context)
+    status = 400 if context["problem"] else 200
+    return render(request, "metrics/part_page.html", context, status=status)
+
+
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
 def page(request: HttpRequest, slug: str) -> HttpResponse:
@@ -80,14 +93,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             problem = str(error)
         except TooSlow:
             problem = "This filter took longer than 5 s. Choose a shorter range or fewer filters."
-    target = request.headers.get("HX-Target", "")
-    template = "metrics/comparison_page.html"
-    if target.endswith("#comparison"):
-        template = "metrics/comparison.html"
-    elif target.endswith("#main"):
-        template = "metrics/comparison_content.html"
-    status = 400 if problem and not target else 200
-    return render(request, template, context | {"problem": problem}, status=status)
+    return part(request, "comparison", context | {"problem": problem})
 
 
 def _compared(state: CompareState, frame: Window, request: HttpRequest) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from tracehub.core import metrics
 from tracehub.core.metrics import METRICS, Metric, Number, Sums
 from tracehub.core.steps import Window
-from tracehub.core.trace import Json
+from tracehub.core.trace import OUTCOMES, Json
 from tracehub.metrics import charts
 from tracehub.metrics.charts import Curve
 from tracehub.metrics.querysets import Groups, Line, Marker, added, by_requests, line
@@ -92,7 +92,9 @@ _SPECS = (
             _Drawn("latency_p50", "p50", _1),
             _Drawn("latency_p95", "p95", _2, _2),
             _Drawn("latency_p99", "p99", _4, _QUIET),
+            _Drawn("ttft_p95", "first token", _3, _3),
         ),
+        ("ttft_p50", "ttft_p99"),
     ),
     _Spec(
         "reliability",
@@ -122,6 +124,26 @@ _SPECS = (
         "of reviewed",
         (_Drawn("review_fail_rate", "failed", _1),),
         ("reviewed",),
+    ),
+    _Spec(
+        "outcomes",
+        "Outcomes",
+        "resolved_rate",
+        "resolved without a person",
+        (
+            _Drawn("escalated_rate", "escalated", _1),
+            _Drawn("refused_rate", "refused", _2, _2),
+            _Drawn("insufficient_rate", "insufficient", _3, _3),
+        ),
+        tuple(f"outcome_{name}" for name in OUTCOMES),
+    ),
+    _Spec(
+        "feedback",
+        "Feedback",
+        "negative_feedback_rate",
+        "of scores are negative",
+        (_Drawn("negative_feedback_rate", "negative", _1),),
+        ("feedback",),
     ),
 )
 _SHOWN = {name for spec in _SPECS for name in (*(d.metric for d in spec.lines), *spec.columns)}
@@ -163,7 +185,7 @@ def tick(metric: Metric, value: Number | None) -> str:
 
 
 def build(frame: Window, found: Groups, group: str, markers: Sequence[Marker]) -> list[Panel]:
-    """Return the six panels, for one line each ("" in `group`) or one line a group."""
+    """Return the panels, for one line each ("" in `group`) or one line a group."""
     if group:
         totals = {label: added(steps.values()) for label, steps in found.items()}
         return [_grouped(spec, frame, found, totals, markers) for spec in _SPECS]
@@ -360,9 +382,10 @@ def _verdict(metric: Metric, before: Sums, after: Sums) -> str:
     old, new = metric.interval(before), metric.interval(after)
     if old is None or new is None:
         return "neutral"
-    if new[0] > old[1]:
-        return "fail"
-    return "pass" if new[1] < old[0] else "neutral"
+    if new[0] <= old[1] and new[1] >= old[0]:
+        return "neutral"
+    better = (new[0] > old[1]) == (metric.name in metrics.HIGHER_IS_BETTER)
+    return "pass" if better else "fail"
 
 
 def _about(title: str, stat: str, note: str, curves: Sequence[Curve]) -> str:

@@ -71,8 +71,19 @@ class ChartState(ListState):
     @property
     def comparison(self) -> str:
         """The address of the comparison of two groups under this range and filter."""
-        path = reverse("metrics_compare", args=[self.project.slug])
-        return with_query(path, {k: v for k, v in self.params.items() if k != "group"})
+        return self._below("metrics_compare")
+
+    @property
+    def breakdown(self) -> str:
+        return self._below("metrics_breakdown")
+
+    def traces(self, wanted: str) -> str:
+        """Return the address of the traces in this range under a filter."""
+        return self._below("traces", q=wanted)
+
+    def _below(self, route: str, **changes: str) -> str:
+        kept = {name: value for name, value in self.params.items() if name != "group"}
+        return with_query(reverse(route, args=[self.project.slug]), {**kept, **changes})
 
     @property
     def groups(self) -> list[tuple[str, str, bool]]:
