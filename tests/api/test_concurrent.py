@@ -49,6 +49,9 @@ def test_what_is_made_at_once_is_made_once(together):
     prompt = {"name": "refund", "version": "v1", "template": "x"}
     assert together("POST", "/prompts", prompt) == once
     assert together("POST", "/eval-sets/refunds/fix") == {201: 1, 409: AT_ONCE - 1}
+    run = {"version": 1, "candidate": {"name": "main"},
+           "results": [{"case": "c_0001", "passed": True}]}  # fmt: skip
+    assert together("POST", "/eval-sets/refunds/runs", run) == once
     items = together.api.get("/eval-sets/refunds/cases").json()["items"]
     assert [case["id"] for case in items] == ["c_0001", "c_0002"]
 

@@ -136,3 +136,16 @@ def test_a_baseline_of_another_set_is_refused(reviewer, refunds):
     run(reviewer, "/eval-sets/others", [{"case": "c_0001", "passed": True}])
     answer = reviewer.get("/runs/2/gate?baseline=1")
     assert answer.json()["error"]["field"] == "baseline"
+
+
+def test_the_rules_of_the_gate_are_changed_and_newest_runs_decided_again(reviewer, refunds):
+    run(reviewer, refunds, results(), branch="main")
+    run(reviewer, refunds, results(failing=[1]))
+    wrong = reviewer("PATCH", refunds, {"gate": {"floors": {"format": 101}}})
+    assert (wrong.status_code, wrong.json()["error"]["field"]) == (400, "gate.floors.format")
+    loose = {"block": False, "floors": {"known_failure": None}}
+    changed = reviewer("PATCH", refunds, {"gate": loose})
+    assert changed.status_code == 200
+    assert changed.json()["gate"]["block"] is False
+    assert changed.json()["gate"]["floors"]["format"] == 100.0
+    assert reviewer.get("/runs/2").json()["verdict"] == "passed"

@@ -105,7 +105,8 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "PATCH", "/eval-sets/{slug}", "review", eval_sets.change_set,
-        "Rename or describe an eval set", "The set. Its slug stays.",
+        "Rename or describe an eval set, or change its gate rules",
+        "The set. Its slug stays. Rules that gate does not name get their defaults.",
         body=eval_sets.SET_CHANGE,
     ),
     Call(

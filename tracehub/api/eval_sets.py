@@ -10,10 +10,10 @@ from tracehub.api.errors import ApiError, missing
 from tracehub.api.numbered import page
 from tracehub.api.requests import ApiRequest
 from tracehub.api.router import Answer
-from tracehub.core import cases
+from tracehub.core import cases, gate_rules
 from tracehub.core.exports import ExportError, download, find
 from tracehub.core.shape import Schema, ShapeError, check
-from tracehub.evals import actions, querysets
+from tracehub.evals import actions, querysets, run_actions
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.actions import ActionError, audit
 from tracehub.traces import reading
@@ -38,7 +38,7 @@ SET: Schema = {
 }
 SET_CHANGE: Schema = {
     "type": "object",
-    "properties": {"name": _NAME, "description": _DESCRIPTION},
+    "properties": {"name": _NAME, "description": _DESCRIPTION, "gate": gate_rules.SCHEMA},
     "additionalProperties": False,
 }
 FIX: Schema = {
@@ -116,9 +116,12 @@ def get_set(asked: ApiRequest) -> Answer:
 
 
 def change_set(asked: ApiRequest) -> Answer:
-    """Rename or describe a set."""
-    changes = {name: value or "" for name, value in asked.body.items()}
-    return _set_answer(asked, actions.change_set(find_set(asked), **changes), 200)
+    """Rename or describe a set, or give its gate other rules."""
+    eval_set = find_set(asked)
+    changes = {name: value or "" for name, value in asked.body.items() if name != "gate"}
+    if "gate" in asked.body:
+        run_actions.set_rules(eval_set, gate_rules.read(asked.body["gate"]), by=asked.key)
+    return _set_answer(asked, actions.change_set(eval_set, **changes), 200)
 
 
 def _set_answer(asked: ApiRequest, eval_set: EvalSet, status: int) -> Answer:
