@@ -22,6 +22,7 @@ from tracehub.core.query import FilterError
 from tracehub.core.shape import Schema, ShapeError
 from tracehub.core.times import TimeError
 from tracehub.projects.actions import ActionError, Conflict
+from tracehub.projects.logs import redact
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ def _encoded(value: Any) -> bytes:
 
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Answer for paths that no call has."""
-    error = ApiError(404, f"The API has no /api/v1/{rest[:100]}. See /api/v1/docs.")
+    error = ApiError(404, f"The API has no /api/v1/{redact(rest)[:100]}. See /api/v1/docs.")
     return respond(Answer(error.as_json(), 404))
 
 

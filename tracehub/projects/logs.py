@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 
 _SECRETS = re.compile(
-    r"th_(?:ing|api)_[0-9A-Za-z]{6,}"
+    r"th_(?:ing|api)_[0-9A-Za-z_]{6,}"
     r"|(?i:bearer|basic)\s+[A-Za-z0-9+/=._~%-]{8,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
     r"|(?i:sessionid|csrftoken|tracehub|csrf)=[^;\s]+"

@@ -38,7 +38,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def address(request: HttpRequest) -> str:
     """Return path and query of the page that the person sees, also from within a fragment."""
     shown = urlsplit(request.headers.get("HX-Current-URL", ""))
-    if not shown.path:
+    # A header is the sender's word: anything but a path of ours would lead elsewhere later.
+    if not shown.path.startswith("/") or shown.path[1:2] in ("/", "\\"):
         return request.get_full_path()
     return f"{shown.path}?{shown.query}" if shown.query else shown.path
 

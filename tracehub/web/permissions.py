@@ -5,10 +5,16 @@ Every view of a project starts with `project_for`; a queryset without its projec
 
 from __future__ import annotations
 
+import time
+
+from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from tracehub.projects.models import Membership, Project, Role, User
+
+IDLE_SECONDS = 24 * 3600  # after which an admin signs in again
+SEEN_EVERY = 15 * 60  # seconds between two notes that a session was used
 
 ORDER: dict[str, int] = {Role.VIEWER: 0, Role.REVIEWER: 1, Role.ADMIN: 2}
 
@@ -50,8 +56,22 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
         raise Http404(f"There is no project {slug!r} here.")
     if not allows(held, role):
         raise PermissionDenied(f"This needs the role {role}. Yours is {held}.")
+    if _left_alone(request) and held == Role.ADMIN:
+        logout(request)
+        raise SignInNeeded
     if user.last_project_id != project.pk:
         User.objects.filter(pk=user.pk).update(last_project=project)
     request.project = project  # type: ignore[attr-defined]  # read by context.shell
     request.role = held  # type: ignore[attr-defined]
     return project
+
+
+def _left_alone(request: HttpRequest) -> bool:
+    """Tell whether the session was not used for IDLE_SECONDS; else note that it is now."""
+    now = time.time()
+    seen = request.session.get("seen", now)
+    if now - seen > IDLE_SECONDS:
+        return True
+    if now - seen > SEEN_EVERY or "seen" not in request.session:
+        request.session["seen"] = now
+    return False
