@@ -264,3 +264,34 @@ def test_a_judge_scores_rubrics_when_there_is_one(tracehub, remote, program, pro
         judged = tracehub("run", "kind", "--command", command, **remote, **there)
         judge.shutdown()
     assert "1 of 1 cases passed." in judged.stderr, judged.stderr
+
+
+ASKS_TOOL = """
+import json, os, sys, urllib.error, urllib.request
+case = json.load(sys.stdin)
+def tool(name, **arguments):
+    asked = json.dumps({"name": name, "arguments": arguments}).encode()
+    try:
+        with urllib.request.urlopen(os.environ["TRACEHUB_TOOLS_URL"], asked) as answer:
+            return json.load(answer)["result"]
+    except urllib.error.HTTPError as error:
+        return error.code
+print(json.dumps([tool("price", seat="14C"), tool("price", seat="1A"), tool("pay", n=7),
+                  tool("fly")]))
+"""
+
+
+def test_recorded_tool_results_are_served_back(tracehub, remote, project, tmp_path):
+    calls = [
+        {"name": "price", "arguments": {"seat": "1A"}, "result": 90},
+        {"name": "price", "arguments": {"seat": "14C"}, "result": 38},
+        {"name": "pay", "arguments": {}, "result": {"paid": True}},
+    ]
+    eval_set, _ = actions.create_set(project, "Tools")
+    case = {"input": {"variables": {"n": 1}}, "tool_calls": {"recorded": calls},
+            "expected_output": [38, 90, {"paid": True}, 404]}  # fmt: skip
+    actions.add_cases(eval_set, [cases.read(case)])
+    actions.fix(eval_set)
+    (tmp_path / "asks.py").write_text(ASKS_TOOL)
+    done = tracehub("run", "tools", "--command", f"{sys.executable} {tmp_path}/asks.py", **remote)
+    assert "1 of 1 cases passed." in done.stderr, Run.objects.get().results.get().tries

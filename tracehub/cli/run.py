@@ -13,7 +13,7 @@ import click
 
 from tracehub.cli import hub as hubs
 from tracehub.cli import judge as judges
-from tracehub.cli import remote, runner, targets
+from tracehub.cli import remote, runner, targets, tool_server
 from tracehub.cli.config import ConfigError
 from tracehub.cli.options import data_option, project_option
 from tracehub.cli.output import visible
@@ -120,16 +120,12 @@ def _journal(version: hubs.Version, project: str, options: dict[str, Any]) -> ru
 def _execute(
     version: hubs.Version, journal: runner.Journal, options: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    timeout = options["timeout"]
-    target: targets.Target = (
-        targets.Command(options["command"], timeout)
-        if options["command"]
-        else targets.Endpoint(options["url"], timeout)
-    )
     retries = version.rules.retries if options["retries"] is None else options["retries"]
     plan = runner.Plan(options["concurrency"], options["repeats"], retries)
     try:
-        return runner.run(version.cases, target, judges.configured(), plan, journal)
+        with tool_server.serving(version.cases) as tools:
+            target = _target(options, tools)
+            return runner.run(version.cases, target, judges.configured(), plan, journal)
     except KeyboardInterrupt:
         click.echo(
             f"Stopped after {len(journal.done)} of {len(version.cases)} cases. "
@@ -137,6 +133,12 @@ def _execute(
             err=True,
         )
         raise
+
+
+def _target(options: dict[str, Any], tools: str) -> targets.Target:
+    if options["command"]:
+        return targets.Command(options["command"], options["timeout"], tools)
+    return targets.Endpoint(options["url"], options["timeout"], tools)
 
 
 def _fitting(body: dict[str, Any]) -> dict[str, Any]:

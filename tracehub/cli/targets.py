@@ -37,7 +37,8 @@ class Target(Protocol):
 class Command:
     """A program that reads one case as JSON and writes its answer, JSON or text."""
 
-    def __init__(self, command: str, timeout: float) -> None:
+    def __init__(self, command: str, timeout: float, tools: str = "") -> None:
+        self._tools = tools  # address of the recorded tool results
         try:
             self._words = shlex.split(command)
         except ValueError as error:
@@ -49,6 +50,8 @@ class Command:
     def ask(self, case: Mapping[str, Any]) -> str:
         """Return what the program writes to standard output. Raises TargetError."""
         known = {"TRACEHUB_SET": str(case["set"]), "TRACEHUB_CASE": str(case["id"])}
+        if self._tools:
+            known["TRACEHUB_TOOLS_URL"] = f"{self._tools}/{case['id']}"
         try:
             process = subprocess.Popen(
                 self._words,
@@ -85,7 +88,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 class Endpoint:
     """An address that takes a case by POST. Each thread keeps its connection."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, tools: str = "") -> None:
+        self._tools = tools
         self._parts = urlsplit(url)
         if self._parts.scheme not in {"http", "https"} or not self._parts.hostname:
             raise click.BadParameter(
@@ -119,6 +123,8 @@ class Endpoint:
     def _post(self, connection: http.client.HTTPConnection, case: Mapping[str, Any]) -> str:
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
         headers = {"Content-Type": "application/json", "User-Agent": "tracehub-run"}
+        if self._tools:
+            headers["TraceHub-Tools-URL"] = f"{self._tools}/{case['id']}"
         connection.request("POST", path, json.dumps(case).encode(), headers)
         answer = connection.getresponse()
         body = answer.read(MAX_ANSWER + 1)
