@@ -8,6 +8,7 @@ import pytest
 
 from tests import trace_factory as factory
 from tests.web import stories
+from tracehub.metrics import rollup
 
 pytestmark = pytest.mark.django_db
 
@@ -166,7 +167,7 @@ def test_what_a_trace_contains_is_shown_as_text(client, viewer, project):
 
 def test_the_page_costs_few_queries(client, viewer, trace, django_assert_max_num_queries):
     client.get(f"/skylane/traces/{trace}")
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(26):
         client.get(f"/skylane/traces/{trace}")
 
 
@@ -193,3 +194,15 @@ def test_the_neighbours_follow_the_filter_and_the_order(client, viewer, project)
 def test_a_broken_filter_leaves_the_trace_readable(client, viewer, trace):
     page = client.get(f"/skylane/traces/{trace}?q=nonsense:1&sort=colour&from=yesterday")
     assert page.status_code == 200
+
+
+def test_a_trace_is_held_against_its_prompt_and_its_session(client, project):
+    client.force_login(stories.member(project, "viewer"))
+    first = stories.refund_trace(project, 1, minutes_ago=5)
+    second = stories.refund_trace(project, 2, minutes_ago=2)
+    rollup.fold_all()
+    page = client.get(f"/skylane/traces/{second}").text
+    assert "turn 2 of 2" in page
+    assert f"/skylane/traces/{first}" in page
+    assert "p95 8." in page
+    assert "in the last 7 days took less" in page

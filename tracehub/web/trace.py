@@ -19,6 +19,7 @@ from tracehub.traces.reading import LoadedTrace
 from tracehub.web import links, panel, permissions, queue_place
 from tracehub.web.loading import trace_or_404
 from tracehub.web.neighbours import Neighbours, neighbours
+from tracehub.web.trace_beside import beside
 from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.code import laid_out
 from tracehub.web.trace_view.page import TracePage, trace_facts
@@ -51,7 +52,8 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     context |= page.tree_context() | {"rows": page.rows(), "badges": page.badges()}
     place = queue_place.place_of(request, project, UUID(hex=loaded.summary.trace_id))
     around = queue_place.around(place) if place else _around(loaded, state)
-    context |= around | _rest(loaded) | {"under": page.under}
+    context |= around | _rest(loaded) | beside(loaded, now=timezone.now())
+    context["under"] = page.under
     return render(request, "trace/page.html", context | panel.context(request, loaded, context))
 
 

@@ -1,0 +1,92 @@
+"""What a trace is held against: the usual latency of its prompt, and the turns of its session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tracehub.core.query.tree import Filter, Pattern, Term
+from tracehub.metrics import querysets as metrics
+from tracehub.traces import querysets
+from tracehub.traces.models import Trace
+from tracehub.traces.reading import LoadedTrace
+from tracehub.web import marks
+from tracehub.web.trace_view.text import visible
+
+USUAL = timedelta(days=7)
+NEAR = timedelta(days=1)  # of a session's other turns
+MOST_TURNS = 30
+SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One trace of the session, in the order of start."""
+
+    number: int
+    trace_id: str
+    said: str
+    mark: marks.Mark
+    here: bool
+
+
+def beside(loaded: LoadedTrace, *, now: datetime) -> dict[str, Any]:
+    """Return `usual` (p95 in nanoseconds, its prompt, slower or not) and the session's `turns`.
+
+    Both are left out when there is nothing to compare with, or when reading it takes too long.
+    """
+    found: dict[str, Any] = {}
+    if loaded.row is None:
+        return found
+    try:
+        with querysets.bounded(SECONDS):
+            if loaded.summary.prompts and loaded.summary.duration_ns:
+                found["usual"] = _usual(loaded, now)
+            if loaded.summary.session_id:
+                found |= _session(loaded)
+    except querysets.TooSlow:
+        return {}
+    return found
+
+
+def _usual(loaded: LoadedTrace, now: datetime) -> dict[str, Any] | None:
+    prompt = loaded.summary.prompts[0]
+    only = metrics.narrowed(Filter(Term("prompt", (Pattern((prompt,)),))), "prompt")
+    read = metrics.series(
+        loaded.project, "latency_p95", "prompt", now - USUAL, now, USUAL, now=now, narrow=only
+    )
+    line = next((line for line in read.lines if line.group == prompt), None)
+    if line is None or line.total is None or sum(line.requests) < 2:
+        return None
+    p95_ns = int(float(line.total) * 1_000_000)
+    slower = (loaded.summary.duration_ns or 0) > p95_ns
+    return {"p95_ns": p95_ns, "prompt": visible(prompt), "slower": slower}
+
+
+def _mark(row: Trace) -> marks.Mark:
+    if row.failing:
+        return marks.VERDICTS["fail"]
+    return marks.VERDICTS.get(row.verdict or "", marks.NOT_REVIEWED)
+
+
+def _session(loaded: LoadedTrace) -> dict[str, Any]:
+    """Read the session within a day of the trace: it answers from the index on sessions."""
+    assert loaded.row is not None  # noqa: S101 asked by the caller
+    at = loaded.row.started_at
+    rows = Trace.objects.in_project(loaded.project).in_range(at - NEAR, at + NEAR)
+    named = Term("session", (Pattern((loaded.summary.session_id or "",)),))
+    shown = rows.matching(Filter(named)).order_by("started_at", "trace_id")
+    few = list(shown.only("trace_id", "name", "input_preview", "failing", "verdict")[:MOST_TURNS])
+    turns = [
+        Turn(
+            number,
+            row.hex,
+            visible(" ".join((row.input_preview or row.name).split())[:120]),
+            _mark(row),
+            row.trace_id == loaded.row.trace_id,
+        )
+        for number, row in enumerate(few, 1)
+    ]
+    here = next((turn.number for turn in turns if turn.here), 0)
+    return {"turns": turns, "turn": here} if len(turns) > 1 else {}
