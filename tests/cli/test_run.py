@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -295,3 +298,23 @@ def test_recorded_tool_results_are_served_back(tracehub, remote, project, tmp_pa
     (tmp_path / "asks.py").write_text(ASKS_TOOL)
     done = tracehub("run", "tools", "--command", f"{sys.executable} {tmp_path}/asks.py", **remote)
     assert "1 of 1 cases passed." in done.stderr, Run.objects.get().results.get().tries
+
+
+def test_a_run_stops_at_once_and_goes_on_later(remote, folder, tmp_path, wait_for):
+    program = (
+        "import json, pathlib, sys, time; case = json.load(sys.stdin); "
+        f"pathlib.Path({str(tmp_path)!r}, case['id']).touch(); "
+        "time.sleep(0 if case['id'] < 'c_0004' or len(sys.argv) > 1 else 300); print('{}')"
+    )
+    (tmp_path / "slow.py").write_text(program)
+    words = [sys.executable, "-m", "tracehub.cli.main", "run", "refunds", "--concurrency", "2",
+             "--retries", "0", "--timeout", "300"]  # fmt: skip
+    env = os.environ | remote | {"TRACEHUB_DATA_DIR": str(folder)}
+    command = ["--command", f"{sys.executable} {tmp_path}/slow.py"]
+    begun = subprocess.Popen(words + command, env=env, stderr=subprocess.PIPE, text=True)
+    wait_for((tmp_path / "c_0005").exists, seconds=30)
+    begun.send_signal(signal.SIGINT)
+    _, said = begun.communicate(timeout=20)
+    assert begun.returncode == 1
+    assert "Stopped after 3 of 6 cases. The same command goes on from here." in said
+    assert not Run.objects.exists()

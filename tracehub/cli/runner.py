@@ -96,8 +96,10 @@ def _finished(
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for one in ended:
                     yield one.result()
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            target.stop()
+            raise
 
 
 def _tries(case: Case, target: Target, judge: Judge | None, plan: Plan) -> list[Result]:

@@ -29,9 +29,14 @@ class TargetError(Exception):
 
 
 class Target(Protocol):
-    """Something that answers cases; `ask` may be called from many threads."""
+    """Something that answers cases; `ask` may be called from many threads.
+
+    `stop` ends what is under way, for a person who does not want to wait.
+    """
 
     def ask(self, case: Mapping[str, Any]) -> str: ...
+
+    def stop(self) -> None: ...
 
 
 class Command:
@@ -46,6 +51,14 @@ class Command:
         if not self._words:
             raise click.BadParameter("may not be empty.", param_hint="--command")
         self._timeout = timeout
+        self._under_way: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the programs under way; those that start later are ended at once."""
+        self._stopped = True
+        for process in list(self._under_way):
+            _kill(process)
 
     def ask(self, case: Mapping[str, Any]) -> str:
         """Return what the program writes to standard output. Raises TargetError."""
@@ -63,11 +76,17 @@ class Command:
             )
         except OSError as error:
             raise TargetError(f"The command does not start: {error}.") from error
+        self._under_way.add(process)
         try:
+            if self._stopped:
+                _kill(process)
             out, err = process.communicate(json.dumps(case).encode(), timeout=self._timeout)
         except subprocess.TimeoutExpired as error:
             _kill(process)
+            process.communicate()
             raise TargetError(f"No answer within {self._timeout:g} s.") from error
+        finally:
+            self._under_way.discard(process)
         if process.returncode:
             said = err.decode(errors="replace").strip()[-MAX_ERROR:]
             raise TargetError(f"The command exited with {process.returncode}. {said}".strip())
@@ -82,7 +101,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         process.kill()
-    process.communicate()
 
 
 class Endpoint:
@@ -112,6 +130,9 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:
             self._threads.connection = None
             raise TargetError(f"No answer: {error or type(error).__name__}.") from error
+
+    def stop(self) -> None:
+        """Let what is under way end by itself: a request cannot be called back."""
 
     def _connect(self) -> http.client.HTTPConnection:
         secure = self._parts.scheme == "https"
