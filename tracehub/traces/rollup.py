@@ -7,6 +7,7 @@ carry the partition day of the traces, so that they go with it.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +23,8 @@ FINE_STEP = timedelta(minutes=5)
 # 4 us a row; a batch of 200 traces of one hour changes about 60 rows.
 CHANGE = """
     INSERT INTO term_counts AS kept (project_id, key, bucket, value, day, traces, failing)
-    SELECT * FROM unnest(%s::int8[], %s::text[], %s::timestamptz[], %s::text[], %s::date[],
+    SELECT p, k, to_timestamp(b), v, d, t, f
+    FROM unnest(%s::int8[], %s::text[], %s::int8[], %s::text[], %s::date[],
         %s::int8[], %s::int8[]) AS sent (p, k, b, v, d, t, f) ORDER BY p, k, b, v, d
     ON CONFLICT (project_id, key, bucket, value, day) DO UPDATE
     SET traces = kept.traces + excluded.traces, failing = kept.failing + excluded.failing
@@ -83,13 +85,12 @@ def change(cursor: Any, changes: Iterable[Change]) -> None:
 
 
 def _places(row: Row) -> Iterable[tuple[Any, ...]]:
-    """Yield the rows in which a trace counts: project, key, bucket, value, day."""
-    at = row["started_at"].astimezone(UTC)
-    hour = at.replace(minute=0, second=0, microsecond=0)
+    """Yield the rows in which a trace counts: project, key, bucket in epoch seconds, value, day."""
+    at = math.floor(row["started_at"].timestamp())
+    hour = at - at % 3600
     project_id, day = row["project_id"], row["day"]
     yield project_id, ALL, hour, "", day
-    fine = hour + (at - hour) // FINE_STEP * FINE_STEP
-    yield project_id, FINE, fine, "", day
+    yield project_id, FINE, at - at % 300, "", day
     for key, value in counted(row):
         yield project_id, key, hour, value, day
 
