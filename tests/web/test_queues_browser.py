@@ -9,6 +9,7 @@ from tests.browser import Signed, chromium
 from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.review import actions, queueing
+from tracehub.traces.models import Feedback
 
 pytestmark = pytest.mark.browser
 ASKED = (
@@ -48,6 +49,10 @@ def people(committed_db):
         reviewers=[maja, tor],
     )[0]  # fmt: skip
     for number, item in enumerate(queue.items.all()[:24]):
+        Feedback.objects.create(
+            project=project, trace_id=item.trace_id, key=str(number), name="grounded",
+            value=number % 4 > 0, source="judge",
+        )  # fmt: skip
         verdict = ("fail", "pass", "pass")[number % 3]
         note = ("Amount written with the currency", "Says a voucher is cash")[number // 3 % 2]
         failed = verdict == "fail"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from tracehub.projects.actions import ActionError, Conflict, audit
+from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import queueing
 from tracehub.review.models import FailureMode, Review, Severity, Verdict
@@ -52,6 +53,7 @@ def submit_review(
             f"severity must be one of {', '.join(Severity.values)}. Got {severity!r}.", "severity"
         )
     chosen = _modes(project, modes)
+    note, corrected_output = masked(project.pk, [note, corrected_output])
     try:
         with transaction.atomic():
             review = Review.objects.create(

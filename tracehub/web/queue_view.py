@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tracehub.projects.models import User
-from tracehub.review import progress, queueing
+from tracehub.review import judging, progress, queueing
 from tracehub.review.models import Queue, QueueItem, Seat
 from tracehub.web import marks
 
@@ -40,6 +40,9 @@ def context(queue: Queue, person: User, who: str, *, now: datetime) -> dict[str,
         "agreement": agreement,
         "pairs": [_pair(pair) for pair in agreement.pairs],
         "mode_agreement": agreement.modes,
+        "judges": judging.judges(
+            queue.project, traces=[item.trace_id for item in progress.closed_items(queue)]
+        ),
         "shares": [_share(share) for share in stands.shares],
         "to_decide": to_decide[:5],
         "undecided": len(to_decide),

@@ -199,6 +199,7 @@ SHORTCUTS = (
         (
             ("Traces", "g t"),
             ("Failures", "g f"),
+            ("Review", "g r"),
             ("Eval sets", "g e"),
             ("Metrics", "g m"),
             ("Settings", "g s"),
@@ -246,8 +247,30 @@ SHORTCUTS = (
             ("Severity", "[ ]"),
             ("Note", "n"),
             ("Promote to eval case", "e"),
+            ("Pin the failing step", "x"),
             ("Skip", "s"),
             ("Submit and open next", "⌘ ↵"),
+            ("Quickly: submit pass, unsure", "p u"),
+            ("Quickly: fail with a mode", "f 1 … 9"),
+            ("Quickly: fail with a note", "f text ↵"),
+            ("Quickly: add a mode", "⇧ 1 … 9"),
+        ),
+    ),
+    (
+        "Coding board",
+        (
+            ("Next, previous note", "j k"),
+            ("Choose", "x"),
+            ("Into a mode", "1 … 9"),
+            ("New mode", "n"),
+            ("Accept the suggestion", "."),
+        ),
+    ),
+    (
+        "Where it breaks",
+        (
+            ("Move between cells", "↑ ↓ ← →"),
+            ("Next, previous hot cell", "j k"),
         ),
     ),
     (

@@ -1,0 +1,133 @@
+"""How far automated judges agree with people, and what their verdicts say of all traces.
+
+A judge is a name of feedback that came with a source that begins with "judge" or "llm", as in
+`{"name": "grounded", "value": false, "source": "judge"}`. People's verdict is the one that counts;
+"unsure" is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from tracehub.core import agreement
+from tracehub.core.stats import wilson_interval
+from tracehub.core.trace import Json
+from tracehub.projects.models import Project
+from tracehub.review.models import Verdict
+from tracehub.review.querysets import standing
+from tracehub.traces.models import Feedback
+
+MOST = 5000  # verdicts of judges that are read, the newest
+WORDS = {"fail": True, "failed": True, "bad": True, "pass": False, "passed": False, "good": False}
+ENOUGH = 30  # of each class; below it rates are too uncertain to correct with
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Hits among a number, with Wilson's interval; no interval when there are none."""
+
+    hits: int
+    number: int
+
+    @property
+    def rate(self) -> float | None:
+        return self.hits / self.number if self.number else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return wilson_interval(self.hits, self.number) if self.number else None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """One judge against people. `missed` are traces to read: it said otherwise than they did."""
+
+    name: str
+    caught: Share  # says fail, of those people fail: TPR
+    cleared: Share  # says pass, of those people pass: TNR
+    kappa: float | None
+    judged: Share  # says fail, of all it judged
+    missed: list[UUID]
+    true_rate: float | None
+    true_interval: tuple[float, float] | None
+    refusal: str  # why there is no true rate
+
+
+def judges(project: Project, *, traces: Iterable[UUID] | None = None) -> list[Judge]:
+    """Return every judge of the project that judged a reviewed trace, by name.
+
+    `traces` narrows the comparison with people; what a judge says of all traces stays all.
+    """
+    said: dict[str, dict[UUID, bool]] = {}
+    for row in _verdicts(project)[:MOST].iterator():
+        fails = says_fail(row.value, row.label)
+        if fails is not None:
+            said.setdefault(row.name, {}).setdefault(row.trace_id, fails)
+    wanted = None if traces is None else set(traces)
+    everything = {trace for found in said.values() for trace in found}
+    asked = everything if wanted is None else everything & wanted
+    people = {
+        trace: held.verdict == Verdict.FAIL
+        for trace, held in standing(project.pk, asked).items()
+        if held.verdict != Verdict.UNSURE
+    }
+    found = [_judge(name, fails, people) for name, fails in sorted(said.items())]
+    return [judge for judge in found if judge.caught.number + judge.cleared.number]
+
+
+def says_fail(value: Json, label: str) -> bool | None:
+    """Return whether a judge's score is a fail; None when it is no verdict but a degree.
+
+    >>> [says_fail(False, ""), says_fail(1, ""), says_fail(0.4, ""), says_fail(None, "Fail")]
+    [True, False, None, True]
+    """
+    for word in (label, value):
+        if isinstance(word, str) and word.strip().lower() in WORDS:
+            return WORDS[word.strip().lower()]
+    if isinstance(value, bool | int | float) and value in (0, 1):
+        return value == 0
+    return None
+
+
+def _verdicts(project: Project) -> QuerySet[Feedback]:
+    by_judge = Q(source__istartswith="judge") | Q(source__istartswith="llm")
+    return Feedback.objects.filter(by_judge, project=project).order_by("-id")
+
+
+def _judge(name: str, fails: dict[UUID, bool], people: dict[UUID, bool]) -> Judge:
+    both = [(trace, fails[trace], people[trace]) for trace in fails if trace in people]
+    of_bad = [judge for _, judge, person in both if person]
+    of_good = [judge for _, judge, person in both if not person]
+    caught = Share(sum(of_bad), len(of_bad))
+    cleared = Share(len(of_good) - sum(of_good), len(of_good))
+    judged = Share(sum(fails.values()), len(fails))
+    rate, interval, refusal = _corrected(judged, caught, cleared)
+    kappa = None
+    if len(both) >= agreement.FEWEST_SHARED:
+        kappa = agreement.cohen_kappa([j for _, j, _ in both], [p for _, _, p in both])
+    missed = [trace for trace, judge, person in both if judge != person]
+    return Judge(name, caught, cleared, kappa, judged, missed, rate, interval, refusal)
+
+
+def _corrected(
+    judged: Share, caught: Share, cleared: Share
+) -> tuple[float | None, tuple[float, float] | None, str]:
+    """Return the failing rate of all traces behind the judge's, or why there is none."""
+    fewest = min(caught.number, cleared.number)
+    if fewest < ENOUGH or caught.rate is None or cleared.rate is None or judged.rate is None:
+        return None, None, f"too few: {ENOUGH} failing and {ENOUGH} passing are needed"
+    try:
+        rate = agreement.true_rate(judged.rate, caught.rate, cleared.rate)
+        interval = agreement.true_rate_interval(
+            (judged.hits, judged.number),
+            (caught.hits, caught.number),
+            (cleared.hits, cleared.number),
+            draws=2000,
+        )
+    except ValueError as error:
+        return None, None, str(error)
+    return rate, interval, ""
