@@ -27,8 +27,9 @@ CONTRACT = {
 }
 ABSENT: dict[str, object] = {
     "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
-    "user_id": 999_999, "role": "viewer", "key_id": 999_999, "mode_slug": "no-such-mode",
-    "queue_slug": "no-such-queue", "seat_id": 999_999, "item_id": 999_999,
+    "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
+    "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
+    "item_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "version": 1, "id": 999_999, "key": "TH-999",
 }  # fmt: skip
@@ -127,4 +128,5 @@ def _of_queue(project: Project, word: str, said: str, reviewer: User) -> dict[st
 def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     key, _ = actions.create_key(project, "viewer", f"{word} spare{said}")
     actions.invite(project, f"soon@{word}.example", "viewer")
-    return {"key_id": key.pk, "invitation_id": project.invitations.get().pk}
+    rule = project.mask_rules.create(name=f"{word}-rule", kind="pattern", pattern=f"{word} secret")
+    return {"key_id": key.pk, "invitation_id": project.invitations.get().pk, "rule_id": rule.pk}

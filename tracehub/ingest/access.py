@@ -6,7 +6,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +14,11 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tracehub.core.cost import Override
+from tracehub.core.mask import Masker
 from tracehub.ingest.errors import Refused, busy
 from tracehub.ingest.patience import within
-from tracehub.projects import keys
+from tracehub.projects import keys, masking
+from tracehub.projects import store as project_store
 from tracehub.projects.models import Scope
 
 REMEMBER_SECONDS = 5.0
@@ -37,7 +39,7 @@ _PRICES = """
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a key allows: its project, scope, and the project's own prices."""
+    """What a key allows: its project, scope, and the project's own prices and masking."""
 
     key_id: int
     project_id: int
@@ -47,6 +49,7 @@ class Grant:
     prefix: str
     prices: tuple[Override, ...] = ()
     refused: str | None = None
+    masker: Masker = field(default_factory=Masker)
 
 
 class Keyring:
@@ -97,21 +100,24 @@ class Keyring:
 
     async def _query(
         self, public_id: str, now: float
-    ) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]] | None:
+    ) -> tuple[tuple[Any, ...], list[tuple[Any, ...]], list[tuple[Any, ...]]] | None:
         async with self.pool.connection(timeout=1) as conn:
             row = await (await conn.execute(_FIND, (public_id,))).fetchone()
             if row is None:
                 return None
             prices = await (await conn.execute(_PRICES, (row[4],))).fetchall()
+            rules = await (await conn.execute(project_store.MASK_RULES, (row[4],))).fetchall()
             if now - self._used.get(row[0], -USED_EVERY) >= USED_EVERY:
                 self._used[row[0]] = now
                 await conn.execute(
                     "UPDATE projects_apikey SET last_used_at = now() WHERE id = %s", (row[0],)
                 )
-        return row, prices
+        return row, prices, rules
 
 
-def _grant(row: tuple[Any, ...], prices: list[tuple[Any, ...]]) -> Grant:
+def _grant(
+    row: tuple[Any, ...], prices: list[tuple[Any, ...]], rules: list[tuple[Any, ...]]
+) -> Grant:
     key_id, digest, scope, prefix, project_id, slug, expires_at, revoked_at = row
     refused = None
     if revoked_at is not None:
@@ -119,7 +125,8 @@ def _grant(row: tuple[Any, ...], prices: list[tuple[Any, ...]]) -> Grant:
     elif expires_at is not None and expires_at <= datetime.now(UTC):
         refused = "The key has expired. Make a new one in Settings, Keys."
     overrides = tuple(Override(*price) for price in prices)
-    return Grant(key_id, project_id, slug, scope, bytes(digest), prefix, overrides, refused)
+    masker = masking.masker(project_id, tuple(masking.Chosen(*rule) for rule in rules))
+    return Grant(key_id, project_id, slug, scope, bytes(digest), prefix, overrides, refused, masker)
 
 
 def _unauthorised(message: str) -> Refused:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +20,15 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tracehub.ingest import body, refusals
-from tracehub.ingest.access import Keyring
+from tracehub.ingest.access import Grant, Keyring
 from tracehub.ingest.admission import LARGE, Admission
 from tracehub.ingest.errors import Refused, busy
 from tracehub.ingest.http import Answer, Request
 from tracehub.ingest.patience import within
 from tracehub.ingest.routes import ROUTES, Route
 from tracehub.ingest.writer import Writer
+from tracehub.projects import masking
+from tracehub.projects import store as project_store
 from tracehub.traces import store
 from tracehub.traces.wake import wake
 
@@ -59,6 +62,7 @@ class Ingest:
         self._committed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._free_until = 0.0
+        self._masked: dict[int, Counter[str]] = {}
         self._disk_low = False
 
     async def start(self) -> None:
@@ -102,6 +106,11 @@ class Ingest:
         except (psycopg.OperationalError, PoolTimeout, TimeoutError):
             raise busy("The database is away. Send again.") from None
 
+    def count_masked(self, grant: Grant, counts: Counter[str]) -> None:
+        """Remember how often each rule struck; written with the next wake-up."""
+        if counts:
+            self._masked.setdefault(grant.project_id, Counter()).update(counts)
+
     def wake(self) -> None:
         """Have the worker told that something was committed."""
         self._committed.set()
@@ -112,7 +121,20 @@ class Ingest:
             await self._committed.wait()
             self._committed.clear()
             await asyncio.to_thread(wake)
+            await self._write_counts()
             await asyncio.sleep(WAKE_EVERY)
+
+    async def _write_counts(self) -> None:
+        counts, self._masked = self._masked, {}
+        if not counts:
+            return
+        try:
+            await self.write(
+                lambda conn: conn.execute(project_store.ADD_MASK_COUNTS, masking.columns(counts))
+            )
+        except Refused:
+            for project_id, each in counts.items():
+                self._masked.setdefault(project_id, Counter()).update(each)
 
     def check_disk(self) -> None:
         """Raise Refused (503) while the disk is nearly full, so that Postgres never stops."""

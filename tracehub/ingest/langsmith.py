@@ -38,7 +38,7 @@ async def _store(ingest: Ingest, request: Request, runs: Runs) -> Answer:
     """Write whole runs as spans and late patches as supplements; answer 202 as LangSmith does."""
     late = set(runs.partial)
     whole = [s for s in runs.decoded.spans if SpanKey(s.trace_id, s.span_id) not in late]
-    unread = await pipeline.store(ingest.writer, whole, request.grant)
+    unread = await pipeline.store(ingest, whole, request.grant)
     await ingest.supplement(
         [
             pipeline.supplement(

@@ -16,6 +16,7 @@ from tracehub.core.wire.decoded import Decoded, WireError
 from tracehub.core.wire.native import decode
 from tracehub.core.wire.otlp_json import load
 from tracehub.ingest import pipeline
+from tracehub.ingest.access import Grant
 from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Answer, Request
 from tracehub.traces import store
@@ -54,17 +55,19 @@ async def store_feedback(ingest: Ingest, request: Request, items: list[Any]) -> 
         raise Refused(400, f"A request may hold {MAX_FEEDBACK:,} scores. Got {len(items):,}.")
     rejected: list[dict[str, Any]] = []
     rows: list[store.FeedbackRow] = []
+    masked: Counter[str] = Counter()
     for index, item in enumerate(items):
         try:
             shape.check(item, FEEDBACK)
         except shape.ShapeError as error:
             rejected.append({"index": index, "field": error.field, "message": str(error)})
         else:
-            rows.append(_feedback_row(request.grant.project_id, item))
+            rows.append(_feedback_row(request.grant, item, masked))
     if items and not rows:
         first = rejected[0]
         raise Refused(400, first["message"], first["field"])
     await ingest.write(lambda conn: store.add_feedback(conn, rows))
+    ingest.count_masked(request.grant, masked)
     ingest.wake()
     return answer(200, {"accepted": len(rows), "rejected": rejected})
 
@@ -72,7 +75,7 @@ async def store_feedback(ingest: Ingest, request: Request, items: list[Any]) -> 
 async def traces(ingest: Ingest, request: Request) -> Answer:
     """Store traces in TraceHub's own JSON: one, an array, or NDJSON."""
     masked: Counter[str] = Counter()
-    body = pipeline.mask_text(request.body, masked)
+    body = pipeline.mask_text(request.body, request.grant, masked)
     try:
         found = decode(
             body,
@@ -89,21 +92,21 @@ async def traces(ingest: Ingest, request: Request) -> Answer:
     for part in pipeline.batches(found.spans):
         prepared = await pipeline.prepare_spans(part, request.grant)
         await ingest.writer.store(prepared.rows)
+    ingest.count_masked(request.grant, masked)
     return answer(
         200,
         {"accepted": found.accepted, "rejected": found.rejected, "trace_ids": found.trace_ids},
     )
 
 
-def _feedback_row(project_id: int, item: dict[str, Any]) -> store.FeedbackRow:
-    masked: Counter[str] = Counter()
-    item = pipeline.mask_json(orjson.dumps(item), item, masked)
+def _feedback_row(grant: Grant, item: dict[str, Any], masked: Counter[str]) -> store.FeedbackRow:
+    item = pipeline.mask_json(orjson.dumps(item), item, grant, masked)
     key = (
         item.get("id")
         or hashlib.sha256(orjson.dumps(item, option=orjson.OPT_SORT_KEYS)).hexdigest()
     )
     return store.FeedbackRow(
-        project_id,
+        grant.project_id,
         UUID(hex=item["trace_id"]),
         (item.get("span_id") or "").lower(),
         key,

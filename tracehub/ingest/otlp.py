@@ -32,7 +32,7 @@ async def traces(ingest: Ingest, request: Request) -> Answer:
     replaced = 0
     try:
         for part in decoded_parts(request.body, as_json):
-            mended = await pipeline.store(ingest.writer, part.spans, request.grant)
+            mended = await pipeline.store(ingest, part.spans, request.grant)
             rejected += [*part.rejected, *mended]
             replaced += part.replaced
     except WireError as error:

@@ -17,7 +17,6 @@ import orjson
 from tracehub.core import stored
 from tracehub.core.cost import set_cost
 from tracehub.core.digest import digest
-from tracehub.core.mask import Masker
 from tracehub.core.packing import compress
 from tracehub.core.stored import SpanRow
 from tracehub.core.supplements import SuppKind
@@ -27,7 +26,7 @@ from tracehub.ingest.access import Grant
 from tracehub.traces.store import SupplementRow
 
 if TYPE_CHECKING:
-    from tracehub.ingest.writer import Writer
+    from tracehub.ingest.app import Ingest
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +34,6 @@ T = TypeVar("T")
 
 BATCH = 2_000  # spans of one request that are rows at once
 STEP = 50  # spans between two chances for other requests, about 5 ms
-_masker = Masker()
 
 
 @dataclass(slots=True)
@@ -64,7 +62,7 @@ async def prepare(raws: Sequence[RawSpan], grant: Grant) -> Prepared:
     return prepared
 
 
-async def store(writer: Writer, raws: Sequence[RawSpan], grant: Grant) -> list[Rejected]:
+async def store(ingest: Ingest, raws: Sequence[RawSpan], grant: Grant) -> list[Rejected]:
     """Return when the spans are committed, with those that could not be read.
 
     In batches: the rows of one are gone before those of the next are made. A request that fails
@@ -74,7 +72,8 @@ async def store(writer: Writer, raws: Sequence[RawSpan], grant: Grant) -> list[R
     for batch in batches(raws):
         prepared = await prepare(batch, grant)
         rejected += prepared.rejected
-        await writer.store(prepared.rows)
+        await ingest.writer.store(prepared.rows)
+        ingest.count_masked(grant, prepared.masked)
     return rejected
 
 
@@ -102,8 +101,8 @@ async def prepare_spans(spans: Iterable[Span], grant: Grant) -> Prepared:
 def supplement(grant: Grant, key: SpanKey, kind: SuppKind, body: Any) -> SupplementRow:
     """Return the row of what came apart from its span, masked like the span itself."""
     text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-    if _masker.touches(text):
-        body = _masker.mask(body).value
+    if grant.masker.touches(text):
+        body = grant.masker.mask(body).value
         text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return SupplementRow(
         grant.project_id,
@@ -115,35 +114,35 @@ def supplement(grant: Grant, key: SpanKey, kind: SuppKind, body: Any) -> Supplem
     )
 
 
-def mask_text(text: bytes, masked: Counter[str]) -> bytes:
+def mask_text(text: bytes, grant: Grant, masked: Counter[str]) -> bytes:
     """Return JSON text or NDJSON, masked where it needs to be.
 
     Only a body with a hit is decoded here; one that is not JSON is left to the decoder's error.
     """
-    if not _masker.touches(text):
+    if not grant.masker.touches(text):
         return text
     lines = []
     for line in text.splitlines() if b"\n" in text else [text]:
         try:
-            lines.append(orjson.dumps(mask_json(line, orjson.loads(line), masked)))
+            lines.append(orjson.dumps(mask_json(line, orjson.loads(line), grant, masked)))
         except orjson.JSONDecodeError:
-            return _masker.text(text.decode("utf-8", "replace"), masked).encode()
+            return grant.masker.text(text.decode("utf-8", "replace"), masked).encode()
     return b"\n".join(lines)
 
 
-def mask_json(text: bytes, value: Any, masked: Counter[str]) -> Any:
+def mask_json(text: bytes, value: Any, grant: Grant, masked: Counter[str]) -> Any:
     """Return the decoded value, masked when its JSON text shows that it may need it."""
-    if not _masker.touches(text):
+    if not grant.masker.touches(text):
         return value
-    result = _masker.mask(value)
+    result = grant.masker.mask(value)
     masked.update(result.counts)
     return result.value
 
 
 def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> None:
     received = stored.received_json(raw)
-    if _masker.touches(received):
-        _mask(raw, prepared.masked)
+    if grant.masker.touches(received):
+        _mask(raw, grant, prepared.masked)
         received = stored.received_json(raw)
     span = normalise(raw, arrived_ns=arrived_ns)
     if span.facts.pending:  # a placeholder; the real span follows under its own id
@@ -152,8 +151,8 @@ def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> Non
     prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
 
 
-def _mask(raw: RawSpan, masked: Counter[str]) -> None:
+def _mask(raw: RawSpan, grant: Grant, masked: Counter[str]) -> None:
     for name in ("name", "attributes", "events", "links", "resource", "scope", "status_message"):
-        result = _masker.mask(getattr(raw, name))
+        result = grant.masker.mask(getattr(raw, name))
         setattr(raw, name, result.value)
         masked.update(result.counts)

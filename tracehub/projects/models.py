@@ -186,6 +186,59 @@ class ModelPrice(models.Model):
         return f"{self.model} from {self.valid_from}"
 
 
+class MaskKind(models.TextChoices):
+    """What a masking rule looks for: a built-in, an own pattern, or an attribute by its name."""
+
+    EMAIL = "email", "E-mail address"
+    PHONE = "phone", "Phone number"
+    CARD = "card", "Card number"
+    IBAN = "iban", "IBAN"
+    IP = "ip", "IP address"
+    PATTERN = "pattern", "Pattern"
+    PATH = "path", "Attribute"
+
+
+class MaskRule(models.Model):
+    """What a project masks before the first write. `action` is of attributes alone."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="mask_rules")
+    name = models.CharField(max_length=40)  # in the placeholder: [masked:booking]
+    kind = models.CharField(max_length=10, choices=MaskKind)
+    pattern = models.CharField(max_length=500, blank=True)  # RE2, or an attribute's name
+    action = models.CharField(
+        max_length=4,
+        choices=[("mask", "Mask"), ("drop", "Drop"), ("hmac", "Pseudonym")],
+        default="mask",
+    )
+    on = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "name"], name="mask_rule_name_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MaskCount(models.Model):
+    """How often a rule struck on a day; the secrets that are always masked count as well."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    rule = models.CharField(max_length=40)
+    day = models.DateField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "rule", "day"], name="mask_count_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rule} on {self.day}"
+
+
 class AuditEntry(models.Model):
     """Who did what, when. Rows are added and read, never changed."""
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from django.db import transaction
 
 from tracehub.projects.actions import Conflict
+from tracehub.projects.masking import masked
 from tracehub.projects.models import Project
 from tracehub.traces import store
 from tracehub.traces.models import PromptVersion
@@ -63,6 +64,7 @@ def save_prompt(
     A version that a trace registered without a template gets this one. Raises Conflict when it has
     another template: a version says the same for good.
     """
+    template, message = masked(project.pk, [template, message])
     row, made = PromptVersion.objects.select_for_update().get_or_create(
         project=project, name=name, version=version, defaults={"template": template}
     )

@@ -10,8 +10,18 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from tracehub.projects import actions
-from tracehub.projects.models import ApiKey, Invitation, Membership, Project, Role, Scope, User
+from tracehub.projects import actions, masking
+from tracehub.projects.models import (
+    ApiKey,
+    Invitation,
+    MaskKind,
+    MaskRule,
+    Membership,
+    Project,
+    Role,
+    Scope,
+    User,
+)
 from tracehub.review.models import FailureMode
 from tracehub.web import permissions
 from tracehub.web.forms.settings import ProfileForm, ProjectForm
@@ -38,6 +48,8 @@ def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, An
         "keys": list(_keys(project)) if admin else [],
         "modes": [mode for mode in modes if mode.archived_at is None],
         "archived_modes": [mode for mode in modes if mode.archived_at is not None],
+        "mask_rules": _mask_rules(project),
+        "mask_kinds": MaskKind.choices,
         "roles": Role.choices,
         "scopes": Scope.choices,
         "fresh": request.session.pop(FRESH, None) if admin else None,
@@ -49,6 +61,13 @@ def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, An
 
 def _open_invitations(project: Project) -> Any:
     return Invitation.objects.filter(project=project, accepted_at=None).order_by("email")
+
+
+def _mask_rules(project: Project) -> list[tuple[MaskRule, int]]:
+    """Every rule with how often it struck lately."""
+    counted = masking.counted(project)
+    rules = MaskRule.objects.filter(project=project).order_by("id")
+    return [(rule, counted.get(rule.name, 0)) for rule in rules]
 
 
 def _keys(project: Project) -> Any:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tracehub.web import settings_keys, settings_modes, settings_pages, settings_people
+from tracehub.web import (
+    settings_keys,
+    settings_masking,
+    settings_modes,
+    settings_pages,
+    settings_people,
+)
 
 urlpatterns = [
     path("general", settings_pages.general, name="settings_general"),
@@ -25,6 +31,9 @@ urlpatterns = [
     path("keys/new", settings_keys.create, name="settings_key_new"),
     path("keys/<int:key_id>/revoke", settings_keys.revoke, name="settings_key_revoke"),
     path("keys/<int:key_id>/restore", settings_keys.restore, name="settings_key_restore"),
+    path("masking/new", settings_masking.create, name="settings_mask_new"),
+    path("masking/<int:rule_id>/turn", settings_masking.turn, name="settings_mask_turn"),
+    path("masking/<int:rule_id>/remove", settings_masking.remove, name="settings_mask_remove"),
     path("modes/new", settings_modes.create, name="settings_mode_new"),
     path("modes/<slug:mode_slug>/edit", settings_modes.edit, name="settings_mode_edit"),
     path("modes/<slug:mode_slug>/move", settings_modes.move, name="settings_mode_move"),

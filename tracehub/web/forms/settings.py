@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
-from tracehub.projects.models import Role, Scope
+from tracehub.projects.masking import Chosen
+from tracehub.projects.models import MaskKind, Role, Scope
 
 
 class ProjectForm(forms.Form):
@@ -46,6 +49,39 @@ class ModeForm(forms.Form):
 
     name = forms.CharField(max_length=80, error_messages={"required": "Give the mode a name."})
     definition = forms.CharField(max_length=2000, required=False)
+
+
+class MaskForm(forms.Form):
+    """A masking rule. The name is the placeholder's, and the built-in's own when absent."""
+
+    kind = forms.ChoiceField(choices=MaskKind.choices)
+    name = forms.RegexField(
+        r"^[a-z0-9][a-z0-9_-]{0,39}$",
+        required=False,
+        error_messages={"invalid": "A rule's name has small letters, digits, - and _."},
+    )
+    pattern = forms.CharField(max_length=500, required=False, strip=False)
+    action = forms.ChoiceField(
+        choices=[("mask", "Mask"), ("drop", "Drop"), ("hmac", "Pseudonym")], required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in what a built-in needs not say, and ask for what the others must."""
+        given: dict[str, Any] = super().clean() or {}
+        own = given.get("kind") in {MaskKind.PATTERN, MaskKind.PATH}
+        if not given.get("name") and "name" not in self.errors:
+            if own:
+                self.add_error("name", "Give the rule a name: it shows where text was masked.")
+            given["name"] = given.get("kind", "")
+        if own and not given.get("pattern"):
+            self.add_error("pattern", "Write the pattern, or the name of the attribute.")
+        given["action"] = given.get("action") or "mask"
+        return given
+
+    def chosen(self) -> Chosen:
+        """Return the rule as ingestion would have it."""
+        given = self.cleaned_data
+        return Chosen(given["name"], given["kind"], given["pattern"], given["action"])
 
 
 class ProfileForm(forms.Form):

@@ -1,0 +1,33 @@
+"""Masking rules and counts: statements that ingestion runs too, on its own connections."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+MASK_RULES = """
+    SELECT name, kind, pattern, action FROM projects_maskrule
+    WHERE project_id = %s AND "on" ORDER BY id
+"""
+# Sorted, so that two processes never wait for each other.
+ADD_MASK_COUNTS = """
+    INSERT INTO projects_maskcount (project_id, rule, day, count)
+    SELECT p, left(r, 40), current_date, n
+    FROM unnest(%s::int8[], %s::text[], %s::int8[]) AS seen (p, r, n) ORDER BY p, r
+    ON CONFLICT (project_id, rule, day)
+    DO UPDATE SET count = projects_maskcount.count + excluded.count
+"""
+Counts = tuple[list[int], list[str], list[int]]  # projects, rules, counts
+
+
+def mask_rules(project_id: int) -> list[tuple[str, str, str, str]]:
+    """Return name, kind, pattern and action of the rules that are on, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(MASK_RULES, [project_id])
+        rows: list[tuple[str, str, str, str]] = cursor.fetchall()
+    return rows
+
+
+def add_mask_counts(counts: Counts) -> None:
+    """Add to the counts of today."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_MASK_COUNTS, counts)
