@@ -7,13 +7,13 @@ from datetime import date
 from uuid import UUID
 
 from tracehub.core import stored
-from tracehub.core.cost import Override, set_cost
+from tracehub.core.cost import set_cost
 from tracehub.core.digest import digest
 from tracehub.core.stored import SpanRow
 from tracehub.core.supplements import join, raw_of
 from tracehub.core.wire.normalise import normalise
 from tracehub.digest import store
-from tracehub.projects.models import ModelPrice
+from tracehub.projects.prices import overrides
 
 
 def supplement_spans(
@@ -23,7 +23,7 @@ def supplement_spans(
     waiting = store.load_supplements(cursor, project_id, traces)
     if not waiting:
         return
-    prices = _prices(project_id)
+    prices = overrides(project_id)
     changed: list[SpanRow] = []
     for row in store.lock_spans(cursor, project_id, day, list(waiting)):
         supplements = waiting[row["trace_id"], row["span_id"]]
@@ -40,10 +40,3 @@ def supplement_spans(
         changed.append(stored.row_of(project_id, span, digest(span), received, joined=joined))
     if changed:
         store.rewrite_spans(cursor, day, changed)
-
-
-def _prices(project_id: int) -> tuple[Override, ...]:
-    return tuple(
-        Override(p.model, p.valid_from, p.input, p.output, p.cached, p.cache_write)
-        for p in ModelPrice.objects.filter(project_id=project_id)
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -69,6 +70,28 @@ LOCK_SPANS = """
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
     ORDER BY trace_id, span_id FOR UPDATE
+"""
+# The next traces of a project's day, by the primary key of its partition.
+DAY_TRACES = """
+    SELECT trace_id FROM traces WHERE project_id = %s AND day = %s AND trace_id > %s
+    ORDER BY trace_id LIMIT %s
+"""
+# Calls that nobody sent a cost for; held until the transaction ends, in the order of ingestion.
+LOCK_CALLS = """
+    SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
+        input_tokens, output_tokens, total_tokens, cost, facts
+    FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s) AND model IS NOT NULL
+        AND (cost IS NULL OR content ->> 'cost_source' = 'computed')
+    ORDER BY trace_id, span_id FOR UPDATE
+"""
+SET_COSTS = """
+    UPDATE spans AS s SET cost = new.cost, content = CASE
+        WHEN new.cost IS NULL THEN s.content - 'cost_source'
+        WHEN s.cost IS NULL THEN jsonb_set(s.content, '{cost_source}', '"computed"')
+        ELSE s.content END
+    FROM unnest(%s::uuid[], %s::int8[], %s::numeric[]) AS new (trace_id, span_id, cost)
+    WHERE s.project_id = %s AND s.day = %s AND s.trace_id = new.trace_id
+        AND s.span_id = new.span_id
 """
 # Sorted, so that two workers and ingestion lock arrivals in one order.
 CLEAN = """
@@ -239,6 +262,27 @@ def rewrite_spans(cursor: Cursor, day: date, rows: Sequence[SpanRow]) -> None:
     """Replace spans that were normalised anew."""
     columns = span_columns([(row.project_id, day, *row[1:]) for row in rows])
     cursor.execute(REWRITE_SPANS, columns)
+
+
+def day_traces(cursor: Cursor, project_id: int, day: date, after: UUID, most: int) -> list[UUID]:
+    """Return the next traces of a day, in the order of their ids."""
+    rows = cursor.execute(DAY_TRACES, (project_id, day, after, most)).fetchall()
+    return [row["trace_id"] for row in rows]
+
+
+def lock_calls(
+    cursor: Cursor, project_id: int, day: date, traces: Sequence[UUID]
+) -> list[dict[str, Any]]:
+    """Return the calls whose cost is computed or not known, and hold them."""
+    return cursor.execute(LOCK_CALLS, (project_id, day, list(traces))).fetchall()
+
+
+def set_costs(
+    cursor: Cursor, project_id: int, day: date, costs: Sequence[tuple[UUID, int, Decimal | None]]
+) -> None:
+    """Store costs of single spans (trace, span number, US dollars)."""
+    columns = [list(column) for column in zip(*costs, strict=True)]
+    cursor.execute(SET_COSTS, (*columns, project_id, day))
 
 
 def load_traces(

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from tracehub.digest import actions
+from tracehub.digest import actions, repricing
 from tracehub.digest.models import Heartbeat
 from tracehub.projects.models import SignInLink
 from tracehub.traces import partitions
@@ -35,3 +35,9 @@ def prune() -> None:
     Refusal.objects.filter(at__lt=now - REFUSALS_KEPT).delete()
     SignInLink.objects.filter(expires_at__lt=now - REFUSALS_KEPT).delete()
     call_command("clearsessions")
+
+
+@shared_task(name="tracehub.reprice")  # type: ignore[untyped-decorator]
+def reprice() -> None:
+    """Go on with jobs that price stored calls anew. Safe to run twice, and to be killed."""
+    repricing.work(seconds=RUN_SECONDS)

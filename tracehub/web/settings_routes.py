@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tracehub.web import (
+    prices,
     settings_keys,
     settings_masking,
     settings_modes,
@@ -13,6 +14,9 @@ from tracehub.web import (
 )
 
 urlpatterns = [
+    path("prices", prices.page, name="settings_prices"),
+    path("prices/new", prices.create, name="settings_price_new"),
+    path("prices/<int:price_id>/remove", prices.remove, name="settings_price_remove"),
     path("general", settings_pages.general, name="settings_general"),
     path("profile", settings_pages.profile, name="settings_profile"),
     path("members/invite", settings_people.invite, name="settings_invite"),
