@@ -59,3 +59,4 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="Repeat a fault test (tests/faults) with its seed.")
+    parser.addoption("--minutes", type=float, help="Repeat fault tests for about that long each.")

@@ -126,7 +126,7 @@ def restore(file: Path, *, replace: bool) -> None:
     _check_version(manifest)
     with _bar("Check", manifest["dump"]["bytes"]) as bar:
         archive.check_dump(file, manifest, bar.update)
-    if state := running(config.data_dir()):
+    if config.is_embedded() and (state := running(config.data_dir())):
         raise ConfigError(
             f"TraceHub runs on this data folder (process {state['pid']}). Stop it for the restore."
         )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
+
+logger = logging.getLogger(__name__)
 
 AHEAD = 3  # days
+LOCK_TIMEOUT = "200ms"
+TRIES = 3
 
 
 class Partition(NamedTuple):
@@ -48,22 +54,29 @@ def existing() -> list[Partition]:
 def drop_before(day: date) -> list[str]:
     """Drop every partition of an earlier day, with its arrivals; return their names.
 
-    A trace that was dropped and whose spans come again is a new trace. Waits at most 2 s for a
-    lock, so that a long read never stops ingestion; what could not be dropped goes next time.
+    A trace that was dropped and whose spans come again is a new trace. What a long read holds
+    for all of TRIES goes next time.
     """
-    dropped = []
-    for partition in existing():
-        if partition.day >= day:
-            continue
+    old = [partition for partition in existing() if partition.day < day]
+    return [part.table for part in old if any(_drop(part) for _ in range(TRIES))]
+
+
+def _drop(partition: Partition) -> bool:
+    """Drop a partition, or give up after LOCK_TIMEOUT: writers queue behind a waiting DROP."""
+    try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
             # The name was made from a matched date above, never from outside.
-            cursor.execute(f'DROP TABLE "{partition.table}"')
+            cursor.execute(f'DROP TABLE IF EXISTS "{partition.table}"')
             cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM term_counts WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM span_supplements WHERE day <= %s", (partition.day,))
-        dropped.append(partition.table)
-    return dropped
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        logger.warning("%s is in use and is dropped later.", partition.table)
+        return False
+    return True
 
 
 def create_index(cursor: Any, name: str, table: str, columns: str) -> None:
