@@ -26,6 +26,8 @@ from tracehub.web import (
     traces,
 )
 
+handler500 = "tracehub.web.problems.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
     path("healthz", health.healthz, name="healthz"),
