@@ -354,3 +354,27 @@ def pending_migrations() -> int:
     """Return how many migrations this database has not had yet."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def received() -> int:
+    """Return how many traces came since the statistics of the database began."""
+    return _number(
+        "SELECT coalesce(sum(n_tup_ins), 0) FROM pg_stat_user_tables WHERE relname = 'arrivals'"
+    )
+
+
+def unfolded() -> int:
+    """Return how many changes the rollups still merge. A scan of a table that is mostly empty."""
+    return _number("SELECT count(*) FROM rollup_deltas")
+
+
+def database_size() -> int:
+    """Return the size of the database in bytes."""
+    return _number("SELECT pg_database_size(current_database())")
+
+
+def _number(query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
