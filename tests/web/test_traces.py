@@ -75,7 +75,7 @@ def test_a_page_takes_few_queries_however_many_rows(
     for _ in range(60):
         trace_row(project, signals=[signal("timeout")])
     client.get("/skylane/traces")  # remembers the project, once
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(26):
         assert len(shown(client.get("/skylane/traces"))) == 50
 
 
@@ -300,3 +300,18 @@ def test_a_row_shows_where_the_words_stand_that_were_looked_for(client, project,
     page = client.get("/skylane/traces?q=suitcase")
     assert len(shown(page)) == 1
     assert "my &lt;b&gt;<mark>suitcase</mark>&lt;/b&gt; is lost" in page.text
+
+
+@pytest.mark.parametrize("q", ["", "is:failing", "env:production"])
+def test_terms_that_set_failing_traces_apart_are_offered(client, project, reviewer, q):
+    for n in range(40):
+        cohort = "canary" if n < 8 else "control"
+        trace_row(project, cohort=cohort, failing=n < 7 or n == 20, model_names=["gpt-4o"])
+    page = client.get("/skylane/traces", {"q": q})
+    strip = page.text.split("Narrow by")[1].split("</div>")[0]
+    assert "canary" in strip
+    assert "cohort%3Acanary" in strip
+    assert "88 % of them fail" in strip
+    assert "control" not in strip
+    assert "gpt-4o" not in strip
+    assert "Narrow by" not in client.get("/skylane/traces?q=cohort:canary").text

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from tracehub.core import narrowing
 from tracehub.core.query import Filter
 from tracehub.core.query.terms import ALL, COUNTED, FINE, Pair, Row, counted, is_counted, required
 from tracehub.core.query.tree import Node
@@ -23,6 +24,7 @@ from tracehub.traces.querysets import AT
 
 # The facets of the Traces page, in its order.
 KEYS = ("verdict", "signal", "prompt", "model", "env", "cohort", "mode", "tag")
+NARROWING = ("signal", "prompt", "model", "env", "cohort", "mode", "tag")
 MAX_VALUES = 50  # of one key
 MAX_BINS = 100
 BUDGET = 20_000  # rows that one count reads; 60 ms, and a sample of so many is 1 % off
@@ -189,6 +191,42 @@ def _summed(within: Range, keys: Sequence[str]) -> dict[Pair, tuple[int, int]]:
     return found
 
 
+def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
+    """Return the values that set failing traces apart, with (traces, failing), whatever `is:` says.
+
+    Keys that the filter names already are left out. From the hourly counts, or one scan.
+    """
+    base = wanted.ignoring("is")
+    keys = [key for key in NARROWING if base.ignoring(key) == base]
+    if not base.parts:
+        kept = _summed(within, [*keys, "is"])
+        failing = kept.get(("is", "failing"), (0, 0))[0]
+        traces = sum(
+            kept.get(("is", one), (0, 0))[0] for one in ("failing", "passing", "unfinished")
+        )
+        named = {pair: both for pair, both in kept.items() if pair[0] != "is"}
+        return narrowing.separating(named, traces, failing)
+    rows = source(within, base)
+    columns = ", ".join(f"traces.{COLUMNS[key].name}" for key in keys)
+    parts = [
+        f"SELECT '{key}', {value}, count(*), count(*) FILTER (WHERE failing) FROM {table}"  # noqa: S608 names of ours
+        f" WHERE {value} IS NOT NULL GROUP BY 2"
+        for key, table, value in ((key, *_valued(key, "kept")) for key in keys)
+    ]
+    statement = (
+        f"WITH kept AS MATERIALIZED (SELECT traces.failing, {columns}"  # noqa: S608 names of ours
+        f" FROM {rows.table} WHERE {rows.condition})"
+        " SELECT '', '', count(*), count(*) FILTER (WHERE failing) FROM kept"
+        f" UNION ALL {' UNION ALL '.join(parts)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, rows.params)
+        (_, _, traces, failing), *found = cursor.fetchall()
+    pairs = {(key, value): (count, bad) for key, value, count, bad in found}
+    best = narrowing.separating(pairs, traces, failing)
+    return [(pair, rows.times(count), rows.times(bad)) for pair, count, bad in best]
+
+
 _ROW = (
     "started_at", "failing", "finished", "verdict", "retries", "fallbacks", "timeouts", "promoted",
     "status", "streaming", "environment", "cohort", "prompts", "signal_kinds", "models",
@@ -208,14 +246,18 @@ def _ends(within: Range, first: datetime, last: datetime) -> list[Row]:
         return [dict(zip(_ROW, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _aggregate(key: str, scan: str) -> str:
+def _valued(key: str, scan: str) -> tuple[str, str]:
+    """Return what to select a key's values from, and the expression of a value."""
     column = COLUMNS[key]
     if column.many:
-        source, value = f"{scan}, unnest({scan}.{column.name}) AS item", "item"
-    elif key == "verdict":
-        source, value = scan, f"COALESCE({scan}.{column.name}, 'none')"
-    else:
-        source, value = scan, f"{scan}.{column.name}"
+        return f"{scan}, unnest({scan}.{column.name}) AS item", "item"
+    if key == "verdict":
+        return scan, f"COALESCE({scan}.{column.name}, 'none')"
+    return scan, f"{scan}.{column.name}"
+
+
+def _aggregate(key: str, scan: str) -> str:
+    source, value = _valued(key, scan)
     return (
         f"(SELECT '{key}' AS key, {value} AS value, count(*) AS n FROM {source}"  # noqa: S608 names of ours
         f" WHERE {value} IS NOT NULL GROUP BY 2 ORDER BY n DESC, value LIMIT {MAX_VALUES})"

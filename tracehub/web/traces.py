@@ -210,6 +210,7 @@ def _aside(state: ListState, modes: list[Any], *, counted: bool) -> dict[str, An
     return {
         "histogram": histogram,
         "drawing": aside.drawing(histogram),
+        "narrow": aside.narrow(state, facets.separating(state.within, state.wanted)),
         "facets": aside.facets(state, counts, modes),
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tracehub.core.query.terms import Pair
 from tracehub.core.query.tree import Absent, Filter, Node, Not, Pattern, Term, Value
 from tracehub.review.models import FailureMode
 from tracehub.traces.facets import Counts, Histogram
@@ -113,6 +114,31 @@ def _covers(key: str, value: Value, text: str) -> bool:
     if key == "prompt" and not any("@" in part for part in value.parts):
         form = f"{form}(?:@.*)?"
     return re.fullmatch(form, text, re.DOTALL) is not None
+
+
+class Narrower(NamedTuple):
+    """A term that sets failing traces apart, and the list with it."""
+
+    key: str
+    value: str
+    traces: int
+    url: str
+    title: str
+
+
+def narrow(state: ListState, found: Sequence[tuple[Pair, int, int]]) -> list[Narrower]:
+    """Return the terms to narrow by; of a list of failing traces, with how many of those."""
+    asked = [str(value) for value in state.wanted.values_of("is")]
+    return [
+        Narrower(
+            key,
+            value,
+            failing if asked == ["failing"] else traces,
+            state.filtered(state.wanted.toggled(key, Pattern((value,)))),
+            f"{round(100 * failing / traces)} % of them fail",
+        )
+        for (key, value), traces, failing in found
+    ]
 
 
 class Bar(NamedTuple):
