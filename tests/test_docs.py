@@ -20,7 +20,7 @@ from tracehub.projects import keys as api_keys
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 # Of the programs that eval cases are run against, not of TraceHub itself.
-OF_PROGRAMS = {"TRACEHUB_COMMAND", "TRACEHUB_SET", "TRACEHUB_CASE"}
+OF_PROGRAMS = {"TRACEHUB_COMMAND", "TRACEHUB_SET", "TRACEHUB_CASE", "TRACEHUB_TOOLS_URL"}
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
 
 

@@ -36,7 +36,7 @@ def admin(project, client):
 
 
 def test_the_set_shows_the_gate_of_its_newest_run(reviewer, broken, django_assert_max_num_queries):
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(26):
         page = reviewer.get(SET).text
     assert "GATE FAILED: 2 known failures regressed: c_0001, c_0002" in page
     assert "refund v12" in page
@@ -57,7 +57,7 @@ def test_a_set_without_runs_says_how_to_run(reviewer, project):
 def test_a_run_shows_what_failed_first_and_the_words_that_differ(
     reviewer, broken, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(28):
         page = reviewer.get(f"{SET}/runs/3").text
     assert page.index("I was charged twice") < page.index("Refund a single Economy")
     assert "<mark>38</mark>" in page
