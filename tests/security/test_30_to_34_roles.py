@@ -22,6 +22,7 @@ BODIES = {
     ("POST", "contracts"): {
         "name": "other", "applies_to": {"prompt": "p"}, "schema": {"type": "object"},
     },
+    ("POST", "queues"): {"name": "Other"},
     ("POST", "prompts"): {"name": "refund", "version": "v1", "template": "x"},
     ("POST", "eval-sets"): {"name": "Other"},
     ("PATCH", "eval-sets/<str:slug>"): {"name": "Other"},

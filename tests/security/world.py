@@ -17,7 +17,7 @@ from tracehub.failures import actions as failures
 from tracehub.projects import actions
 from tracehub.projects.models import Project, Scope, User
 from tracehub.review import actions as reviews
-from tracehub.review import queueing
+from tracehub.review import coding, queueing
 from tracehub.review.models import QueueItem, Seat
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -31,6 +31,7 @@ ABSENT: dict[str, object] = {
     "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
     "item_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
+    "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999",
 }  # fmt: skip
 
@@ -48,6 +49,8 @@ class World:
     def path(self, route: str, objects: dict[str, object] | None = None) -> str:
         """Fill the parameters of a route with the ids of this world, or with `objects`."""
         known = self.objects if objects is None else objects
+        if route.startswith("queues/"):  # the API's other `id` is the number of a run
+            known = known | {"id": known["queue_id"]}
         return _PARAMETER.sub(lambda found: str(known[found[1]]), route)
 
     def client(self, who: str) -> Client:
@@ -86,7 +89,8 @@ def make(
     )  # fmt: skip
     objects: dict[str, object] = {
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
-        "role": "viewer", "user_id": people["viewer"].pk, **_of_sets(project, word, said, number),
+        "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,
+        **_of_sets(project, word, said, number),
         **_of_queue(project, word, said, people["reviewer"]), **_of_settings(project, word, said),
     }  # fmt: skip
     # The first failure of each world has a number that the others do not have.
@@ -94,6 +98,9 @@ def make(
     first.number = 1000 + number
     first.save(update_fields=["number"])
     objects["key"] = first.key
+    other, _ = reviews.create_mode(project, f"{word} other", slug=f"{word}-other")
+    recoding = coding.assign(project, [review.pk], other, by=people["reviewer"])
+    objects["recoding_id"] = recoding.pk
     return World(project, word, people, keys, objects)
 
 
@@ -122,11 +129,18 @@ def _of_queue(project: Project, word: str, said: str, reviewer: User) -> dict[st
     )
     item = QueueItem.objects.filter(queue=queue).first()
     seat = Seat.objects.filter(item__queue=queue).first()
-    return {"queue_slug": queue.slug, "item_id": item.pk, "seat_id": seat.pk}
+    return {"queue_slug": queue.slug, "queue_id": queue.pk, "item_id": item.pk,
+            "seat_id": seat.pk}  # fmt: skip
 
 
 def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     key, _ = actions.create_key(project, "viewer", f"{word} spare{said}")
     actions.invite(project, f"soon@{word}.example", "viewer")
     rule = project.mask_rules.create(name=f"{word}-rule", kind="pattern", pattern=f"{word} secret")
-    return {"key_id": key.pk, "invitation_id": project.invitations.get().pk, "rule_id": rule.pk}
+    price = project.prices.create(model=f"{word}-*", valid_from="2026-01-01", input=1, output=1)
+    more = {"price_id": price.pk}
+    return more | {
+        "key_id": key.pk,
+        "invitation_id": project.invitations.get().pk,
+        "rule_id": rule.pk,
+    }

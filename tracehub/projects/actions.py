@@ -171,6 +171,7 @@ def make_sign_in_link(user: User) -> str:
     """Return the token of a new one-time link for this person, good for 10 minutes."""
     text, digest = _token()
     SignInLink.objects.create(user=user, token_digest=digest, expires_at=timezone.now() + LINK_LIFE)
+    audit("link.created", object=user.email)
     return text
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tracehub.core.exports.csv_table import safe_cell
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import progress, queueing
@@ -23,7 +24,6 @@ from tracehub.web.forms.queues import QueueForm
 from tracehub.web.links import with_query
 
 LABELS = ("trace_id", "verdict", "failure_modes", "severity", "note", "reviewer", "at", "decides")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets would run
 
 
 @require_http_methods(["GET", "POST"])
@@ -171,7 +171,7 @@ def labels(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
     for item in reversed(progress.closed_items(queue)):
         given = progress.answers(item)
         for review in [*given, *([item.adjudication] if item.adjudication else [])]:
-            writer.writerow([_plain(text) for text in _label(review)])
+            writer.writerow([safe_cell(text) for text in _label(review)])
     return answer
 
 
@@ -210,10 +210,6 @@ def _label(review: Review) -> list[str]:
         review.created_at.isoformat(),
         "yes" if review.adjudicates else "",
     ]
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _ids(texts: Sequence[str]) -> list[UUID]:

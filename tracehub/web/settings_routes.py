@@ -6,6 +6,7 @@ from django.urls import path
 
 from tracehub.web import (
     prices,
+    settings_audit,
     settings_keys,
     settings_masking,
     settings_modes,
@@ -19,6 +20,8 @@ urlpatterns = [
     path("prices/<int:price_id>/remove", prices.remove, name="settings_price_remove"),
     path("general", settings_pages.general, name="settings_general"),
     path("profile", settings_pages.profile, name="settings_profile"),
+    path("audit", settings_audit.page, name="settings_audit"),
+    path("audit.csv", settings_audit.export, name="settings_audit_file"),
     path("members/invite", settings_people.invite, name="settings_invite"),
     path(
         "invitations/<int:invitation_id>/withdraw",
