@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 
@@ -26,7 +27,10 @@ def server(committed_db) -> Iterator[str]:
 
     def work() -> None:
         while not stop.wait(0.05):
-            digest_all(seconds=5)
+            try:
+                digest_all(seconds=5)
+            except Exception:  # as under Celery, where the next message begins anew
+                logging.getLogger(__name__).exception("A run of the worker failed.")
         connections.close_all()
 
     with running() as address:

@@ -45,6 +45,7 @@ def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_abo
     up = start_up(folder / "data")
     assert up.get("/readyz") == 200
     check_private(up)
+    assert up.child("--pool=solo").nice() - up.child("tracehub.cli.serve").nice() == 5
     key = re.search(r"Ingest key \(default\): +(th_ing_\w+)\n", up.log)[1]
     first_link = re.search(r"http://\S+/accounts/\S+", up.log)[0]
     assert up.stop() == 0

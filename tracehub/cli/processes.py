@@ -43,8 +43,10 @@ class SystemUser:
         return cls(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def dies_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+def dies_with_parent(death_signal: signal.Signals, *, nice: int = 0) -> Callable[[], None]:
     """Return a `preexec_fn` by which the kernel sends `death_signal` when the parent ends.
+
+    With `nice` the child also yields the processor to others, the more the higher it is.
 
     The kernel watches the *thread* that forked, so start children from the main thread. Where
     there is no prctl (not Linux) the function does nothing and a `kill -9` leaves the children.
@@ -52,6 +54,8 @@ def dies_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def prepare() -> None:
+        if nice:
+            os.nice(nice)
         if _libc is None:
             return
         _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
