@@ -54,6 +54,28 @@ class Api:
     def post(self, path: str, body: Any) -> Reply:
         return self._call("POST", path, json.dumps(body).encode())
 
+    def ingest(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Send traces to a path of ingestion; return status and answer, 400 and 503 included."""
+        request = urllib.request.Request(  # noqa: S310 the scheme was checked above
+            self.base.removesuffix("/api/v1") + path,
+            data=body,
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "Content-Type": "application/json",
+                "User-Agent": "tracehub-cli",
+            },
+        )
+        try:
+            with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            if error.code in {400, 503}:
+                return error.code, error.read()
+            raise click.ClickException(f"{self.host}: {_said(error)}") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise click.ClickException(f"{self.host} cannot be reached: {reason}.") from error
+
     def _call(self, method: str, path: str, data: bytes | None = None) -> Reply:
         request = urllib.request.Request(  # noqa: S310 the scheme was checked above
             self.base + path,
