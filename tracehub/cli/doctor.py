@@ -15,6 +15,7 @@ from tracehub.cli.options import data_option
 from tracehub.cli.output import visible
 
 LAG = timedelta(seconds=60)
+SECRET_LENGTH = 32
 
 
 class Finding(NamedTuple):
@@ -49,12 +50,15 @@ def doctor() -> None:
 
 def _findings() -> Iterator[Finding]:
     yield _settings()
+    yield _secret()
     yield _supervisor()
     yield _server()
+    yield _role()
+    yield _broker()
     migrations = _migrations()
     yield migrations
     if not migrations.mend:  # the rest reads tables
-        yield from (check() for check in (_worker, _queue, _parked, _partitions))
+        yield from (check() for check in (_worker, _queue, _parked, _partitions, _people))
     yield _disk()
 
 
@@ -70,6 +74,22 @@ def _settings() -> Finding:
             "and set TRACEHUB_BASE_URL to its https address.",
         )
     return Finding("settings", found)
+
+
+def _secret() -> Finding:
+    from django.conf import settings
+
+    if len(settings.SECRET_KEY) < SECRET_LENGTH:
+        return Finding(
+            "secret key",
+            f"has {len(settings.SECRET_KEY)} characters",
+            f"Set TRACEHUB_SECRET_KEY to {SECRET_LENGTH} random ones or more, or take it away: "
+            "one is then made in the data folder. Everybody signs in again.",
+        )
+    path = settings.DATA_DIR / "secret_key"
+    if path.exists() and path.stat().st_mode & 0o077:
+        return Finding("secret key", f"others can read {path}", f"Run `chmod 600 {path}`.")
+    return Finding("secret key", "long enough, and nobody else can read it")
 
 
 def _supervisor() -> Finding:
@@ -101,13 +121,55 @@ def _server() -> Finding:
     return Finding("database", f"{name}, commits are durable, pages have checksums")
 
 
+def _role() -> Finding:
+    import psycopg
+
+    with psycopg.connect(config.database_url(), connect_timeout=10) as link:
+        row = link.execute(
+            "SELECT current_user, rolsuper OR rolcreaterole OR rolbypassrls"
+            " OR pg_has_role('pg_execute_server_program', 'member')"
+            " FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    name, mighty = row or ("unknown", True)
+    if mighty:
+        return Finding(
+            "role",
+            f"{name} may do more than TraceHub needs",
+            "Make a role without SUPERUSER, CREATEROLE and BYPASSRLS that owns the database, and "
+            "name it in DATABASE_URL.",
+        )
+    return Finding("role", f"{name}, owner of its tables and nothing else; one role for all parts")
+
+
+def _broker() -> Finding:
+    from kombu import Connection
+    from kombu.exceptions import OperationalError
+
+    from tracehub.celery import app
+
+    url, options = app.conf.broker_url, app.conf.broker_transport_options
+    shown = Connection(url).as_uri()  # without its password
+    if shown.startswith("filesystem:"):
+        return Finding("broker", "a folder in the data folder")
+    try:
+        with Connection(url, connect_timeout=5, transport_options=options) as link:
+            link.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+    except (OperationalError, OSError) as error:
+        return Finding(
+            "broker",
+            f"{shown} cannot be reached ({type(error).__name__})",
+            "Start it, or mend TRACEHUB_BROKER_URL. Nothing is lost: the sweep finds the work.",
+        )
+    return Finding("broker", shown)
+
+
 def _migrations() -> Finding:
     import io
 
     from django.core.management import call_command
 
     plan = io.StringIO()
-    call_command("showmigrations", plan=True, no_color=True, stdout=plan)
+    call_command("showmigrations", format="plan", no_color=True, stdout=plan)
     waiting = [line[3:].strip() for line in plan.getvalue().splitlines() if line.startswith("[ ]")]
     if waiting:
         return Finding(
@@ -130,6 +192,8 @@ def _worker() -> Finding:
         return Finding(
             "worker", found, "Look at the lines of `worker` and `beat` in the log of up."
         )
+    if age > LAG and not config.is_embedded():
+        return Finding("worker", found, "Start a Celery worker and beat; none works for now.")
     return Finding("worker", found)
 
 
@@ -172,6 +236,18 @@ def _partitions() -> Finding:
             "partitions", found, "Run `tracehub prune`, which makes them, and check beat."
         )
     return Finding("partitions", f"{days[0]} to {days[-1]}, {size:.1f} MB")
+
+
+def _people() -> Finding:
+    from tracehub.projects.models import User
+
+    if not User.objects.filter(is_superuser=True, is_active=True).exists():
+        return Finding(
+            "people",
+            "nobody is a superuser",
+            "Run `tracehub createuser you@example.com --superuser`, which prints a link.",
+        )
+    return Finding("people", f"{User.objects.filter(is_active=True).count()} may sign in")
 
 
 def _disk() -> Finding:
