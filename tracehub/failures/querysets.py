@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection
 from django.db.models import QuerySet
+from psycopg.types.json import set_json_loads
 
+from tracehub.core import span_facts
 from tracehub.core.contracts import checking
+from tracehub.core.query import parse
+from tracehub.core.query.tree import quote
 from tracehub.core.versions import Known, in_order
 from tracehub.failures.models import Activity, Contract, Failure, FailureDay, Status
 from tracehub.projects.models import Project
@@ -160,15 +165,31 @@ def ids_of(failure: Failure) -> list[int]:
     return [failure.pk, *(one.pk for one in failure.merged.all())]
 
 
-def days_of(failures: Iterable[Failure], since: date) -> dict[int, dict[date, int]]:
-    """Return events by group and UTC day, merged groups with the one they went into."""
-    home = {pk: failure.pk for failure in failures for pk in ids_of(failure)}
-    found: dict[int, dict[date, int]] = {root: {} for root in home.values()}
-    rows = FailureDay.objects.filter(failure_id__in=list(home), day__gte=since)
+def days_of(failures: Sequence[Failure], since: date) -> dict[int, dict[date, int]]:
+    """Return events by group and UTC day; a trace in several merged groups counts once."""
+    found: dict[int, dict[date, int]] = {failure.pk: {} for failure in failures}
+    rows = FailureDay.objects.filter(failure_id__in=list(found), day__gte=since)
     for failure_id, day, events in rows.values_list("failure_id", "day", "events"):
-        days = found[home[failure_id]]
-        days[day] = days.get(day, 0) + events
+        found[failure_id][day] = events
+    for failure in failures:
+        if len(ids := ids_of(failure)) > 1:
+            found[failure.pk] = _distinct_days(failure.project_id, ids, since)
     return found
+
+
+# By the partial index on `failures`; only for groups that others were merged into.
+DISTINCT_DAYS = """
+    SELECT (started_at AT TIME ZONE 'UTC')::date, count(*) FROM traces
+    WHERE project_id = %s AND day >= %s AND started_at >= %s
+        AND failures && %s::int8[] AND failures <> '{}' GROUP BY 1
+"""
+
+
+def _distinct_days(project_id: int, ids: list[int], since: date) -> dict[date, int]:
+    start = datetime.combine(since, datetime.min.time(), UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(DISTINCT_DAYS, [project_id, since - timedelta(days=1), start, ids])
+        return dict(cursor.fetchall())
 
 
 def activities(failure: Failure) -> QuerySet[Activity]:
@@ -221,3 +242,46 @@ def newest_traces(failure: Failure, start: datetime, end: datetime, limit: int) 
     # The second condition is what the partial index asks for.
     rows = rows.filter(failures__overlap=ids_of(failure)).exclude(failures=[])
     return list(rows.order_by("-started_at", "-trace_id")[:limit])
+
+
+OUTPUTS = """
+    SELECT trace_id, facts ->> %s, content -> 'output'
+    FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
+        AND NOT error AND duration_ns IS NOT NULL
+        AND (%s = '' OR name = %s)
+        AND (%s = '' OR split_part(coalesce(facts ->> %s, ''), '@', 1) = %s)
+    ORDER BY start_ns DESC
+"""
+
+
+def recent_traces(
+    project: Project, prompt: str, span: str, start: datetime, end: datetime, limit: int
+) -> list[Trace]:
+    """Return the newest traces that a prompt or a span of this name is in."""
+    rows = Trace.objects.in_project(project).in_range(start, end)
+    wanted = " ".join(
+        [f"prompt:{quote(prompt)}"] * bool(prompt) + [f"span:{quote(span)}"] * bool(span)
+    )
+    return list(rows.matching(parse(wanted)).newest_first()[:limit])
+
+
+def recent_outputs(
+    project: Project, traces: Iterable[Trace], prompt: str, span: str
+) -> list[tuple[Trace, str, Any]]:
+    """Return (trace, prompt version, output) of the finished spans under a prompt and span name.
+
+    One statement per partition, by its primary key.
+    """
+    by_day: dict[date, dict[Any, Trace]] = {}
+    for trace in traces:
+        by_day.setdefault(trace.day, {})[trace.trace_id] = trace
+    found = []
+    label = span_facts.DIGEST["prompt"]
+    connection.ensure_connection()
+    with connection.connection.cursor() as cursor:
+        set_json_loads(orjson.loads, cursor)
+        for day, own in sorted(by_day.items(), reverse=True):
+            values = (label, project.pk, day, list(own), span, span, prompt, label, prompt)
+            rows = cursor.execute(OUTPUTS, values).fetchall()
+            found += [(own[row[0]], row[1] or "", row[2]) for row in rows if row[2] is not None]
+    return found

@@ -59,6 +59,7 @@ class Line:
     url: str
     page: str
     current: bool
+    recent: int  # traces in the last DAYS days
 
     @property
     def failure(self) -> Failure:
@@ -66,12 +67,17 @@ class Line:
 
     @property
     def events(self) -> int:
-        """Traces since it was first seen, of merged groups too."""
-        return sum(one.events for one in (self.failure, *self.failure.merged.all()))
+        """Traces since it was first seen; one in several merged groups counts once."""
+        return max(self.recent, *(one.events for one in self._all))
 
     @property
     def users(self) -> int:
-        return sum(one.users for one in (self.failure, *self.failure.merged.all()))
+        """Users since it was first seen: of merged groups those of the largest, at least."""
+        return max(one.users for one in self._all)
+
+    @property
+    def _all(self) -> list[Failure]:
+        return [self.failure, self.failure, *self.failure.merged.all()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ def lines(
 ) -> list[Line]:
     """Return the rows as lines. `keep` are the parameters of the list, `chosen` the open group."""
     days = querysets.days_of([row.failure for row in rows], first_day(now))
+    recent = {row.failure.pk: sum(days[row.failure.pk].values()) for row in rows}
     total = traffic(project, now)
     covered = cases_of(project, [row.failure for row in rows])
     base = reverse("failures", args=[project.slug])
@@ -102,11 +109,12 @@ def lines(
             mark_of(row.failure),
             badge(row.failure, row.shown),
             spark(days.get(row.failure.pk, {}), row.failure, row.shown, now),
-            row.recent / total if total else None,
+            recent[row.failure.pk] / total if total else None,
             covered.get(row.failure.key, 0),
             links.with_query(base, {**keep, "group": row.failure.key}),
             reverse("failure", args=[project.slug, row.failure.key]),
             row.failure.key == chosen,
+            recent[row.failure.pk],
         )
         for row in rows
     ]

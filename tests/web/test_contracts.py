@@ -1,0 +1,102 @@
+"""The contracts pages: a draft from past outputs, a dry run path by path, and publishing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import trace_factory as factory
+from tests.failures.test_worker import RIGHT, SCHEMA, WRONG, reply
+from tests.web import stories
+from tracehub.failures import actions
+from tracehub.failures.models import Contract
+from tracehub.traces.models import Arrival, Trace
+
+
+@pytest.fixture
+def project(db):
+    return stories.project()
+
+
+@pytest.fixture
+def client(client, project):
+    client.force_login(stories.member(project, "admin"))
+    return client
+
+
+def post(client, act, schema, **more):
+    text = schema if isinstance(schema, str) else json.dumps(schema)
+    given = {"act": act, "schema": text, "labels": "{}", "prompt": "refund", **more}
+    return client.post("/skylane/contracts/refund-reply", given)
+
+
+def test_a_new_contract_begins_as_a_draft_from_passing_outputs(client, project):
+    reply(project, RIGHT, number=1)
+    page = client.get("/skylane/contracts?name=refund-reply&prompt=refund", follow=True)
+    assert "&quot;required&quot;: [\n    &quot;refund&quot;" in page.text
+    assert "&quot;amount&quot;" in page.text
+    assert Contract.objects.count() == 0
+
+
+def test_a_dry_run_tells_what_would_newly_fail_and_pass_by_path(client, project):
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    reply(project, WRONG, number=1)
+    reply(project, RIGHT, number=2)
+    reply(project, RIGHT, number=3)
+    changed = json.loads(json.dumps(SCHEMA))
+    changed["properties"]["refund"]["properties"]["amount"] = {"type": "string"}
+    page = post(client, "try", changed)
+    assert "refund-reply/2 would newly fail 2" in page.text
+    assert "of the last 3 outputs" in page.text and "1 newly pass" in page.text
+    assert "/refund/amount" in page.text and "must be string" in page.text
+    assert Contract.objects.count() == 1
+    assert "would newly fail 0" in post(client, "try", SCHEMA).text
+
+
+def test_publishing_puts_it_in_force_and_checks_the_past_again(client, project):
+    trace_id = reply(project, WRONG, number=1)
+    page = post(client, "publish", SCHEMA, recheck="1")
+    assert page.status_code == 302
+    assert "refund-reply/1 is in force. 1 traces are checked again" in client.get(page.url).text
+    assert Arrival.objects.get(trace_id=trace_id).dirty_seq is not None
+    factory.digest_now(project, trace_id)
+    assert Trace.objects.get().signal_kinds == ["schema_error"]
+    assert Contract.objects.get().created_by == "admin@skylane.example"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("{", "no JSON at line 1, column 2"),
+        ({"pattern": "(?=a)"}, "linear time"),
+        ({"$ref": "http://10.0.0.1/"}, "Nothing is loaded from elsewhere"),
+        ("[]", "must be an object"),
+    ],
+)
+def test_what_cannot_be_used_is_kept_and_explained(client, project, schema, said):
+    for act in ("try", "publish"):
+        page = post(client, act, schema)
+        assert page.status_code == 422
+        assert said in page.text.replace("&#x27;", "'")
+    assert Contract.objects.count() == 0
+
+
+def test_only_admins_publish_and_outsiders_see_nothing(client, project):
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    client.force_login(stories.member(project, "viewer"))
+    page = client.get("/skylane/contracts/refund-reply")
+    assert "readonly" in page.text and "Publish" not in page.text
+    assert post(client, "publish", SCHEMA).status_code == 403
+    client.force_login(stories.member(stories.project("other"), "admin", "o@other.example"))
+    assert client.get("/skylane/contracts").status_code == 404
+
+
+def test_the_list_shows_what_is_in_force(client, project):
+    assert "No contract yet" in client.get("/skylane/contracts").text
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    actions.save_contract(project, "refund-reply", True, prompt="refund")
+    text = client.get("/skylane/contracts").text
+    assert "version 2" in text and "style=" not in text
+    assert client.get("/skylane/contracts/a b").status_code == 404
+    assert client.get("/skylane/contracts/refund-reply?version=1").status_code == 200
