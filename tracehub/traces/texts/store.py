@@ -115,10 +115,3 @@ def read(
     with connection.cursor() as cursor:
         cursor.execute(READ, [project_id, sorted(days), list(traces)])
         return {trace: (said, answered) for trace, said, answered in cursor.fetchall()}
-
-
-def waiting() -> int:
-    """Return how many texts wait for their words to be indexed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM trace_texts WHERE words IS NULL")
-        return int(cursor.fetchone()[0])
