@@ -61,7 +61,7 @@ async function submit() {
   if (busy || !from.reportValidity()) return;
   busy = true;
   from.elements.took_ms.value = Math.round(performance.now() - shownAt);
-  const job = { url: from.action, body: new URLSearchParams(new FormData(from)).toString(), here: location.href };
+  const job = { url: from.action, body: new URLSearchParams(new FormData(from)).toString(), here: location.href, draft: from.dataset.draft };
   localStorage.setItem(OUTBOX, JSON.stringify([...jobs(), job]));
   localStorage.removeItem(DRAFT + from.dataset.draft);
   recent.push(from.dataset.trace);
@@ -87,15 +87,30 @@ function sent() {
 
 async function sendAll() {
   for (let [job] = jobs(); job; [job] = jobs()) {
-    const answer = await post(job);
+    const answer = await post({ url: job.url, body: withToken(job.body) });
     if (!answer || answer.status >= 500 || answer.status === 429) {
       setTimeout(sent, AGAIN_MS);
       return;
     }
-    localStorage.setItem(OUTBOX, JSON.stringify(jobs().slice(1)));
+    const read = answer.headers.get("Content-Type")?.startsWith("application/json");
+    if (!read && answer.status !== 404) return notTaken();
+    // Another tab may have sent it as well: that is one review, and only this job goes.
+    localStorage.setItem(OUTBOX, JSON.stringify(jobs().filter((other) => other.body !== job.body)));
     if (answer.ok) taken(await answer.json());
     else refused(job, answer);
   }
+}
+
+/** The token of the page that sends: that of a session which is over would be refused. */
+function withToken(body) {
+  const data = new URLSearchParams(body);
+  const token = form()?.elements.csrfmiddlewaretoken.value;
+  if (token) data.set("csrfmiddlewaretoken", token);
+  return data.toString();
+}
+
+function notTaken() {
+  problem("Your verdicts are not taken at the moment", "They are kept in this browser. Sign in again and open the queue.", () => location.reload());
 }
 
 async function post(job) {
@@ -113,7 +128,11 @@ function taken({ said, icon: name, undo: url }) {
   document.getElementById("toast").replaceChildren(el("div", { class: "toast" }, icon(name, "sm"), el("span", {}, said), button));
 }
 
+/** What the server cannot take becomes the draft of its trace again. */
 async function refused(job, answer) {
+  const data = new URLSearchParams(job.body);
+  const values = Object.fromEntries([...new Set(data.keys())].map((name) => [name, data.getAll(name)]));
+  localStorage.setItem(DRAFT + job.draft, JSON.stringify({ at: Date.now(), values }));
   const { errors = [] } = answer.status === 422 ? await answer.json() : {};
   problem("A verdict was not taken", errors.join(" ") || `The server answered ${answer.status}.`, () => location.assign(job.here));
 }
@@ -188,10 +207,13 @@ document.addEventListener("change", async (event) => {
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-undo]")) takeBack();
-  const skip = event.target.closest(".trace__submit summary");
-  if (skip) requestAnimationFrame(() => skip.parentElement.querySelector("button").focus());
 });
 
+on("s", () => {
+  const menu = form().querySelector(".trace__submit details");
+  menu.open = true;
+  menu.querySelector("button").focus();
+});
 on("p", quickly("pass"));
 on("u", quickly("unsure"));
 on("f", fail);

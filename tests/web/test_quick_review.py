@@ -157,6 +157,21 @@ def test_a_cut_network_and_a_closed_tab_lose_nothing(start, wait_for):
     assert [(r.verdict, r.note) for r in reviews()] == [("pass", ""), ("fail", "Cut in the middle")]
 
 
+def test_an_expired_session_loses_nothing(start, wait_for):
+    signed = start(3)
+    page = signed.page
+    page.wait_for_load_state("networkidle")
+    cookies = signed.context.cookies()
+    signed.context.clear_cookies()
+    page.keyboard.press("p")
+    page.wait_for_selector("text=Your verdicts are not taken at the moment")
+    assert reviews() == []
+    signed.context.add_cookies(cookies)
+    page.goto(f"{signed.base}/skylane/review/refunds/next")
+    wait_for(lambda: len(reviews()) == 1, why="the kept verdict")
+    assert page.evaluate("localStorage.getItem('tracehub:outbox')") == "[]"
+
+
 def test_skipping_asks_why_and_goes_on(start, wait_for):
     page = start(2).page
     first = shown(page)
