@@ -17,7 +17,7 @@ from tracehub.evals import actions as evals
 from tracehub.evals.models import EvalSet
 from tracehub.projects import actions as projects
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import actions
+from tracehub.review import actions, queueing
 from tracehub.review.models import FailureMode, Review, Severity, Verdict
 from tracehub.traces import reading
 
@@ -29,6 +29,7 @@ UNSEEN = 12  # the newest traces, which nobody has looked at yet
 EXAMPLES = 2  # traces named by the definition of a mode
 SET = "refund-regressions"
 SET_ABOUT = "What the refund agent got wrong once, and must not again."
+QUEUE, QUEUE_FILTER, QUEUE_SIZE = "Refund canary", "cohort:canary", 60
 KNOWN, FORMAT, SUCCESS, RISKY, DRAFTED = 11, 4, 5, 6, 2
 
 
@@ -117,6 +118,8 @@ def write(
     people = _people(project)
     given = opinions(scenes)
     modes = _modes(project, given)
+    # Before the reviews, so that some of its traces are done and some are left to do.
+    queueing.create_queue(project, QUEUE, q=QUEUE_FILTER, size=QUEUE_SIZE)
     new = list(_reviews(project, unwritten(project, given), people, modes, now, days, done))
     Review.objects.bulk_update(new, ["created_at"])
     _eval_set(project, given, people[0])
