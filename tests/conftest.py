@@ -48,6 +48,9 @@ def django_db_setup(
         _disconnect()
     migrated = settings.DATABASES["default"]["NAME"]
     _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}" OWNER {OWNER_ROLE}')
+    # Tests of `transaction=True` empty all tables after them; the clones refuse it as always.
+    with psycopg.connect(postgres_server.cluster.url(migrated), autocommit=True) as link:
+        link.execute("ALTER TABLE projects_auditentry DISABLE TRIGGER audit_not_emptied")
     yield
     with django_db_blocker.unblock():
         _disconnect()

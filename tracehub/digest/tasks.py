@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from tracehub.digest import actions, repricing
 from tracehub.digest.models import Heartbeat
-from tracehub.projects.models import SignInLink
+from tracehub.projects.models import AuditEntry, SignInLink
 from tracehub.traces import partitions
 from tracehub.traces.models import Refusal
 
 REFUSALS_KEPT = timedelta(days=7)
+AUDIT_KEPT = timedelta(days=401)  # the database lets go after 400 by its own clock
 RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 
 
@@ -34,6 +35,7 @@ def prune() -> None:
     partitions.drop_before(now.date() - timedelta(days=settings.RETENTION_DAYS))
     Refusal.objects.filter(at__lt=now - REFUSALS_KEPT).delete()
     SignInLink.objects.filter(expires_at__lt=now - REFUSALS_KEPT).delete()
+    AuditEntry.objects.filter(at__lt=now - AUDIT_KEPT).delete()
     call_command("clearsessions")
 
 
