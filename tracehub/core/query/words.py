@@ -129,7 +129,7 @@ def looked_for(wanted: Filter, key: str) -> list[str]:
     return found
 
 
-def fragment(text: str, texts: list[str], *, lead: int = 30, length: int = 400) -> Fragment | None:
+def fragment(text: str, texts: list[str], *, lead: int = 12, length: int = 400) -> Fragment | None:
     """Return the place where one of `texts` first stands, `lead` characters before it included.
 
     >>> fragment("I want the money back", ["money"], lead=5)
