@@ -19,7 +19,7 @@ def running() -> Iterator[str]:
     Django must point to a database whose commits are real (`committed_db`).
     """
     from tracehub import asgi
-    from tracehub.ingest.app import Ingest
+    from tracehub.ingest.runtime import Ingest
 
     asgi._ingest = Ingest()
     listener = socket.create_server(("127.0.0.1", 0))

@@ -12,25 +12,25 @@ django = get_asgi_application()
 import tracehub.celery  # noqa: E402, F401  (what wakes the worker is sent by this application)
 from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
 from tracehub.ingest.bounded import bounded  # noqa: E402
+from tracehub.ingest.http import Message, Receive, Send  # noqa: E402
+from tracehub.ingest.runtime import Ingest  # noqa: E402
 
-_ingest = ingestion.Ingest()
+_ingest = Ingest()
 
 
-async def application(
-    scope: ingestion.Message, receive: ingestion.Receive, send: ingestion.Send
-) -> None:
+async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Route a request to ingestion or to Django; start and stop ingestion with the server."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
     elif ingestion.handles(scope):
-        await _ingest(scope, receive, send)
+        await ingestion.serve(_ingest, scope, receive, send)
     elif scope["type"] == "http":
         await bounded(django, scope, receive, send)
     else:
         await django(scope, receive, send)
 
 
-async def _lifespan(receive: ingestion.Receive, send: ingestion.Send) -> None:
+async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from tracehub.cli.accounts import find_project
 from tracehub.core.cost import Override
 from tracehub.ingest.access import Grant
-from tracehub.ingest.app import Ingest
+from tracehub.ingest.runtime import Ingest
 from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Request
 from tracehub.ingest.routes import ROUTES

@@ -9,7 +9,7 @@ import orjson
 from tracehub.ingest import body
 
 if TYPE_CHECKING:
-    from tracehub.ingest.app import Message, Receive, Send
+    from tracehub.ingest.http import Message, Receive, Send
 
 LIMIT = 4 * body.MB  # of a form or an API call; traces have a door of their own
 TOO_LARGE = f"The body may hold {LIMIT // body.MB} MB here. Got more."

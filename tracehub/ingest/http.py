@@ -1,11 +1,16 @@
-"""One request and one answer on an ingestion path."""
+"""ASGI's messages, and one request and one answer on an ingestion path."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tracehub.ingest.access import Grant
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(slots=True)

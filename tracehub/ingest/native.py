@@ -22,7 +22,7 @@ from tracehub.ingest.http import Answer, Request
 from tracehub.traces import store
 
 if TYPE_CHECKING:
-    from tracehub.ingest.app import Ingest
+    from tracehub.ingest.runtime import Ingest
 
 JSON = "application/json"
 MAX_FEEDBACK = 10_000  # in one request

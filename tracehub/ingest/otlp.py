@@ -17,7 +17,7 @@ from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Answer, Request
 
 if TYPE_CHECKING:
-    from tracehub.ingest.app import Ingest
+    from tracehub.ingest.runtime import Ingest
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"

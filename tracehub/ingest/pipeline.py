@@ -26,7 +26,7 @@ from tracehub.ingest.access import Grant
 from tracehub.traces.store import SupplementRow
 
 if TYPE_CHECKING:
-    from tracehub.ingest.app import Ingest
+    from tracehub.ingest.runtime import Ingest
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from tracehub.ingest import langsmith, native, otlp
 from tracehub.ingest.errors import Refused
 
 if TYPE_CHECKING:
-    from tracehub.ingest.app import Ingest
     from tracehub.ingest.http import Answer, Request
+    from tracehub.ingest.runtime import Ingest
 
 Handler = Callable[["Ingest", "Request"], Awaitable["Answer"]]
 Refusal = Callable[[Refused, str], "Answer"]
