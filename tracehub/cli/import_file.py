@@ -8,7 +8,7 @@ import click
 
 from tracehub.cli.options import data_option, project_option
 
-FORMATS = ("auto", "otlp", "langsmith", "native")
+FORMATS = ("auto", "otlp", "langsmith", "phoenix", "native")
 
 
 @click.command()

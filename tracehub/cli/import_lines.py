@@ -15,6 +15,7 @@ import orjson
 from tqdm import tqdm
 
 from tracehub.cli import config
+from tracehub.core.wire.phoenix_export import is_span, otlp_of
 
 CHUNK = 1_000_000  # bytes of lines in one body
 CHUNK_LINES = 500
@@ -22,7 +23,12 @@ MAX_LINE = 16 * 1024 * 1024
 MAX_DOCUMENT = 256 * 1024 * 1024  # of a file that is one JSON document, which is read whole
 TRIES = 20  # of a body that the server is too busy for
 SHOWN = 20  # bad lines that are named; the others are counted
-PATHS = {"otlp": "/v1/traces", "langsmith": "/runs/batch", "native": "/api/v1/traces"}
+PATHS = {
+    "otlp": "/v1/traces",
+    "phoenix": "/v1/traces",
+    "langsmith": "/runs/batch",
+    "native": "/api/v1/traces",
+}
 
 Send = Callable[[str, bytes], tuple[int, bytes]]
 
@@ -159,7 +165,7 @@ def _store(chunk: Chunk, kind: str, send: Send) -> list[tuple[int, str]]:
         if chosen:
             bad += _send(name, chosen, send)
     known = [] if kind != "auto" else [
-        (number, "is no trace: it has neither resourceSpans, run_type, spans nor name.")
+        (number, "is no trace: it has no resourceSpans, context.trace_id, run_type, spans or name.")
         for number, item in zip(chunk.lines, chunk.items, strict=True)
         if kind_of(item) is None
     ]  # fmt: skip
@@ -197,6 +203,9 @@ def _patiently(send: Send, path: str, body: bytes) -> tuple[int, bytes]:
 def _body(name: str, items: list[Any]) -> bytes:
     if name == "otlp":
         return orjson.dumps({"resourceSpans": [r for i in items for r in _resources(i)]})
+    if name == "phoenix":
+        spans = [otlp_of(item) for item in items if isinstance(item, dict)]
+        return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
     return orjson.dumps({"post": items} if name == "langsmith" else items)
 
 
@@ -206,7 +215,7 @@ def _resources(item: Any) -> list[Any]:
 
 
 def kind_of(item: Any) -> str | None:
-    """Say what a JSON value is: OTLP, a run of LangSmith, or a trace of our own.
+    """Say what a JSON value is: OTLP, a span of Phoenix, a run of LangSmith, or our own trace.
 
     >>> kind_of({"resourceSpans": []}), kind_of({"run_type": "llm", "id": 1}), kind_of({"a": 1})
     ('otlp', 'langsmith', None)
@@ -215,6 +224,8 @@ def kind_of(item: Any) -> str | None:
         return None
     if "resourceSpans" in item:
         return "otlp"
+    if is_span(item):
+        return "phoenix"
     if "run_type" in item:
         return "langsmith"
     return "native" if "spans" in item or "name" in item else None
