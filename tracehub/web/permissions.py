@@ -56,7 +56,7 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
         raise Http404(f"There is no project {slug!r} here.")
     if not allows(held, role):
         raise PermissionDenied(f"This needs the role {role}. Yours is {held}.")
-    if _left_alone(request) and held == Role.ADMIN:
+    if held == Role.ADMIN and _left_alone(request):
         logout(request)
         raise SignInNeeded
     if user.last_project_id != project.pk:
