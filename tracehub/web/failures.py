@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Activity, Failure
@@ -38,8 +39,9 @@ _KEY = re.compile(r"TH-([1-9][0-9]{0,8})")
 
 
 @require_GET
+@vary_on_headers("HX-Request", "HX-Target")
 def group_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """The groups of a tab, and the chosen one beside them."""
+    """The groups of a tab, and the chosen one beside them; or only what is inside `main`."""
     project = permissions.project_for(request, slug)
     now = timezone.now()
     get = request.GET
@@ -72,7 +74,9 @@ def group_list(request: HttpRequest, slug: str) -> HttpResponse:
     }  # fmt: skip
     if chosen is not None:
         context |= failure_view.pane(project, chosen, now)
-    return render(request, "failures/list.html", context)
+    inside = request.headers.get("HX-Target", "").endswith("#main")
+    part = "content" if inside and request.headers.get("HX-Request") == "true" else "list"
+    return render(request, f"failures/{part}.html", context)
 
 
 @require_GET
