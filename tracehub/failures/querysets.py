@@ -40,7 +40,7 @@ TABS_SQL = f"""
     WHERE project_id = %(project)s AND merged_into_id IS NULL AND (events > 0 OR status <> 'new')
     GROUP BY 1
 """  # noqa: S608 our own expression
-# 5,000 groups of 14 days: 70,000 rows of a primary key, summed and sorted in 40 ms.
+# Reads the primary key of the counts, project and day first; not yet measured at 5,000 groups.
 LIST = f"""
     WITH recent AS (
         SELECT coalesce(f.merged_into_id, f.id) AS id, sum(d.events) AS events
@@ -214,7 +214,7 @@ def numbers_of(project_id: int, fingerprints: Iterable[str]) -> Mapping[str, Any
     }
 
 
-# Bitmap of the partial index on `failures`, pruned to the days of the range: 12 ms for 10,000.
+# Bitmap of the partial index on `failures`, pruned to the days of the range; not yet measured.
 HITS = """
     WITH hit AS MATERIALIZED (
         SELECT prompts, models, cohort, release FROM traces
