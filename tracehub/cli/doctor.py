@@ -142,17 +142,16 @@ def _role() -> Finding:
 
 
 def _broker() -> Finding:
-    from kombu import Connection
     from kombu.exceptions import OperationalError
 
     from tracehub.celery import app
 
-    url, options = app.conf.broker_url, app.conf.broker_transport_options
-    shown = Connection(url).as_uri()  # without its password
+    link = app.connection_for_write(app.conf.broker_url, connect_timeout=5)
+    shown = link.as_uri()  # without its password
     if shown.startswith("filesystem:"):
         return Finding("broker", "a folder in the data folder")
     try:
-        with Connection(url, connect_timeout=5, transport_options=options) as link:
+        with link:
             link.ensure_connection(max_retries=1, interval_start=0, timeout=5)
     except (OperationalError, OSError) as error:
         return Finding(
