@@ -23,7 +23,9 @@ def recorded(case: Case, name: str, arguments: Any) -> dict[str, Any] | None:
     >>> recorded(case, "get_booking", {"pnr": "Y"})["result"], recorded(case, "pay", {})
     (1, None)
     """
-    named = [call for call in case["tool_calls"]["recorded"] if call["name"] == name]
+    named: list[dict[str, Any]] = [
+        call for call in case["tool_calls"]["recorded"] if call["name"] == name
+    ]
     for call in named:
         if equal(call.get("arguments"), arguments):
             return call
