@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from tracehub.cli.accounts import find_project
 from tracehub.core.cost import Override
 from tracehub.ingest.access import Grant
-from tracehub.ingest.runtime import Ingest
 from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Request
 from tracehub.ingest.routes import ROUTES
+from tracehub.ingest.runtime import Ingest
 from tracehub.projects import masking
 from tracehub.projects.models import ModelPrice, Scope
 
