@@ -61,11 +61,3 @@ def test_the_bootstrap_is_the_same_each_time_and_covers_the_ratio():
     assert same == (1.0, 1.0)
     with pytest.raises(ValueError, match="needs pairs"):
         stats.ratio_interval([], [])
-
-
-def test_pass_at_k_is_one_of_k_and_pass_hat_k_all_of_k():
-    assert stats.pass_at_k(5, 2, 1) == pytest.approx(0.4)
-    assert stats.pass_at_k(5, 2, 2) == pytest.approx(0.7)
-    assert stats.pass_hat_k(5, 2, 2) == pytest.approx(0.1)
-    assert stats.pass_at_k(3, 0, 3) == 0.0
-    assert stats.pass_hat_k(3, 3, 3) == 1.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from tracehub.cli.options import data_option, project_option
@@ -77,18 +75,3 @@ def traces(q: str, start: str, end: str, kind: str, out: str, project: str) -> N
         from tracehub.cli import export_traces
 
         export_traces.write(q, (start, end), kind, out, project=project)
-
-
-def destination(out: str, filename: str) -> Path | None:
-    """Return the file to write, None for standard output.
-
-    `out` is that file, or a folder (one that exists, or ends in /) for a file called `filename`.
-    """
-    if out == "-":
-        return None
-    path = Path(out).expanduser()
-    if out.endswith("/") or path.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
-        return path / filename
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tracehub.cli.accounts import find_project
-from tracehub.cli.export import destination
+from tracehub.cli.places import destination
 from tracehub.core import exports
 from tracehub.evals import querysets
 from tracehub.evals.models import EvalSet

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from tracehub.cli.export import destination
 from tracehub.cli.hub import parse_name
+from tracehub.cli.places import destination
 from tracehub.cli.remote import Api, part
 from tracehub.core import exports
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tracehub.api import answers
 from tracehub.cli.accounts import find_project
-from tracehub.cli.export import destination
+from tracehub.cli.places import destination
 from tracehub.core.exports.csv_table import safe_cell
 from tracehub.core.query import FilterError, parse
 from tracehub.core.times import TimeError, parse_range

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from tracehub.cli import hub as hubs
+from tracehub.cli import hub_remote, remote, runner, targets, tool_server
 from tracehub.cli import judge as judges
-from tracehub.cli import remote, runner, targets, tool_server
 from tracehub.cli.config import ConfigError
 from tracehub.cli.options import data_option, project_option
 from tracehub.cli.output import visible
@@ -58,7 +58,7 @@ def run(name: str, project: str, **options: Any) -> None:
     if len(ways) != 1:
         raise click.UsageError("Give one of --command, --url and --results.")
     slug, number = hubs.parse_name(name)
-    with hubs.opened(project) as hub:
+    with hub_remote.opened(project) as hub:
         version = hub.version(slug, number)
         if not version.cases:
             raise click.ClickException(f"{slug}@{version.number} has no cases to run.")
@@ -180,7 +180,7 @@ def gate(slug: str, number: str, baseline: str, project: str, **files: str | Non
     _check_number(number, "latest", "--run")
     _check_number(baseline, "auto", "--baseline")
     try:
-        with hubs.opened(project) as hub:
+        with hub_remote.opened(project) as hub:
             run = hub.latest_run(slug) if number == "latest" else int(number)
             found = json.loads(hub.gate(slug, run, baseline, "json"))
             if found["set"] != slug:

@@ -86,25 +86,3 @@ def ratio_interval(
     ratios.sort()
     cut = int((1 - level) / 2 * len(ratios))
     return ratios[cut], ratios[-1 - cut]
-
-
-def pass_at_k(tries: int, passed: int, k: int) -> float:
-    """Return the chance that at least one of `k` tries passes, unbiased.
-
-    Source: Chen et al. 2021, arXiv 2107.03374.
-
-    >>> round(pass_at_k(3, 1, 1), 3), pass_at_k(3, 1, 3)
-    (0.333, 1.0)
-    """
-    return 1 - comb(tries - passed, k) / comb(tries, k)
-
-
-def pass_hat_k(tries: int, passed: int, k: int) -> float:
-    """Return the chance that all of `k` tries pass, unbiased.
-
-    Source: Yao et al. 2024, arXiv 2406.12045.
-
-    >>> pass_hat_k(3, 2, 2)
-    0.3333333333333333
-    """
-    return comb(passed, k) / comb(tries, k)
