@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 CHANGES = re.compile(
     r'nonce(-|=")[^"\' ;]+|csrfmiddlewaretoken" value="[^"]+"|X-CSRFToken": "[^"]+"'
     r'|name="submission" value="[^"]*"|\d+ (ms|s|min)\b|<time[^>]*>[^<]*</time>'
-    r"|\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)?|after=[^\"&]+|[0-9a-f]{8}-[0-9a-f-]{27}"
+    r"|\d{4}-\d\d-\d\dT(?:[\d:.]|%3A)+(Z|\+00:00)?|\b\d\d:\d\d(:\d\d)?\b|after=[^\"&]+|[0-9a-f]{8}-[0-9a-f-]{27}"
 )
 PAGES = (
     "/skylane/traces?from=7d", "/skylane/traces?from=7d&q=verdict:fail",
