@@ -311,10 +311,20 @@ def test_a_run_stops_at_once_and_goes_on_later(remote, folder, tmp_path, wait_fo
              "--retries", "0", "--timeout", "300"]  # fmt: skip
     env = os.environ | remote | {"TRACEHUB_DATA_DIR": str(folder)}
     command = ["--command", f"{sys.executable} {tmp_path}/slow.py"]
-    begun = subprocess.Popen(words + command, env=env, stderr=subprocess.PIPE, text=True)
-    wait_for((tmp_path / "c_0005").exists, seconds=30)
-    begun.send_signal(signal.SIGINT)
-    _, said = begun.communicate(timeout=20)
+    # In the background of a shell, Ctrl-C is ignored by all that is started.
+    begun = subprocess.Popen(
+        words + command,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        wait_for((tmp_path / "c_0005").exists, seconds=30)
+        begun.send_signal(signal.SIGINT)
+        _, said = begun.communicate(timeout=20)
+    finally:
+        begun.kill()
     assert begun.returncode == 1
     assert "Stopped after 3 of 6 cases. The same command goes on from here." in said
     assert not Run.objects.exists()
