@@ -87,6 +87,9 @@ def _run(server: Server, statement: str) -> None:
 
 def _point_to(name: str) -> None:
     _disconnect()
+    from tracehub.traces import actions
+
+    actions._known.cache_clear()  # what this process registered is in another database
     settings.DATABASES["default"]["NAME"] = name
     connection.settings_dict["NAME"] = name
 

@@ -127,7 +127,8 @@ def _refused(span: Span) -> bool:
         part.get("type") == "refusal"
         for item in output["messages"]
         if isinstance(item, dict)
-        for part in item.get("content") or ()
+        if isinstance(content := item.get("content"), list)
+        for part in content
         if isinstance(part, dict)
     )
 
