@@ -47,8 +47,13 @@ function remember() {
   }
 }
 
+// Recent filters have a place of their own beside what the server finds, so neither waits for the
+// other or wipes it out.
 function offerRecent() {
-  const kept = recent().filter((text) => text !== query().value);
+  const place = document.getElementById("recent");
+  const kept = field().value ? [] : recent().filter((text) => text !== query().value);
+  if (place.childElementCount && kept.length) return;
+  place.replaceChildren();
   if (!kept.length) return;
   const group = el("div", { role: "group", "aria-label": "Recent" }, el("p", { class: "menu__head", "aria-hidden": "true" }, "Recent"));
   kept.forEach((text, index) => {
@@ -57,7 +62,7 @@ function offerRecent() {
     option.dataset.recent = text;
     group.append(option);
   });
-  list().lastElementChild.previousElementSibling.before(el("div", { class: "menu__sep", role: "presentation" }), group);
+  place.append(group, el("div", { class: "menu__sep", role: "presentation" }));
 }
 
 /** Put an offer into the field; a whole filter goes on to the list at once. */
@@ -111,21 +116,28 @@ document.addEventListener("mousedown", (event) => {
 });
 
 document.addEventListener("focusin", (event) => {
-  if (event.target === field()) field().setAttribute("aria-expanded", "true");
+  if (event.target !== field()) return;
+  field().setAttribute("aria-expanded", "true");
+  offerRecent();
 });
 document.addEventListener("focusout", (event) => {
   if (event.target === field()) field().setAttribute("aria-expanded", "false");
 });
 
+document.addEventListener("input", (event) => {
+  if (event.target === field()) offerRecent();
+});
+
 document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx.target?.id === "suggestions" && !field().value) offerRecent();
+  if (event.detail.ctx.target?.id === "offers") choose(active()); // a chosen recent filter stays chosen
   const source = event.detail.ctx.sourceElement;
   if (event.detail.ctx.target?.id !== "main" && source?.id !== "filter") return;
   field().value = pending ?? "";
   if (pending !== null) field().focus();
   pending = null;
   remember();
-  list().replaceChildren();
+  document.getElementById("offers").replaceChildren();
+  document.getElementById("recent").replaceChildren();
   if (document.activeElement === field()) field().dispatchEvent(new Event("input", { bubbles: true }));
 });
 
