@@ -15,7 +15,7 @@ from tracehub.api.router import Answer
 from tracehub.api.traces import trace_uuid
 from tracehub.core.shape import Schema
 from tracehub.core.trace import SEVERITIES
-from tracehub.review import actions, querysets
+from tracehub.review import actions, querysets, summaries
 from tracehub.review.models import FailureMode, Review, Verdict
 from tracehub.traces import reading
 
@@ -71,7 +71,7 @@ def add_review(asked: ApiRequest) -> Answer:
     body = asked.body
     newest = next(iter(querysets.of_trace(asked.project, trace_id)), None)
     if newest is not None and newest.author_key == asked.key.name and _same(newest, body):
-        return Answer(answers.review(newest))
+        return Answer(summaries.review(newest))
     correction = body.get("corrected_output", actions.NOTHING)
     review, new = actions.submit_review(
         asked.project,
@@ -84,7 +84,7 @@ def add_review(asked: ApiRequest) -> Answer:
         corrected_output=correction,
         submission=_submission(asked, trace_id, newest),
     )
-    return Answer(answers.review(review), 201 if new else 200)
+    return Answer(summaries.review(review), 201 if new else 200)
 
 
 def _same(review: Review, body: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from tracehub.api import answers, cursors
+from tracehub.api import cursors
 from tracehub.api.errors import ApiError, missing
 from tracehub.api.requests import ApiRequest
 from tracehub.api.router import Answer
@@ -19,6 +19,7 @@ from tracehub.digest.rows import is_failing, signal_json
 from tracehub.evals.querysets import promoted
 from tracehub.failures import reading as failures
 from tracehub.review import querysets as reviews
+from tracehub.review import summaries
 from tracehub.traces import facets, listing, reading
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
@@ -82,7 +83,7 @@ def too_slow() -> ApiError:
 def _summaries(asked: ApiRequest, rows: Sequence[Trace]) -> list[dict[str, Any]]:
     said = reviews.of_traces(asked.project, [row.trace_id for row in rows])
     return [
-        answers.trace_summary(row, asked.project.slug, said.get(row.trace_id, [])) for row in rows
+        summaries.trace_summary(row, asked.project.slug, said.get(row.trace_id, [])) for row in rows
     ]
 
 
@@ -107,7 +108,7 @@ def get_trace(asked: ApiRequest) -> Answer:
             failure_modes=[mode.slug for mode in newest.modes.all()] if newest else [],
             failing=is_failing(verdict, trace.summary.status, severity),
             promoted=bool(promoted(asked.project.pk, [trace_id])),
-            reviews=[answers.review(review) for review in said],
+            reviews=[summaries.review(review) for review in said],
         )
     )
 

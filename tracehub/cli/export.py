@@ -52,10 +52,10 @@ def evals(name: str, format_name: str, out: str, draft: bool, project: str) -> N
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(("jsonl", "csv")),
+    type=click.Choice(("jsonl", "csv", "parquet")),
     default="jsonl",
     show_default=True,
-    help="jsonl: whole traces; csv: one row of their summary each.",
+    help="jsonl: whole traces; csv, parquet: one row of their summary each.",
 )
 @click.option(
     "--out", metavar="FILE", required=True, help="File, folder, or - for standard output."

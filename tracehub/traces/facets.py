@@ -129,6 +129,12 @@ def expected(within: Range) -> int:
     return Extent(within, Filter()).total
 
 
+def matching(within: Range, wanted: Filter) -> tuple[int, bool]:
+    """Return how many traces of a range match, and whether that is an estimate."""
+    found = histogram(within, wanted)
+    return found.matching, found.estimated
+
+
 def counts(within: Range, wanted: Filter, keys: Iterable[str] = KEYS) -> Counts:
     """Return the commonest values of each key with their counts; each ignores its own filter.
 

@@ -1,0 +1,116 @@
+"""Traces as a file: whole ones as JSON lines, or a flat row each as CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO, NamedTuple
+
+import orjson
+
+from tracehub.core import parquet
+from tracehub.core.exports.csv_table import safe_cell
+from tracehub.core.query import Filter
+from tracehub.projects.models import Project
+from tracehub.review import querysets as reviews
+from tracehub.review import summaries
+from tracehub.traces import listing, reading
+from tracehub.traces.extent import Range
+from tracehub.traces.models import Trace
+
+PAGE = 200  # traces in memory at a time
+# The flat row of a trace. In CSV a list is its items with commas, in Parquet a list.
+COLUMNS: parquet.Columns = {
+    "trace_id": "text", "name": "text", "started_at": "time", "duration_ms": "float64",
+    "status": "text", "environment": "text", "release": "text", "cohort": "text",
+    "session_id": "text", "user_id": "text", "tags": "texts", "input": "text", "output": "text",
+    "models": "texts", "prompts": "texts", "input_tokens": "int64", "output_tokens": "int64",
+    "total_tokens": "int64", "cost": "float64", "time_to_first_token_ms": "float64",
+    "retries": "int64", "fallbacks": "int64", "outcome": "text", "signals": "texts",
+    "severity": "text", "verdict": "text", "failure_modes": "texts", "failing": "bool",
+}  # fmt: skip
+
+
+class Format(NamedTuple):
+    label: str
+    help: str
+    media_type: str
+
+
+FORMATS = {
+    "jsonl": Format("JSONL", "Whole traces with their spans, one per line", "application/jsonl"),
+    "csv": Format("CSV", "Flat, one row per trace", "text/csv; charset=utf-8"),
+    "parquet": Format("Parquet", "Typed columns, zstd", "application/vnd.apache.parquet"),
+}
+
+
+def matching(within: Range, wanted: Filter) -> Iterator[Trace]:
+    """Yield the traces of a range that match, newest first, a page in memory at a time."""
+    cursor: str | None = ""
+    while cursor is not None:
+        page = listing.read(within, wanted, cursor=cursor, limit=PAGE)
+        yield from page.traces
+        cursor = page.following
+
+
+def pieces(kind: str, project: Project, rows: Iterable[Trace], *, head: bool) -> Iterator[bytes]:
+    """Yield the bytes of traces, at least one piece each; `head` begins the file.
+
+    Of Parquet these are not the file but lines that `finish` makes it from: it cannot be cut.
+    """
+    if head and kind == "csv":
+        yield _csv(COLUMNS)
+    waiting = iter(rows)
+    while batch := list(islice(waiting, PAGE)):
+        said = reviews.of_traces(project, [row.trace_id for row in batch])
+        for row in batch:
+            summary = summaries.trace_summary(row, project.slug, said.get(row.trace_id, []))
+            yield _piece(kind, project, row, summary)
+
+
+def _piece(kind: str, project: Project, row: Trace, summary: dict[str, Any]) -> bytes:
+    if kind == "jsonl":
+        loaded = reading.load(project, row.trace_id)
+        if loaded is None:
+            return b""  # retention took it meanwhile
+        return orjson.dumps(summary | loaded.as_json()) + b"\n"
+    flat = _flat(summary)
+    if kind == "csv":
+        return _csv(safe_cell(_cell(flat[name])) for name in COLUMNS)
+    return orjson.dumps(flat) + b"\n"
+
+
+def finish(lines: Iterable[bytes], file: BinaryIO) -> None:
+    """Write the Parquet file that lines of `pieces` stand for, 500 rows in memory at a time."""
+    parquet.write(COLUMNS, map(_typed, lines), file)
+
+
+def _flat(summary: dict[str, Any]) -> dict[str, Any]:
+    tokens = summary["tokens"] or {}
+    counts = {f"{name}_tokens": tokens.get(name) for name in ("input", "output", "total")}
+    kinds = [signal["kind"] for signal in summary["signals"]]
+    return {
+        **{name: summary.get(name) for name in COLUMNS},
+        **counts,
+        "signals": list(dict.fromkeys(kinds)),
+    }
+
+
+def _typed(line: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = orjson.loads(line)
+    row["started_at"] = datetime.fromisoformat(row["started_at"])
+    row["cost"] = None if row["cost"] is None else float(row["cost"])
+    return row
+
+
+def _cell(value: Any) -> Any:
+    return ",".join(value) if isinstance(value, list) else value
+
+
+def _csv(cells: Iterable[Any]) -> bytes:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().encode()
