@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.stored import digest_of, span_number
-from tracehub.digest import grouping, store
+from tracehub.digest import grouping, sampling, store
 from tracehub.digest.joining import supplement_spans
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
@@ -50,10 +50,11 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
         total += done
         if done:
             rollup.fold_all()
+        judged = sampling.drop_due()
         indexed = _index_texts(until=min(end, began + PAUSE))
         if done:
             sleep(max(0.0, PAUSE - (time.monotonic() - began)))
-        elif not indexed:
+        elif not indexed and not judged:
             break
     return total
 
@@ -176,6 +177,7 @@ def _digest_group(
     grouping.place(cursor, project_id, results, spans)
     _fill(cursor, project_id, day, results)
     stored = store.load_traces(cursor, project_id, day, traces)
+    sampling.put_up(cursor, project_id, day, [r.row["trace_id"] for r in results], stored)
     news = [
         result
         for result in results

@@ -8,11 +8,12 @@ from functools import lru_cache
 
 from django.db import transaction
 
-from tracehub.projects.actions import Conflict
+from tracehub.core.share import MOST
+from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.masking import masked
-from tracehub.projects.models import Project
+from tracehub.projects.models import Project, User
 from tracehub.traces import store
-from tracehub.traces.models import PromptVersion
+from tracehub.traces.models import PromptVersion, Sampling
 
 
 @lru_cache(maxsize=10_000)
@@ -82,3 +83,14 @@ def save_prompt(
     row.order = row.order if order is None else order
     row.save(update_fields=["template", "author", "message", "order"])
     return row, new
+
+
+@transaction.atomic
+def set_sampling(project: Project, one_in: int, *, by: User) -> None:
+    """Keep 1 in `one_in` of the traces that nothing speaks for, of those that come from now on."""
+    if not 1 <= one_in <= MOST:
+        raise ActionError(
+            f"Keep 1 in a whole number from 1 (all) to {MOST:,}. Got {one_in}.", "one_in"
+        )
+    Sampling.objects.update_or_create(project=project, defaults={"one_in": one_in})
+    audit("sampling.set", by=by, project=project, object=f"1 in {one_in}")

@@ -19,7 +19,8 @@ from tracehub.traces.querysets import TraceQuerySet
 class Arrival(models.Model):
     """One row per trace, for good while it is kept: its day, and whether the worker must look.
 
-    `dirty_seq` is null when the trace row is up to date; `tries` counts failed digests.
+    `dirty_seq` is null when the trace row is up to date; `tries` counts failed digests; `dropped`
+    remembers a trace that sampling deleted, so that its late spans are not stored.
     """
 
     pk = models.CompositePrimaryKey("project_id", "trace_id")
@@ -29,6 +30,7 @@ class Arrival(models.Model):
     dirty_seq = models.BigIntegerField(null=True)
     dirty_at = models.DateTimeField(null=True)
     tries = models.SmallIntegerField(default=0)
+    dropped = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "arrivals"
@@ -199,6 +201,69 @@ class TraceText(models.Model):
 
     def __str__(self) -> str:
         return self.trace_id.hex
+
+
+class Sampling(models.Model):
+    """A project keeps 1 in `one_in` of the traces that nothing speaks for; 1 keeps all."""
+
+    project = models.OneToOneField(
+        Project, primary_key=True, on_delete=models.CASCADE, related_name="sampling"
+    )
+    one_in = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        db_table = "samplings"
+
+    def __str__(self) -> str:
+        return f"1 in {self.one_in}"
+
+
+class Waiting(models.Model):
+    """A trace outside the kept share: judged, and perhaps dropped, when it was quiet long enough.
+
+    `traces.sampling.store` alone writes it, each trace once; what was judged does not come back.
+    """
+
+    pk = models.CompositePrimaryKey("project_id", "trace_id")
+    project_id = models.BigIntegerField()
+    trace_id = models.UUIDField()
+    day = models.DateField()
+    due_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "sampling_waiting"
+
+    def __str__(self) -> str:
+        return self.trace_id.hex
+
+
+class DroppedHour(models.Model):
+    """What sampling deleted of the traces that started in an hour: the rollups still count it.
+
+    The counters are those of `metrics.rollup.check`; failing traces and errors are never dropped.
+    `late_spans` came in this hour for traces that were dropped before.
+    """
+
+    pk = models.CompositePrimaryKey("project_id", "hour")
+    project_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    traces = models.BigIntegerField(default=0, db_default=0)
+    spans = models.BigIntegerField(default=0, db_default=0)
+    late_spans = models.BigIntegerField(default=0, db_default=0)
+    finished = models.BigIntegerField(default=0, db_default=0)
+    successes = models.BigIntegerField(default=0, db_default=0)
+    retries = models.BigIntegerField(default=0, db_default=0)
+    fallbacks = models.BigIntegerField(default=0, db_default=0)
+    timeouts = models.BigIntegerField(default=0, db_default=0)
+    input_tokens = models.BigIntegerField(default=0, db_default=0)
+    output_tokens = models.BigIntegerField(default=0, db_default=0)
+    cost = models.DecimalField(max_digits=30, decimal_places=10, default=0, db_default=0)
+
+    class Meta:
+        db_table = "dropped_hours"
+
+    def __str__(self) -> str:
+        return f"{self.traces} dropped of {self.hour:%Y-%m-%d %H:00}"
 
 
 class PromptVersion(models.Model):

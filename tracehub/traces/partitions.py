@@ -69,6 +69,7 @@ def _drop(partition: Partition) -> bool:
             # The name was made from a matched date above, never from outside.
             cursor.execute(f'DROP TABLE IF EXISTS "{partition.table}"')
             cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
+            cursor.execute("DELETE FROM sampling_waiting WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM term_counts WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM span_supplements WHERE day <= %s", (partition.day,))
     except OperationalError as error:

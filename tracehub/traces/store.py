@@ -6,6 +6,7 @@ docs/design/storage.md explains the shape; docs/design/ingestion.md where the ti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.db import connection
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
@@ -75,8 +76,17 @@ ARRIVE = """
     INSERT INTO arrivals (project_id, trace_id, day)
     SELECT p, t, %s FROM unnest(%s::int8[], %s::uuid[]) AS seen (p, t) ORDER BY p, t
     ON CONFLICT (project_id, trace_id) DO UPDATE
-    SET dirty_seq = nextval('arrivals_dirty_seq'), dirty_at = coalesce(arrivals.dirty_at, now())
-    RETURNING project_id, trace_id, day, xmax = 0
+    SET dirty_seq = CASE WHEN NOT arrivals.dropped THEN nextval('arrivals_dirty_seq') END,
+        dirty_at = CASE WHEN NOT arrivals.dropped THEN coalesce(arrivals.dirty_at, now()) END
+    RETURNING project_id, trace_id, day, xmax = 0, dropped
+"""
+# Of traces that sampling has dropped; in the hour of their arrival.
+COUNT_LATE = """
+    INSERT INTO dropped_hours AS kept (project_id, hour, late_spans)
+    SELECT p, date_trunc('hour', now(), 'UTC'), n FROM unnest(%s::int8[], %s::int8[])
+        AS seen (p, n) ORDER BY p
+    ON CONFLICT (project_id, hour) DO UPDATE
+    SET late_spans = kept.late_spans + excluded.late_spans
 """
 COPY_SPANS = sql.SQL("COPY spans ({}) FROM STDIN (FORMAT BINARY)").format(_names)
 # A finished span beats a pending one, then more attributes win, then the later arrival; the same
@@ -97,7 +107,7 @@ UPSERT_SPANS = sql.SQL(
 MARK_DIRTY = """
     UPDATE arrivals SET dirty_seq = nextval('arrivals_dirty_seq'),
         dirty_at = coalesce(dirty_at, now()), tries = 0
-    WHERE project_id = %s AND trace_id = ANY(%s)
+    WHERE project_id = %s AND trace_id = ANY(%s) AND NOT dropped
 """
 
 
@@ -170,7 +180,10 @@ class FeedbackRow(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What one transaction stored: traces seen for the first time, and all traces touched."""
+    """What one transaction stored: traces seen for the first time, and all traces touched.
+
+    Spans of traces that sampling has dropped are counted apart and not among these.
+    """
 
     new_traces: int
     traces: int
@@ -230,17 +243,17 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
     known traces by an upsert, whose arrival rows are locked by then.
     """
     rows = fold(rows)
-    keys = sorted({(row.project_id, row.trace_id) for row in rows})
     cursor = conn.cursor()
-    await cursor.execute(ARRIVE, (today, [p for p, _ in keys], [t for _, t in keys]))
-    days: dict[tuple[int, UUID], tuple[date, bool]] = {
-        (project_id, trace_id): (day, new)
-        for project_id, trace_id, day, new in await cursor.fetchall()
-    }
+    days = await _arrive(cursor, {(row.project_id, row.trace_id) for row in rows}, today)
     fresh: list[tuple[Any, ...]] = []
     known: list[tuple[Any, ...]] = []
+    late: Counter[int] = Counter()
     for row in rows:
-        day, new = days[row.project_id, row.trace_id]
+        place = days.get((row.project_id, row.trace_id))
+        if place is None:
+            late[row.project_id] += 1
+            continue
+        day, new = place
         (fresh if new else known).append((row.project_id, day, *row[1:]))
     if fresh:
         async with cursor.copy(COPY_SPANS) as copy:
@@ -249,7 +262,23 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
                 await copy.write_row(values)
     if known:
         await cursor.execute(UPSERT_SPANS, span_columns(known))
-    return Written(sum(new for _, new in days.values()), len(days), len(rows))
+    if late:
+        await cursor.execute(COUNT_LATE, [list(late), list(late.values())])
+    new_traces = sum(new for _, new in days.values())
+    return Written(new_traces, len(days), len(fresh) + len(known))
+
+
+async def _arrive(
+    cursor: AsyncCursor[Any], traces: Iterable[tuple[int, UUID]], today: date
+) -> dict[tuple[int, UUID], tuple[date, bool]]:
+    """Mark traces dirty; return the day of each and whether it is new, without dropped ones."""
+    keys = sorted(traces)
+    await cursor.execute(ARRIVE, (today, [p for p, _ in keys], [t for _, t in keys]))
+    return {
+        (project_id, trace_id): (day, new)
+        for project_id, trace_id, day, new, dropped in await cursor.fetchall()
+        if not dropped
+    }
 
 
 async def add_supplements(
@@ -258,9 +287,14 @@ async def add_supplements(
     """Store supplements in the caller's transaction and mark their traces dirty."""
     if not rows:
         return
-    keys = sorted({(row.project_id, row.trace_id) for row in rows})
-    await conn.execute(ARRIVE, (today, [p for p, _ in keys], [t for _, t in keys]))
-    distinct = {(row.project_id, row.trace_id, row.span_id, row.digest): row for row in rows}
+    known = await _arrive(conn.cursor(), {(row.project_id, row.trace_id) for row in rows}, today)
+    distinct = {
+        (row.project_id, row.trace_id, row.span_id, row.digest): row
+        for row in rows
+        if (row.project_id, row.trace_id) in known
+    }
+    if not distinct:
+        return
     columns = [list(c) for c in zip(*distinct.values(), strict=True)]
     columns.insert(3, [today] * len(distinct))
     await conn.execute(ADD_SUPPLEMENTS, columns)

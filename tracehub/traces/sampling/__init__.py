@@ -1,0 +1,1 @@
+"""Sampling of stored traces; docs/design/sampling.md says how it works."""
