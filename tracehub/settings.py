@@ -302,6 +302,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "bulk": {"task": "tracehub.bulk", "schedule": 2.0, "options": {"expires": 2}},
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
     "prune_rollups": {
         "task": "tracehub.prune_rollups",

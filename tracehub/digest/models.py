@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
 
-from tracehub.projects.models import Project
+from tracehub.projects.models import Project, User
 
 
 class Heartbeat(models.Model):
@@ -50,3 +51,104 @@ class Repricing(models.Model):
         """Return how far it is, by days, from 0 to 1."""
         days = (self.until - self.since).days + 1
         return 1.0 if self.finished_at else min(1.0, (self.day - self.since).days / days)
+
+
+class BulkJob(models.Model):
+    """One action on all traces that a filter finds; it goes on where it stopped.
+
+    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set"} or {"format"}. The traces are those
+    of [since, until) that match `q`, newest first; those up to `cursor` are done. `size` is how
+    much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest ago is
+    next.
+    """
+
+    class Kind(models.TextChoices):
+        REVIEW = "review", "Mark"
+        QUEUE = "queue", "Add to queue"
+        PROMOTE = "promote", "Promote"
+        EXPORT = "export", "Export"
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        CANCELLED = "cancelled", "Cancelled"
+        STOPPED = "stopped", "Stopped"
+        UNDOING = "undoing", "Being undone"
+        UNDONE = "undone", "Undone"
+
+    OPEN = (State.RUNNING, State.UNDOING)
+    KEPT = timedelta(days=7)  # the file of an export
+    UNDO = timedelta(days=1)  # how long what was done can be taken back
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="bulk_jobs")
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=7, choices=Kind)
+    choice = models.JSONField(default=dict)
+    q = models.TextField(blank=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    expected = models.BigIntegerField()  # traces, as counted at the start
+    estimated = models.BooleanField(default=False)
+    state = models.CharField(max_length=9, choices=State, default=State.RUNNING)
+    cursor = models.CharField(max_length=200, blank=True)
+    traces = models.BigIntegerField(default=0)  # looked at
+    changed = models.BigIntegerField(default=0)  # reviews, items or cases made, or taken back
+    size = models.BigIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    turn_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "bulk_jobs"
+        indexes = (
+            models.Index(fields=["project", "-id"], name="bulk_job_by_project"),
+            models.Index(
+                fields=["turn_at"], name="bulk_job_open", condition=models.Q(finished_at=None)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+    @property
+    def open(self) -> bool:
+        return self.state in self.OPEN
+
+    @property
+    def percent(self) -> int:
+        """Return how far it is, from 0 to 100; an estimate may have been too low."""
+        if self.state == self.State.DONE:
+            return 100
+        return min(99, 100 * self.traces // max(1, self.expected))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return about how long it goes on; None in the first two seconds and when it is over."""
+        took = (timezone.now() - self.created_at).total_seconds()
+        if self.state != self.State.RUNNING or not self.traces or took < 2:
+            return None
+        return max(0, self.expected - self.traces) * took / self.traces
+
+    @property
+    def kept_until(self) -> datetime:
+        return (self.finished_at or timezone.now()) + self.KEPT
+
+    @property
+    def undoable(self) -> bool:
+        done = self.state in (self.State.DONE, self.State.CANCELLED, self.State.STOPPED)
+        fresh = self.finished_at is not None and timezone.now() - self.finished_at < self.UNDO
+        return done and fresh and self.changed > 0 and self.kind != self.Kind.EXPORT
+
+
+class BulkChange(models.Model):
+    """What a job made: the id of a review, an item of a queue or a case. Undo goes by these."""
+
+    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="changes")
+    made = models.BigIntegerField()
+
+    class Meta:
+        db_table = "bulk_changes"
+
+    def __str__(self) -> str:
+        return f"{self.made} of {self.job_id}"

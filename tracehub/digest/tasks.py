@@ -10,6 +10,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from tracehub.digest import actions, repricing
+from tracehub.digest.bulk import actions as bulk_actions
+from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.models import Heartbeat
 from tracehub.projects.models import AuditEntry, SignInLink
 from tracehub.traces import partitions
@@ -17,6 +19,7 @@ from tracehub.traces.models import Refusal
 
 REFUSALS_KEPT = timedelta(days=7)
 AUDIT_KEPT = timedelta(days=401)  # the database lets go after 400 by its own clock
+BULK_SECONDS = 1.0  # of one message, of which beat sends one every 2 s: digests come in between
 RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 
 
@@ -36,6 +39,7 @@ def prune() -> None:
     Refusal.objects.filter(at__lt=now - REFUSALS_KEPT).delete()
     SignInLink.objects.filter(expires_at__lt=now - REFUSALS_KEPT).delete()
     AuditEntry.objects.filter(at__lt=now - AUDIT_KEPT).delete()
+    bulk_actions.forget_old()
     call_command("clearsessions")
 
 
@@ -43,3 +47,9 @@ def prune() -> None:
 def reprice() -> None:
     """Go on with jobs that price stored calls anew. Safe to run twice, and to be killed."""
     repricing.work(seconds=RUN_SECONDS)
+
+
+@shared_task(name="tracehub.bulk")  # type: ignore[untyped-decorator]
+def bulk() -> None:
+    """Go on with jobs on all matching traces. Safe to run twice, and to be killed."""
+    bulk_work.work(seconds=BULK_SECONDS)

@@ -15,7 +15,7 @@ from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import queueing
-from tracehub.review.models import FailureMode, Review, Severity, Verdict
+from tracehub.review.models import FailureMode, QueueItem, Review, Seat, Severity, Verdict
 from tracehub.traces import store
 from tracehub.traces.wake import wake_on_commit
 
@@ -44,10 +44,7 @@ def submit_review(
     is its answer; while a blind one is open on the trace, the review is sealed. Raises ActionError
     naming the field.
     """
-    if verdict not in Verdict.values:
-        raise ActionError(
-            f"verdict must be one of {', '.join(Verdict.values)}. Got {verdict!r}.", "verdict"
-        )
+    _check_verdict(verdict)
     if severity and severity not in Severity.values:
         raise ActionError(
             f"severity must be one of {', '.join(Severity.values)}. Got {severity!r}.", "severity"
@@ -79,6 +76,55 @@ def submit_review(
     except IntegrityError:
         return Review.objects.get(project=project, submission=submission), False
     return review, True
+
+
+@transaction.atomic
+def submit_reviews(
+    project: Project,
+    traces: Sequence[UUID],
+    verdict: str,
+    *,
+    author: User,
+    modes: Sequence[str] = (),
+) -> list[Review]:
+    """Add one review of each trace and return them, as `submit_review` one by one, but at once.
+
+    Six statements, and those of a turn for each trace that waits in a queue. Raises ActionError.
+    """
+    _check_verdict(verdict)
+    chosen = _modes(project, modes)
+    made = Review.objects.bulk_create(
+        Review(project=project, trace_id=trace, author=author, verdict=verdict) for trace in traces
+    )
+    link = Review.modes.through
+    link.objects.bulk_create(
+        link(review_id=review.pk, failuremode_id=mode.pk) for review in made for mode in chosen
+    )
+    items = QueueItem.objects.filter(project=project, trace_id__in=traces, closed_at=None)
+    waiting = set(items.values_list("trace_id", flat=True))
+    for review in made:
+        if review.trace_id in waiting:
+            queueing.take_seat(review)
+    store.mark_dirty(project.pk, [review.trace_id for review in made if not review.sealed])
+    wake_on_commit()
+    return made
+
+
+@transaction.atomic
+def withdraw_all(project: Project, reviews: Sequence[int]) -> int:
+    """Take reviews back by their ids; return how many stood till now."""
+    standing = Review.objects.filter(project=project, pk__in=reviews, withdrawn_at=None)
+    ids = list(standing.values_list("pk", flat=True))
+    answers = Seat.objects.filter(review__in=ids).values_list("review_id", flat=True)
+    decides = QueueItem.objects.filter(adjudication__in=ids).values_list("adjudication", flat=True)
+    for review in Review.objects.filter(pk__in={*answers, *decides}):
+        withdraw(review)
+    rest = Review.objects.filter(pk__in=ids, withdrawn_at=None)
+    traces = list(rest.values_list("trace_id", flat=True))
+    rest.update(withdrawn_at=timezone.now())
+    store.mark_dirty(project.pk, traces)
+    wake_on_commit()
+    return len(ids)
 
 
 @transaction.atomic
@@ -170,6 +216,13 @@ def restore_mode(mode: FailureMode, *, by: User | None = None) -> None:
     mode.archived_at = None
     mode.save(update_fields=["archived_at"])
     audit("mode.restored", by=by, project=mode.project, object=mode.slug)
+
+
+def _check_verdict(verdict: str) -> None:
+    if verdict not in Verdict.values:
+        raise ActionError(
+            f"verdict must be one of {', '.join(Verdict.values)}. Got {verdict!r}.", "verdict"
+        )
 
 
 def _modes(project: Project, slugs: Sequence[str]) -> list[FailureMode]:

@@ -1,0 +1,1 @@
+"""Jobs on all traces that a filter finds: marking, queues, promotion, export; and their undo."""

@@ -1,0 +1,158 @@
+"""Doing jobs on all matching traces, a batch in one transaction, so that they can be killed.
+
+A batch makes its reviews, items or cases, notes them in `bulk_changes` and moves the job on in one
+transaction. The cursor is a keyset, newest first: what the batch changes about its own traces
+moves none of those that follow.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from tracehub.core.query import FilterError, parse
+from tracehub.digest import trace_files
+from tracehub.digest.bulk import files
+from tracehub.digest.models import BulkChange, BulkJob
+from tracehub.evals import actions as evals
+from tracehub.evals.models import Case, EvalSet
+from tracehub.projects.actions import ActionError
+from tracehub.review import actions as reviews
+from tracehub.review import picking
+from tracehub.review.models import Queue
+from tracehub.traces import listing
+from tracehub.traces.extent import Range
+from tracehub.traces.models import Trace
+from tracehub.traces.querysets import TooSlow
+
+logger = logging.getLogger(__name__)
+
+BATCH = {"review": 200, "queue": 200, "promote": 20, "export": 100}  # traces in one transaction
+SECONDS = 20.0  # for finding a batch
+_GONE = "It is not there any more. Undo what was done, or let it be."
+
+
+def work(*, seconds: float) -> None:
+    """Go on with open jobs in turns until none is left or the time is up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with transaction.atomic():
+            rows = BulkJob.objects.select_for_update(skip_locked=True, of=("self",))
+            job = rows.filter(finished_at=None).order_by("turn_at").first()
+            if job is None:
+                return
+            _turn(job)
+
+
+def _turn(job: BulkJob) -> None:
+    """Do one batch; a job that cannot go on stops and says why."""
+    step = _take_back if job.state == BulkJob.State.UNDOING else _step
+    try:
+        with transaction.atomic():
+            step(job)
+    except (ActionError, FilterError) as error:
+        _stop(job, str(error))
+    except TooSlow:
+        _stop(job, f"Finding traces took over {SECONDS:g} s. Choose a shorter range.")
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        _stop(job, "The disk is full." if full else f"The file cannot be written: {error}")
+    except Exception:
+        logger.exception("Job %s stopped.", job.pk)
+        _stop(job, "A fault of TraceHub stopped it. The log of the worker tells more.")
+    job.turn_at = timezone.now()
+    job.save()
+
+
+def _stop(job: BulkJob, why: str) -> None:
+    """End a job with what it has done: the batch that failed is rolled back, fields included."""
+    job.refresh_from_db()
+    job.error = why[:500]
+    _end(job, BulkJob.State.STOPPED)
+
+
+def _end(job: BulkJob, state: str) -> None:
+    job.state, job.finished_at = state, timezone.now()
+
+
+def _step(job: BulkJob) -> None:
+    page = listing.read(
+        Range(job.project, job.since, job.until),
+        parse(job.q),
+        cursor=job.cursor,
+        limit=BATCH[job.kind],
+        seconds=SECONDS,
+    )
+    if job.kind == BulkJob.Kind.EXPORT:
+        fmt = job.choice["format"]
+        pieces = trace_files.pieces(fmt, job.project, page.traces, head=not job.cursor)
+        job.size = files.append(job, pieces)
+        job.changed += len(page.traces)
+    elif page.traces:
+        made = _made(job, page.traces)
+        BulkChange.objects.bulk_create(BulkChange(job=job, made=one) for one in made)
+        job.changed += len(made)
+    job.traces += len(page.traces)
+    job.cursor = page.following or ""
+    if not job.cursor:
+        if job.kind == BulkJob.Kind.EXPORT:
+            job.size = files.finish(job)
+        _end(job, BulkJob.State.DONE)
+
+
+def _made(job: BulkJob, rows: list[Trace]) -> list[int]:
+    """Do what was chosen to some traces; return the ids of what that made."""
+    traces = [row.trace_id for row in rows]
+    if job.by is None:
+        raise ActionError("Who started it has no account any more.")
+    if job.kind == BulkJob.Kind.REVIEW:
+        modes = [job.choice["mode"]] if "mode" in job.choice else []
+        verdict = job.choice["verdict"]
+        made = reviews.submit_reviews(job.project, traces, verdict, author=job.by, modes=modes)
+        return [review.pk for review in made]
+    if job.kind == BulkJob.Kind.QUEUE:
+        queue = Queue.objects.filter(project=job.project, slug=job.choice["queue"]).first()
+        if queue is None:
+            raise ActionError(_GONE)
+        return picking.add_traces(queue, traces, by=job.by)
+    return _promoted(job, traces)
+
+
+def _promoted(job: BulkJob, traces: list[UUID]) -> list[int]:
+    eval_set = EvalSet.objects.filter(project=job.project, slug=job.choice["set"]).first()
+    if eval_set is None:
+        raise ActionError(_GONE)
+    made = []
+    for trace in traces:
+        try:
+            [(case, new)] = evals.add_all(eval_set, [evals.Promotion(trace)])
+        except ActionError as error:
+            if error.field == "from_trace":  # retention took it meanwhile
+                continue
+            raise
+        if new:
+            made.append(case.pk)
+    return made
+
+
+def _take_back(job: BulkJob) -> None:
+    """Undo one batch, the newest first, and forget that it was done."""
+    some = list(job.changes.order_by("-id")[: BATCH[job.kind]])
+    ids = [change.made for change in some]
+    if job.kind == BulkJob.Kind.REVIEW:
+        reviews.withdraw_all(job.project, ids)
+    elif job.kind == BulkJob.Kind.QUEUE:
+        picking.remove_items(job.project, ids)
+    else:
+        cases = Case.objects.filter(project=job.project, pk__in=ids, removed_in=None)
+        for case in cases.select_related("eval_set"):
+            evals.remove_case(case.eval_set, case.number)
+    BulkChange.objects.filter(pk__in=[change.pk for change in some]).delete()
+    job.changed -= len(some)
+    if len(some) < BATCH[job.kind]:
+        _end(job, BulkJob.State.UNDONE)
