@@ -67,6 +67,8 @@ PAGES: dict[str, dict[str, str]] = {
     "metrics/compare": READ,
     "contracts": READ,
     "contracts/<str:name>": {"GET": "viewer", "POST": "admin"},
+    "prompts": READ,
+    "prompts/<path:prompt>": READ,
     "connect": READ,
     "connect/key": {"POST": "admin"},
     "connect/status": READ,

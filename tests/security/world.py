@@ -19,6 +19,7 @@ from tracehub.projects.models import Project, Scope, User
 from tracehub.review import actions as reviews
 from tracehub.review import coding, queueing
 from tracehub.review.models import QueueItem, Seat
+from tracehub.traces.actions import save_prompt
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 CONTRACT = {
@@ -32,7 +33,7 @@ ABSENT: dict[str, object] = {
     "item_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
-    "version": 1, "id": 999_999, "key": "TH-999",
+    "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
 
@@ -98,6 +99,8 @@ def make(
     first.number = 1000 + number
     first.save(update_fields=["number"])
     objects["key"] = first.key
+    objects["prompt"] = f"{word}-prompt"
+    save_prompt(project, f"{word}-prompt", f"v1{said}", f"{word} text{said}", author=f"by{said}")
     other, _ = reviews.create_mode(project, f"{word} other", slug=f"{word}-other")
     recoding = coding.assign(project, [review.pk], other, by=people["reviewer"])
     objects["recoding_id"] = recoding.pk

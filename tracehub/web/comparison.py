@@ -113,7 +113,7 @@ def _compared(state: CompareState, frame: Window, request: HttpRequest) -> dict[
     found = comparing.compare(
         state.project, frame, axis, pair, narrow=narrow, wanted=int(size) / 100
     )
-    rows = [_drawn(row, int(size)) for row in found.rows]
+    rows = [drawn(row, int(size)) for row in found.rows]
     return context | {"found": found, "rows": rows, **_words(found, pair)}
 
 
@@ -164,7 +164,8 @@ def _words(found: Comparison, pair: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _drawn(row: Row, size: int) -> Drawn:
+def drawn(row: Row, size: int) -> Drawn:
+    """Return a row of a comparison as templates write it; `size` is the change to see, percent."""
     metric = row.metric
     low = high = at = ""
     if row.interval is not None:

@@ -202,6 +202,7 @@ SHORTCUTS = (
             ("Review", "g r"),
             ("Eval sets", "g e"),
             ("Metrics", "g m"),
+            ("Prompts", "g p"),
             ("Settings", "g s"),
         ),
     ),
