@@ -131,7 +131,7 @@ def mod97(text: str) -> bool:
     return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
 
 
-_CHECKS: dict[str, Check] = {"": None, "luhn": luhn, "mod97": mod97}
+CHECKS: dict[str, Check] = {"": None, "luhn": luhn, "mod97": mod97}
 
 
 def own_rule(name: str, pattern: str) -> Rule:
@@ -165,7 +165,7 @@ class Masker:
 
     def __init__(self, rules: Iterable[Rule] = SECRETS, paths: Iterable[PathRule] = ()) -> None:
         rules = tuple(rules)
-        self.rules = [(rule.name, re2.compile(rule.pattern), _CHECKS[rule.check]) for rule in rules]
+        self.rules = [(rule.name, re2.compile(rule.pattern), CHECKS[rule.check]) for rule in rules]
         self.paths = tuple(paths)
         self._names = re2.compile(_NAMES)
         self._scan = re2.Set.SearchSet()

@@ -1,31 +1,18 @@
-"""Thumbs down and their like."""
+"""Thumbs down, low scores and their like, given by people or by the application."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from tracehub.core.signals.base import Evidence
-from tracehub.core.trace import Json, Signal
-
-THUMBS = frozenset({"thumbs", "thumb", "thumbs_up", "user_thumbs", "user-feedback"})
-LABELS = frozenset({"negative", "bad", "down", "thumbs_down", "thumbs-down", "dislike"})
-
-
-def is_negative(feedback: dict[str, Json]) -> bool:
-    """Say whether a feedback counts as negative: false, thumbs 0, or a label that says so."""
-    value, label = feedback.get("value"), feedback.get("label")
-    if value is False:
-        return True
-    if str(label or "").lower() in LABELS:
-        return True
-    thumbs = str(feedback.get("name", "")).lower() in THUMBS
-    return thumbs and isinstance(value, int | float) and value <= 0
+from tracehub.core.signals.feedback import by_judge, is_negative
+from tracehub.core.trace import Signal
 
 
 def detect(trace: Evidence) -> Iterator[Signal]:
     """Yield one `negative_feedback` per negative score, with the comment as its message."""
     for feedback in trace.feedback:
-        if is_negative(feedback):
+        if is_negative(feedback, trace.rules.scores) and not by_judge(feedback):
             comment = str(feedback.get("comment") or "").strip()
             yield Signal(
                 "negative_feedback",

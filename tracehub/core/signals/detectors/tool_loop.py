@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from tracehub.core.signals.base import Evidence
 from tracehub.core.trace import Signal
 
-LIMIT = 4
-
 
 def detect(trace: Evidence) -> Iterator[Signal]:
-    """Yield one `tool_loop` per tool called LIMIT or more times with equal arguments."""
+    """Yield one `tool_loop` per tool called too often with equal arguments."""
+    limit = trace.rules.limit("tool_loop")
     calls = [(span.tool or span.name, span.input_hash) for span in trace.tools]
     counts = Counter(call for call in calls if call[1] is not None)
     last = dict(zip(calls, trace.tools, strict=True))
     for call, times in counts.items():
-        if times >= LIMIT:
+        if times >= limit:
             yield Signal(
                 "tool_loop",
                 f"{call[0]} was called {times} times with equal arguments",
