@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -43,6 +44,18 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         raise SettingError(f"{name} must be one of {', '.join(choices)}. Got {text!r}.")
     return text
+
+
+def env_networks(name: str) -> list[str]:
+    networks = [part.strip() for part in env_str(name).split(",") if part.strip()]
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise SettingError(
+                f"{name} must hold networks such as 10.1.0.0/16, with commas. Got {network!r}."
+            ) from None
+    return networks
 
 
 def database(name: str, url: str) -> dict[str, Any]:
@@ -105,6 +118,8 @@ RETENTION_DAYS = env_int("TRACEHUB_RETENTION_DAYS", 30, minimum=1, maximum=3650)
 # Free disk space in MB below which ingestion answers 503, so that reads and recovery go on.
 MIN_FREE_MB = env_int("TRACEHUB_MIN_FREE_MB", 512, minimum=0, maximum=1_000_000)
 WEB_WORKERS = env_int("TRACEHUB_WEB_WORKERS", 1, minimum=1, maximum=64)
+# Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
+OUTBOUND_INSIDE = env_networks("TRACEHUB_OUTBOUND_INSIDE")
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000

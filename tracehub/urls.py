@@ -68,6 +68,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/settings/", include(settings_routes.urlpatterns)),
     path("<slug:slug>/traces/<str:trace_id>", trace.trace_page, name="trace"),
     path("<slug:slug>/traces/<str:trace_id>/json", trace.trace_json, name="trace_json"),
+    path("<slug:slug>/traces/<str:trace_id>/reveal", trace.reveal, name="trace_reveal"),
     path("<slug:slug>/traces/<str:trace_id>/review", panel.submit, name="trace_review"),
     path("<slug:slug>/reviews/<int:review_id>/withdraw", panel.withdraw, name="review_withdraw"),
     path("<slug:slug>/review", queues.queue_list, name="review"),

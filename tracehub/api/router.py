@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,9 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
-from tracehub.api import auth, requests
+from tracehub.api import auth, concealing, requests
 from tracehub.api.errors import ApiError
 from tracehub.api.requests import ApiRequest, Param
+from tracehub.core.concealment import conceal_json
 from tracehub.core.query import FilterError
 from tracehub.core.shape import Schema, ShapeError
 from tracehub.core.times import TimeError
@@ -96,12 +97,14 @@ def _answer(request: HttpRequest, methods: dict[str, Call], parts: dict[str, str
     key = auth.authenticate(request)
     auth.require(key, call.need)
     query = requests.read_query(request, call.params)
+    conceals = concealing.guard(key, call.path, request.path.removeprefix("/api/v1/"), query)
     body = None
     if call.body is not None:
         body = requests.read_body(request, call.outline or call.body)
     asked = ApiRequest(key, parts, query, body, request.headers)
     try:
-        return call.view(asked)
+        answer = call.view(asked)
+        return replace(answer, value=conceal_json(answer.value)) if conceals else answer
     except Conflict as error:
         raise ApiError(409, str(error), error.field) from error
     except (ActionError, ShapeError) as error:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import urllib.request
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -14,6 +15,17 @@ from tracehub.core.assess import rubric
 from tracehub.core.assess.checks import CannotCheck, Judge
 
 TIMEOUT_SECONDS = 60.0
+MAX_ANSWER = 1_000_000  # bytes
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the key to wherever the answer points."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        return None
+
+
+_open = urllib.request.build_opener(_NoRedirects).open
 
 
 def configured() -> Judge | None:
@@ -46,8 +58,8 @@ def _ask(url: str, key: str, model: str, messages: list[dict[str, str]]) -> str:
         f"{url}/chat/completions", data=body, headers=headers
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            said = json.loads(answer.read())
+        with _open(request, timeout=TIMEOUT_SECONDS) as answer:
+            said = json.loads(answer.read(MAX_ANSWER))
         return str(said["choices"][0]["message"]["content"])
     except (OSError, http.client.HTTPException) as error:
         raise CannotCheck(f"The judge cannot be reached: {error}.") from error

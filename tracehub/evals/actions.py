@@ -22,6 +22,7 @@ from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet, EvalSetVersion
 from tracehub.failures import reading as failures
 from tracehub.projects.actions import ActionError, Conflict, audit
+from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
@@ -44,6 +45,17 @@ _PLAIN = (  # fields of a case row that hold what the native form holds
     "recorded_output",
     "assertions",
     "failure_modes",
+    "tags",
+)
+# Fields in which people and programs write what a case is about.
+_TYPED = (
+    "title",
+    "input",
+    "context",
+    "tool_calls",
+    "expected_output",
+    "recorded_output",
+    "assertions",
     "tags",
 )
 
@@ -121,11 +133,28 @@ class Promotion:
 def add_all(
     eval_set: EvalSet, additions: Sequence[cases.Case | Promotion]
 ) -> list[tuple[Case, bool]]:
-    """Add contents and promotions in their order, all or none; traces are loaded one at a time."""
+    """Add contents, masked, and promotions in their order, all or none.
+
+    Traces are loaded one at a time; what they hold was masked when it arrived.
+    """
     locked, _ = _lock(eval_set)
+    typed = iter(_masked(locked, [one for one in additions if not isinstance(one, Promotion)]))
     return [
-        _promote(locked, item) if isinstance(item, Promotion) else add_case(locked, item)
+        _promote(locked, item) if isinstance(item, Promotion) else add_case(locked, next(typed))
         for item in additions
+    ]
+
+
+def _masked(eval_set: EvalSet, contents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return contents as the project's masking rules leave them, field by field."""
+    names = [[name for name in _TYPED if name in content] for content in contents]
+    values = masked(
+        eval_set.project_id,
+        [[content[name] for name in of] for content, of in zip(contents, names, strict=True)],
+    )
+    return [
+        {**content, **dict(zip(of, found, strict=True))}
+        for content, of, found in zip(contents, names, values, strict=True)
     ]
 
 
@@ -185,7 +214,7 @@ def update_case(eval_set: EvalSet, number: int, changes: Mapping[str, Any]) -> C
     row = _open(locked, number)
     _check_modes(locked.project, [changes])
     before = row.source_trace_id
-    content = {**querysets.content(row, locked.project.slug), **changes}
+    content = {**querysets.content(row, locked.project.slug), **_masked(locked, [changes])[0]}
     if row.added_in < draft:
         row.removed_in = draft
         row.save(update_fields=["removed_in"])

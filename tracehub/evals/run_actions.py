@@ -21,6 +21,7 @@ from tracehub.core.assess.tries import ERROR, PASS, SKIPPED, Try
 from tracehub.evals import querysets, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.actions import ActionError, audit
+from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
 
 Actor = User | ApiKey
@@ -47,7 +48,7 @@ def add_run(
         raise ActionError(f"version {version} of {eval_set.slug} is not fixed.", "version")
     known = _cases(eval_set, version)
     rules = run_querysets.rules(eval_set)
-    tries = core.read(body["results"], known, pass_score=rules.pass_score)
+    tries = masked(project.pk, core.read(body["results"], known, pass_score=rules.pass_score))
     last = Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0
     run = _run(eval_set, body, tries)
     run.number, run.expected, run.digest = last + 1, len(known), digest

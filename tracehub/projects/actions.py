@@ -104,6 +104,14 @@ def rename_project(project: Project, name: str, *, by: User | None = None) -> No
 
 
 @transaction.atomic
+def hide_content(project: Project, on: bool, *, by: User | None = None) -> None:
+    """Hide what traces say from viewers, and log who else reads it; or stop doing so."""
+    project.hides_content = on
+    project.save(update_fields=["hides_content"])
+    audit("content.hidden" if on else "content.shown", by=by, project=project, object=project.slug)
+
+
+@transaction.atomic
 def create_key(
     project: Project, scope: str, name: str, *, by: User | None = None
 ) -> tuple[ApiKey, str]:

@@ -75,6 +75,8 @@ class Project(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     default_branch = models.CharField(max_length=120, default="main")
     retention_days = models.PositiveIntegerField(null=True, blank=True)
+    # Viewers see structure and numbers; others read texts on demand, which the audit log notes.
+    hides_content = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.name

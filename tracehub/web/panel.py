@@ -24,7 +24,7 @@ from tracehub.review import actions
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
-from tracehub.web import links, marks, permissions, queue_place, shell
+from tracehub.web import concealing, links, marks, permissions, queue_place, shell
 from tracehub.web.forms.review import NEW_SET, ReviewForm
 from tracehub.web.loading import trace_or_404
 
@@ -51,14 +51,16 @@ def context(
     trace_id = UUID(hex=loaded.summary.trace_id)
     user = request.user
     assert isinstance(user, User)  # noqa: S101 project_for let nobody else in
-    given = reviews.seen_by(user, project, trace_id)
+    place = page.get("place")
+    fresh = place is not None and place.fresh
+    given = [] if fresh else reviews.seen_by(user, project, trace_id)
     shown: dict[str, Any] = {
         "reviews": given,
-        "cases": list(eval_sets.of_trace(project, trace_id)[:20]),
+        "cases": [] if fresh else list(eval_sets.of_trace(project, trace_id)[:20]),
     }
     role = getattr(request, "role", None)
     if not permissions.allows(role, Role.REVIEWER):
-        return shown
+        return shown | {"reviews": concealing.reviews(project, given)}
     sets = _sets(project)
     form = form or ReviewForm(project, initial=_initial(request, given, sets))
     return shown | {
@@ -183,6 +185,7 @@ def _write(
 
 
 def _refused(request: HttpRequest, loaded: LoadedTrace, form: ReviewForm) -> HttpResponse:
+    loaded = concealing.shown(request, loaded)
     slug, trace_id = loaded.project.slug, loaded.summary.trace_id
     here = _ours(request, "here", reverse("trace", args=[slug, trace_id]))
     following = _ours(request, "next", "")

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from tracehub.projects.models import Membership, Project, Role, User
+from tracehub.web import concealing
 
 IDLE_SECONDS = 24 * 3600  # after which an admin signs in again
 SEEN_EVERY = 15 * 60  # seconds between two notes that a session was used
@@ -61,6 +62,7 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
         raise SignInNeeded
     if user.last_project_id != project.pk:
         User.objects.filter(pk=user.pk).update(last_project=project)
+    concealing.guard(request, project, held)
     request.project = project  # type: ignore[attr-defined]  # read by context.shell
     request.role = held  # type: ignore[attr-defined]
     return project

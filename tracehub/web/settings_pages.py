@@ -104,6 +104,16 @@ def general(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
+def hide_content(request: HttpRequest, slug: str) -> HttpResponse:
+    """Hide what traces say, or stop hiding it."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    on = request.POST.get("on") == "1"
+    actions.hide_content(project, on, by=person(request))
+    toast(request, "Content is hidden" if on else "Content shows again")
+    return back_to(project, "general")
+
+
+@require_POST
 def profile(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep a person's own name, theme and keyboard choice."""
     project = permissions.project_for(request, slug)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("prices/new", prices.create, name="settings_price_new"),
     path("prices/<int:price_id>/remove", prices.remove, name="settings_price_remove"),
     path("general", settings_pages.general, name="settings_general"),
+    path("hide-content", settings_pages.hide_content, name="settings_hide_content"),
     path("profile", settings_pages.profile, name="settings_profile"),
     path("audit", settings_audit.page, name="settings_audit"),
     path("audit.csv", settings_audit.export, name="settings_audit_file"),

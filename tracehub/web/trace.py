@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
+from tracehub.core.concealment import HIDDEN
 from tracehub.core.trace import Json, Span
 from tracehub.core.trace_json import span_json
+from tracehub.projects.models import Role
 from tracehub.traces import reading
 from tracehub.traces.reading import LoadedTrace
-from tracehub.web import links, panel, permissions, queue_place
+from tracehub.web import concealing, links, panel, permissions, queue_place
 from tracehub.web.loading import trace_or_404
 from tracehub.web.neighbours import Neighbours, neighbours
 from tracehub.web.trace_beside import beside
@@ -35,11 +45,11 @@ SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
 def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     """The page of a trace, or only its selected span, or more rows of its tree."""
     project = permissions.project_for(request, slug)
-    loaded = trace_or_404(project, trace_id)
+    loaded = concealing.shown(request, trace_or_404(project, trace_id))
     page = _page(loaded, request.GET)
     state = ListState.of(project, request.GET, timezone.now())
     keep = _keep(state, request.GET.get("queue", ""))
-    context = {"trace": trace_facts(loaded.summary), "keep": keep}
+    context: dict[str, Any] = {"trace": trace_facts(loaded.summary), "keep": keep}
     context["json_url"] = reverse("trace_json", args=[slug, loaded.summary.trace_id])
     context["selected_id"] = page.selected.span_id if page.selected else ""
     target = request.headers.get("HX-Target", "")
@@ -54,14 +64,28 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     around = queue_place.around(place) if place else _around(loaded, state)
     context |= around | _rest(loaded) | beside(loaded, now=timezone.now())
     context["under"] = page.under
+    if concealing.is_concealed(request, project, trace_id):
+        context["turns"] = [replace(turn, said=HIDDEN) for turn in context.get("turns", [])]
+        context["concealed"] = True
     return render(request, "trace/page.html", context | panel.context(request, loaded, context))
+
+
+@require_POST
+def reveal(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
+    """Show what a trace says in a project that hides it, for an hour; the audit log has who."""
+    project = permissions.project_for(request, slug, Role.REVIEWER)
+    trace_or_404(project, trace_id)
+    concealing.reveal_trace(request, project, trace_id)
+    page = reverse("trace", args=[slug, trace_id])
+    back = request.POST.get("here", "")
+    return HttpResponseRedirect(back if back.startswith(f"{page}?") else page)
 
 
 @require_GET
 def trace_json(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     """The trace, or one span of it with `?span=`, as JSON; with `raw=1` as it was received."""
     project = permissions.project_for(request, slug)
-    loaded = trace_or_404(project, trace_id)
+    loaded = concealing.shown(request, trace_or_404(project, trace_id))
     wanted = request.GET.get("span")
     if not wanted:
         body = loaded.as_json()

@@ -24,7 +24,7 @@ from tracehub.review.models import Verdict
 from tracehub.traces import facets, listing, querysets
 from tracehub.traces.models import Trace
 from tracehub.traces.texts import store as texts
-from tracehub.web import permissions
+from tracehub.web import concealing, permissions
 from tracehub.web.links import with_query
 from tracehub.web.trace_list import aside, suggest
 from tracehub.web.trace_list.chips import chips
@@ -57,6 +57,7 @@ def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
     if "add" in request.GET and not target:
         return HttpResponseRedirect(state.url())
     context = _context(state, target, counted="counts" in request.GET)
+    context["rows"] = concealing.rows(project, context["rows"])
     # A fragment with its error in place is what was asked for; the page of a bad URL is not.
     bad = (state.error or state.problem) and not target
     template = FRAGMENTS.get(target, "traces/list.html")
