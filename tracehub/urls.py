@@ -20,6 +20,7 @@ from tracehub.web import (
     prompts,
     queues,
     review_routes,
+    rollouts,
     runs,
     settings_pages,
     settings_routes,
@@ -73,6 +74,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/reviews/<int:review_id>/withdraw", panel.withdraw, name="review_withdraw"),
     path("<slug:slug>/review", queues.queue_list, name="review"),
     path("<slug:slug>/review/", include(review_routes.urlpatterns)),
+    path("<slug:slug>/rollout", rollouts.page, name="rollout"),
+    path("<slug:slug>/rollout/flags.json", rollouts.flag_file, name="rollout_flags"),
+    path(
+        "<slug:slug>/rollout/<int:rollout_number>/move", rollouts.move, name="rollout_move"
+    ),
+    path(
+        "<slug:slug>/rollout/<int:rollout_number>/undo", rollouts.undo, name="rollout_undo"
+    ),
     path("<slug:slug>/evals", evals.set_list, name="evals"),
     path("<slug:slug>/evals/<slug:set_slug>", evals.set_page, name="evals_set"),
     path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),

@@ -38,6 +38,8 @@ MAY = {
     "GET /eval-sets/{slug}/versions/{version}/export": "viewer reviewer admin",
     "GET /eval-sets/{slug}/runs": "viewer reviewer admin",
     "POST /eval-sets/{slug}/runs": "reviewer admin",
+    "GET /rollouts": "viewer reviewer admin",
+    "GET /rollouts/flags": "viewer reviewer admin",
     "GET /runs/{id}": "viewer reviewer admin",
     "GET /runs/{id}/gate": "viewer reviewer admin",
     "GET /failures": "viewer reviewer admin",

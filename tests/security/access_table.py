@@ -117,6 +117,10 @@ PAGES: dict[str, dict[str, str]] = {
     "failures/act": {"POST": "reviewer"},
     "failures/undo/<str:token>": {"POST": "reviewer"},
     "failures/<str:key>": READ,
+    "rollout": {"GET": "viewer", "POST": "reviewer"},
+    "rollout/flags.json": READ,
+    "rollout/<int:rollout_number>/move": {"POST": "reviewer"},  # against the gate: admin
+    "rollout/<int:rollout_number>/undo": {"POST": "reviewer"},
     "evals": {"GET": "viewer", "POST": "reviewer"},
     "evals/<slug:set_slug>": READ,
     "evals/<slug:set_slug>/fix": {"POST": "reviewer"},
@@ -156,6 +160,8 @@ CALLS: dict[str, dict[str, str]] = {
     "eval-sets/<str:slug>/fix": {"POST": "review"},
     "eval-sets/<str:slug>/versions/<str:version>/export": {"GET": "read"},
     "eval-sets/<str:slug>/runs": {"GET": "read", "POST": "review"},
+    "rollouts": {"GET": "read"},
+    "rollouts/flags": {"GET": "read"},
     "runs/<str:id>": {"GET": "read"},
     "runs/<str:id>/gate": {"GET": "read"},
 }

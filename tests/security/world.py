@@ -12,7 +12,7 @@ from django.test import Client
 from tests.web import stories
 from tracehub.core import cases
 from tracehub.evals import actions as evals
-from tracehub.evals import run_actions
+from tracehub.evals import rollouts, run_actions
 from tracehub.failures import actions as failures
 from tracehub.projects import actions
 from tracehub.projects.models import Project, Scope, User
@@ -30,7 +30,7 @@ ABSENT: dict[str, object] = {
     "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
-    "item_id": 999_999,
+    "item_id": 999_999, "rollout_number": 999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
@@ -122,8 +122,12 @@ def _of_sets(project: Project, word: str, said: str, runs: int) -> dict[str, obj
     for n in range(runs):
         body["candidate"] = {"name": f"{word} run {n}{said}", "model": f"m{said}"}
         run = run_actions.add_run(made, body)[0]
+    rollout = rollouts.start(project, made, f"{word}{said}@v2", f"{word}{said}@v1")
+    # Numbers that the other worlds do not have, as of the failures.
+    rollout.number = 1000 + runs
+    rollout.save(update_fields=["number"])
     return {"set_slug": made.slug, "slug": made.slug, "case_id": "c_0001", "version": 1,
-            "number": run.number, "id": run.number}  # fmt: skip
+            "rollout_number": rollout.number, "number": run.number, "id": run.number}  # fmt: skip
 
 
 def _of_queue(project: Project, word: str, said: str, reviewer: User) -> dict[str, object]:

@@ -11,10 +11,12 @@ from playwright.sync_api import expect
 from tests import server
 from tests.browser import Signed, chromium
 from tests.web import stories
+from tests.web.test_rollouts import serve
 from tracehub.core import cases
-from tracehub.evals import actions
-from tracehub.evals.models import Case
+from tracehub.evals import actions, rollouts, run_actions
+from tracehub.evals.models import Case, EvalSet
 from tracehub.review.actions import create_mode
+from tracehub.traces.actions import save_prompt
 
 pytestmark = pytest.mark.browser
 
@@ -86,6 +88,27 @@ def fill(project) -> None:
     actions.add_cases(made, contents[4:])
 
 
+def roll_out(project) -> None:
+    """A version that was rolled back, and one that the stop rule holds in the canary."""
+    eval_set = EvalSet.objects.get(project=project)
+    for version in ("v11", "v12", "v13"):
+        save_prompt(project, "refund", version, "Refund what was paid.")
+    results = [{"case": f"c_{n:04d}", "passed": n != 2, "output": "x"} for n in range(1, 5)]
+    body = {"version": 1, "candidate": {"name": "refund v12", "branch": "main",
+            "prompt_version": "refund@v12"}, "results": results}  # fmt: skip
+    run_actions.add_run(eval_set, body)
+    first = rollouts.start(project, eval_set, "refund@v12", "refund@v11")
+    rollouts.roll_back(first, "Amounts come back as text, as in the cases below")
+    passing = [{**one, "passed": True} for one in results]
+    for candidate in ("refund@v12", "refund@v13"):
+        told = {"name": candidate, "branch": "main", "prompt_version": candidate}
+        run_actions.add_run(eval_set, {**body, "candidate": told, "results": passing})
+    second = rollouts.start(project, eval_set, "refund@v13", "refund@v12")
+    rollouts.advance(second, [rollouts.run_reason(second, rollouts.newest_run(second))])
+    serve(project, "v12", traces=120, failing=3)
+    serve(project, "v13", traces=110, failing=12)
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)])
 def test_the_pages_are_accessible_and_quiet(open_page, project, width, dark):
     signed = open_page(width=width, dark=dark)
@@ -94,13 +117,16 @@ def test_the_pages_are_accessible_and_quiet(open_page, project, width, dark):
     assert signed.accessibility() == []
     signed.shot(f"evals-empty-{look}")
     fill(project)
+    roll_out(project)
     for name, path in (
-        ("evals", ""),
-        ("evalset", "/refund-regressions"),
-        ("evalset-draft", "/refund-regressions?version=draft"),
-        ("case", "/refund-regressions/cases/c_0001"),
+        ("evals", "evals"),
+        ("evalset", "evals/refund-regressions"),
+        ("evalset-draft", "evals/refund-regressions?version=draft"),
+        ("case", "evals/refund-regressions/cases/c_0001"),
+        ("rollout", "rollout"),
+        ("rollout-back", "rollout?id=1"),
     ):
-        page = signed.open(f"/skylane/evals{path}")
+        page = signed.open(f"/skylane/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert signed.accessibility() == [], path
         signed.shot(f"{name}-{look}")

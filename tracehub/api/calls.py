@@ -11,6 +11,7 @@ from tracehub.api import (
     prompts,
     queues,
     reviews,
+    rollouts,
     runs,
     traces,
 )
@@ -142,6 +143,15 @@ CALLS: tuple[Call, ...] = (
         "POST", "/eval-sets/{slug}/runs", "review", runs.add_run,
         "Store a run", "The run with the verdict of its gate.",
         body=runs.RUN, outline=runs.RUN_OUTLINE, creates=True,
+    ),
+    Call(
+        "GET", "/rollouts", "read", rollouts.list_rollouts,
+        "List rollouts", "The rollouts of the project, newest first.",
+        params=(CURSOR, LIMIT),
+    ),
+    Call(
+        "GET", "/rollouts/flags", "read", rollouts.get_flags,
+        "Read the flags", "Which prompt version each cohort gets, in the form of flagd.",
     ),
     Call(
         "GET", "/runs/{id}", "read", runs.get_run,

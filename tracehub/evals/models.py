@@ -190,3 +190,56 @@ class RunResult(models.Model):
     @property
     def case_id(self) -> str:
         return f"c_{self.number:04d}"
+
+
+class Rollout(models.Model):
+    """A prompt version on its way from a few to everyone (core.rollout), guarded by an eval set.
+
+    `number` counts the rollouts of a project. `limit` is how much more the candidate may fail than
+    the control, as a fraction.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rollouts")
+    number = models.PositiveIntegerField()
+    eval_set = models.ForeignKey(EvalSet, on_delete=models.CASCADE, related_name="rollouts")
+    prompt = models.CharField(max_length=200)
+    candidate = models.CharField(max_length=301)  # name@version
+    control = models.CharField(max_length=301)
+    limit = models.FloatField(default=0.02)
+    stage = models.CharField(max_length=11)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = (
+            models.UniqueConstraint(fields=["project", "number"], name="rollout_number_once"),
+            models.UniqueConstraint(
+                fields=["project", "prompt"],
+                condition=models.Q(stage__in=("internal", "canary")),
+                name="rollout_running_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Rollout {self.number} of {self.candidate}"
+
+
+class RolloutStep(models.Model):
+    """One change of stage: who, why, and what the gate said. `failing` are ids of cases."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="steps")
+    before = models.CharField(max_length=11, blank=True)
+    after = models.CharField(max_length=11)
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=254)  # e-mail, key prefix or "system"
+    reason = models.CharField(max_length=2000, blank=True)
+    gate = models.JSONField(default=list)  # reasons as core.gating has them
+    run = models.PositiveIntegerField(null=True)  # number of the run that the gate looked at
+    failing = ArrayField(models.CharField(max_length=20), default=list)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.rollout}: {self.after}"
