@@ -40,15 +40,35 @@ function themed(value, look) {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, themed(each, look)]));
 }
 
-/** Open the traces behind the step that was chosen. */
-function openTraces(plot, point) {
-  const from = new Date(`${String(point.x).replace(" ", "T")}Z`);
-  if (Number.isNaN(from.valueOf())) return;
-  const to = new Date(from.valueOf() + Number(plot.dataset.step));
+/** Plotly's text of a time, in UTC, as a date. */
+function moment(text) {
+  return new Date(`${String(text).replace(" ", "T")}Z`);
+}
+
+/** Open the traces from one time to another; `only` is the filter of the line that was chosen. */
+function openTraces(plot, from, to, only) {
+  if (Number.isNaN(from.valueOf()) || Number.isNaN(to.valueOf())) return;
   const query = new URLSearchParams({ from: from.toISOString(), to: to.toISOString() });
-  if (plot.dataset.q) query.set("q", plot.dataset.q);
+  const filter = only || plot.dataset.q;
+  if (filter) query.set("q", filter);
+  if (plot.dataset.sort) query.set("sort", plot.dataset.sort);
   location.assign(`${plot.dataset.traces}?${query}`);
 }
+
+function openStep(plot, point) {
+  const from = moment(point.x);
+  openTraces(plot, from, new Date(from.valueOf() + Number(plot.dataset.step)), point.data.meta);
+}
+
+/** Open the traces of the stretch that was brushed. */
+function openRange(plot, event) {
+  if (!event?.range?.x) return;
+  const [from, to] = event.range.x.map(moment);
+  openTraces(plot, from, to, "");
+}
+
+// A finger scrolls over a chart; a mouse brushes it.
+const FINE = matchMedia("(pointer: fine)");
 
 async function draw(plot, figure, look) {
   // A morph takes Plotly's drawing out of the page and leaves its memory on the element.
@@ -58,10 +78,12 @@ async function draw(plot, figure, look) {
   }
   const { data, layout } = themed(figure, look);
   layout.font.family = getComputedStyle(document.body).fontFamily;
+  if (FINE.matches) layout.dragmode = "select";
   await Plotly.react(plot, data, layout, CONFIG);
   if (plot.drawn) return;
   plot.drawn = true;
-  plot.on("plotly_click", (event) => openTraces(plot, event.points[0]));
+  plot.on("plotly_click", (event) => openStep(plot, event.points[0]));
+  plot.on("plotly_selected", (event) => openRange(plot, event));
 }
 
 async function drawAll() {
@@ -74,25 +96,39 @@ async function drawAll() {
   done();
 }
 
-/** Save a chart as it stands, on the page's own background, at twice its size. */
+const TITLE_PX = 32;
+
+/** Save a chart as it stands with its title, on the page's own background, at twice its size. */
 async function savePicture(button) {
-  const plot = button.closest(".panel").querySelector("[data-figure]");
+  const panel = button.closest(".panel");
+  const plot = panel.querySelector("[data-figure]");
   const { look, done } = palette();
   const background = look("var(--surface)");
+  const title = { text: panel.querySelector("h2").title, x: 0.02, font: { size: 13, color: look("var(--ink)") } };
   done();
-  const layout = { ...plot.layout, paper_bgcolor: background, plot_bgcolor: background };
+  const { margin, height } = plot.layout;
+  const layout = {
+    ...plot.layout,
+    paper_bgcolor: background,
+    plot_bgcolor: background,
+    title,
+    margin: { ...margin, t: margin.t + TITLE_PX },
+    height: height + TITLE_PX,
+  };
   const picture = { data: plot.data, layout, config: CONFIG };
-  const options = { format: "png", scale: 2, width: plot.clientWidth, height: plot.clientHeight };
+  const options = { format: "png", scale: 2, width: plot.clientWidth, height: layout.height };
   await Plotly.downloadImage(picture, { ...options, filename: button.dataset.png });
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest(".chart__switch");
-  if (!button) return;
-  if (button.dataset.png) {
-    savePicture(button);
+  const picture = event.target.closest(".chart__png");
+  if (picture) {
+    picture.closest("details").open = false;
+    savePicture(picture);
     return;
   }
+  const button = event.target.closest(".chart__switch");
+  if (!button) return;
   const open = button.getAttribute("aria-expanded") !== "true";
   button.setAttribute("aria-expanded", String(open));
   button.closest(".panel").toggleAttribute("data-table", open);

@@ -18,6 +18,11 @@ FRAME = window(NOW - timedelta(days=14), NOW, now=NOW)
 STEPS = len(FRAME.marks)
 
 
+@pytest.fixture(autouse=True)
+def plotly_checks_every_property(monkeypatch):
+    monkeypatch.setattr(charts, "CHECKED", True)
+
+
 def draw(*curves, markers=()):
     return charts.figure(FRAME, curves, markers, say=lambda v: f"{v}", tick=lambda v: f"{v:g}")
 

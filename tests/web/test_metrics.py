@@ -7,6 +7,7 @@ import random
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from django.db import connection
@@ -14,11 +15,17 @@ from django.db import connection
 from tests.web import stories
 from tracehub.core import rollup as core
 from tracehub.core.trace import Tokens
-from tracehub.metrics import rollup
+from tracehub.metrics import charts, rollup
 from tracehub.projects.models import Project
 from tracehub.traces.models import PromptVersion
+from tracehub.web import metric_specs
 
 EVIL = '<a href="https://evil.example">x</a><b>&lt;'
+
+
+def tools(index):
+    refunds = {"refund": {"calls": 1, "errors": int(index % 20 == 0)}} if index % 4 == 0 else {}
+    return {"lookup": {"calls": 2, "errors": 0}, **refunds}
 
 
 def fill(project, number=300, *, evil=False):
@@ -46,6 +53,7 @@ def fill(project, number=300, *, evil=False):
             cohort="canary" if new else "control",
             by_model={model: {"calls": 1, "input": 900, "output": 90, "cost": cost}},
             by_prompt={prompt: {"calls": 1, "input": 900, "output": 90, "cost": cost}},
+            by_tool=tools(index),
             duration_ns=draw.randrange(10**9, 10**10),
             ttft_ns=draw.randrange(10**8, 10**9),
             tokens=Tokens(input=900, output=90),
@@ -77,25 +85,22 @@ def figures(page):
     return json.loads(found[1])
 
 
+def findings(page):
+    heads = re.findall(r'<h2 [^>]*id="h-([a-z-]+)" title="([^"]*)"', page)
+    return {key: unescape(title) for key, title in heads}
+
+
 def test_the_page_says_in_numbers_what_it_draws(client, project, viewer):
     fill(project)
     page = client.get("/skylane/metrics?from=14d")
     assert page.status_code == 200
-    for title in (
-        "Requests and failing rate",
-        "Cost",
-        "Latency",
-        "Timeouts, retries, fallbacks",
-        "Tokens per request",
-        "Failed by reviewers",
-    ):
-        assert re.search(rf"<h2[^>]*>{title}</h2>", page.text)
-    assert set(figures(page.text)) == {
-        "requests", "cost", "latency", "reliability", "tokens", "reviews", "outcomes", "feedback",
-    }  # fmt: skip
+    assert list(figures(page.text)) == list(metric_specs.KEYS)
+    said = findings(page.text)
+    assert re.fullmatch(r"Failing rate rose \d+\.\d pts since v12", said["requests"])
+    assert said["latency"] == "Latency p95 no clear change since v12"
+    assert said["outcomes"] == "Outcomes"
     assert "failing of 21 a day" in page.text
-    assert re.search(r"\+\d+\.\d pts since v12", page.text)
-    assert 'role="img" aria-label="Latency. ' in page.text
+    assert 'role="img" aria-label="Latency p95 no clear change since v12. ' in page.text
     assert "style=" not in page.text
 
 
@@ -104,6 +109,9 @@ def test_the_tables_hold_every_step(client, project, viewer):
     page = client.get("/skylane/metrics?from=14d").text
     table = re.search(r'id="table-requests".*?</table>', page, re.S)[0]
     counts = [int(n) for n in re.findall(r'<td class="r">(\d+)</td></tr>', table)]
+    assert re.search(
+        r'<th scope="row"><a class="link" href="/skylane/traces\?q=is%3Afailing&', table
+    )
     assert sum(counts) == 300
     assert len(counts) in (57, 58)
 
@@ -152,6 +160,51 @@ def test_an_empty_range_offers_the_next_step(client, project, viewer):
     assert "/skylane/connect" in page
 
 
+def test_the_period_before_is_dashed_and_said_in_words(client, project, viewer):
+    fill(project)
+    page = client.get("/skylane/metrics?from=2d&compare=previous").text
+    drawn = figures(page)
+    for key in ("requests", "cost", "latency", "reliability", "tokens", "first-token", "spend"):
+        dashed = [t for t in drawn[key]["data"] if t.get("line", {}).get("dash")]
+        assert [t["name"].endswith(", 2 days before") for t in dashed] == [True], key
+    said = findings(page)
+    assert re.fullmatch(r"Failing rate rose \d+\.\d pts vs 2 days before", said["requests"])
+    assert "in the 2 days before, dashed" in page
+    assert "Failing rate before" in page
+    rows = client.get("/skylane/metrics?from=2d&compare=previous&charts=requests&format=csv").text
+    head, *lines = rows.splitlines()
+    assert head.endswith("Failing rate (share),Requests (count),Failing rate before (share)")
+    assert {line.partition(",")[0] for line in lines} == {"Failing rate"}
+    grouped = client.get("/skylane/metrics?from=2d&compare=previous&group=model").text
+    names = [trace["name"] for trace in figures(grouped)["latency"]["data"]]
+    assert sorted(names) == sorted(
+        ["gpt-4o", "o4-mini", "gpt-4o, 2 days before", "o4-mini, 2 days before"]
+    )
+
+
+@pytest.mark.parametrize("query", ["", "&group=model", "&compare=previous"])
+def test_plotly_finds_nothing_wrong_with_the_figures(client, project, viewer, monkeypatch, query):
+    fill(project)
+    monkeypatch.setattr(charts, "CHECKED", True)
+    page = client.get(f"/skylane/metrics?from=2d{query}")
+    assert list(figures(page.text)) == list(metric_specs.KEYS)
+
+
+def test_tools_stand_by_their_own_error_rate(client, project, viewer):
+    fill(project)
+    page = client.get("/skylane/metrics?from=14d").text
+    data = figures(page)["tools"]["data"]
+    assert [trace["name"] for trace in data] == ["lookup", "refund"]
+    assert data[1]["meta"] == "tool:refund"
+    table = re.search(r'id="table-tools".*?</table>', page, re.S)[0]
+    cells = [re.findall(r'<td class="r">([^<]*)', row) for row in table.split("<tr>")[2:]]
+    assert cells == [["300", "0.0%", "600", "0"], ["75", "20.0%", "75", "15"]]
+    assert findings(page)["tools"] == "Tool error rate is highest in refund, 20.0%"
+    by_tool = client.get("/skylane/metrics?from=14d&group=tool").text
+    assert "latency" not in figures(by_tool)
+    assert "A request counts in each tool that it used" in by_tool
+
+
 def test_a_swap_gets_the_content_alone(client, project, viewer):
     fill(project, 20)
     answer = client.get(
@@ -174,7 +227,7 @@ def test_names_from_traces_are_escaped_in_figures_and_tables(client, project, vi
 
 def test_the_page_costs_few_queries(client, project, viewer, django_assert_max_num_queries):
     fill(project)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         client.get("/skylane/metrics?from=14d")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from playwright.sync_api import expect
 
@@ -62,10 +65,10 @@ def test_charts_are_drawn_in_our_colours_without_a_complaint(open_page, project,
     fill(project)
     signed = open_page(width=width, dark=dark)
     page = signed.open("/skylane/metrics?from=14d")
-    expect(page.locator(".plot .svg-container")).to_have_count(8)
+    expect(page.locator(".plot .svg-container")).to_have_count(12)
     assert colour(page, "#plot-requests .scatterlayer path.js-line", "stroke") == red
     assert page.locator("#plot-requests .barlayer .point").count() > 50
-    assert page.locator(".plot text", has_text="v12").count() == 8
+    assert page.locator(".plot text", has_text="v12").count() == 12
     expect(page.locator("section#breakdown .share").first).to_be_attached()
     expect(page.locator("section#comparison .interval").first).to_be_attached()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -91,7 +94,7 @@ def test_grouping_and_ranges_redraw_in_place(open_page, project):
     fill(project)
     signed = open_page()
     page = signed.open("/skylane/metrics?from=14d")
-    expect(page.locator("#plot-latency .js-line")).to_have_count(4)
+    expect(page.locator("#plot-latency .js-line")).to_have_count(3)
     page.get_by_role("link", name="Cohort").click()
     expect(page.locator("#plot-latency .js-line")).to_have_count(2)
     expect(page.locator("#plot-latency")).to_contain_text("canary")
@@ -129,6 +132,32 @@ def test_a_click_opens_the_traces_of_that_step(open_page, project):
     assert "from=" in page.url
     assert "to=" in page.url
     assert "q=cohort%3Acontrol" in page.url
+    assert "sort=-cost" in page.url
+
+
+def test_a_brush_opens_the_traces_of_its_stretch_and_the_period_before_is_drawn(open_page, project):
+    fill(project)
+    signed = open_page()
+    page = signed.open("/skylane/metrics?from=7d")
+    page.get_by_role("link", name="Previous period").click()
+    expect(page.get_by_role("link", name="Previous period")).to_have_attribute(
+        "aria-current", "true"
+    )
+    expect(page.locator("#plot-latency .js-line")).to_have_count(4)
+    dashes = "nodes => nodes.filter(n => n.style.strokeDasharray.includes('4px')).length"
+    assert page.locator("#plot-latency .js-line").evaluate_all(dashes) == 1
+    signed.shot("metrics-compared")
+    assert signed.accessibility() == []
+    box = page.locator("#plot-cost .nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 60, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**/skylane/traces?**")
+    ends = parse_qs(urlsplit(page.url).query)
+    length = datetime.fromisoformat(ends["to"][0]) - datetime.fromisoformat(ends["from"][0])
+    assert timedelta(hours=12) < length < timedelta(days=4)
+    assert signed.errors == []
 
 
 def test_a_chart_is_saved_as_a_picture(open_page, project):
@@ -137,7 +166,8 @@ def test_a_chart_is_saved_as_a_picture(open_page, project):
     page = signed.open("/skylane/metrics?from=14d")
     expect(page.locator("#plot-latency .svg-container")).to_be_attached()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Latency as PNG").click()
+        page.locator("#h-latency ~ details summary").click()
+        page.locator("[data-png=skylane-latency]").click()
     assert saved.value.suggested_filename == "skylane-latency.png"
     assert saved.value.path().read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert signed.errors == []
@@ -151,7 +181,7 @@ def test_what_is_compared_changes_in_place(open_page, project):
     expect(panel.get_by_label("Canary", exact=True)).to_have_value("canary")
     panel.get_by_label("Compare by").select_option("prompt")
     expect(panel.get_by_label("Control", exact=True)).to_have_value("refund@v11")
-    expect(page.locator(".plot .svg-container")).to_have_count(8)
+    expect(page.locator(".plot .svg-container")).to_have_count(12)
     assert signed.errors == []
 
 

@@ -74,10 +74,13 @@ class Metric:
 
     def interval(self, sums: Sums) -> tuple[float, float] | None:
         """Return the 95 % interval of a share; None for other units and where nothing counts."""
+        counted, total = self.counted(sums)
+        return wilson_interval(counted, total) if self.unit == "share" and total > 0 else None
+
+    def counted(self, sums: Sums) -> tuple[int, int]:
+        """Return what a share is made of: (counted, of how many)."""
         total = int(sum(sums[name] for name in self.under))
-        if self.unit != "share" or total <= 0:
-            return None
-        return wilson_interval(min(total, int(sum(sums[name] for name in self.over))), total)
+        return min(total, int(sum(sums[name] for name in self.over))), total
 
 
 _SCALES = {rollup.LATENCY: 1e-6, rollup.TTFT: 1e-6, rollup.COST: float(rollup.COST_UNIT)}
@@ -124,6 +127,9 @@ _ALL = (
     Metric(
         "output_tokens_per_request", "Output tokens", "tokens", ("output_tokens",), ("counted",)
     ),
+    Metric("tool_calls", "Tool calls", "count", ("tool_calls",)),
+    Metric("tool_errors", "Failed tool calls", "count", ("tool_errors",)),
+    _share("tool_error_rate", "Tool error rate", "tool_errors", "tool_calls"),
     Metric("reviewed", "Reviewed", "count", _REVIEWED),
     _share("review_fail_rate", "Failed by reviewers", "review_fail", *_REVIEWED),
     _share(
@@ -152,6 +158,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "release": ("", "release"),
     "model": ("model", "value"),
     "prompt": ("prompt", "value"),
+    "tool": ("tool", "value"),
 }
 
 
@@ -168,6 +175,16 @@ def group(name: str) -> str:
     if name in GROUPS:
         return name
     raise MetricError(_unknown("group", name, [key for key in GROUPS if key]), "group")
+
+
+def fits(metric: Metric, grouping: str) -> None:
+    """Raise MetricError where a metric is not kept by this grouping."""
+    if metric.measure and grouping == "tool":
+        raise MetricError(
+            f"group must be none, name, env, cohort, release, model or prompt for {metric.name}."
+            " Distributions are not kept by tool.",
+            "group",
+        )
 
 
 def _unknown(field: str, name: str, names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 A trace keeps its own contribution, so that late spans, reviews and new prices are exact: the
 difference between the old and the new one is all that the rollups ever learn. A trace counts once
-in the totals, and once in each of its models and prompts.
+in the totals, and once in each of its models, prompts and tools.
 
 Distributions are log buckets: index i holds the values in (GAMMA**(i-1), GAMMA**i]. Unlike a
 sketch they can be subtracted again. The middle of a bucket is at most 1 % off (see `bucket_value`).
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from tracehub.core.trace import OUTCOMES, Json, Tokens
 
-VERSION = 1
+VERSION = 2
 GAMMA = 1.02
 LOG_GAMMA = math.log(GAMMA)
 ZERO_BUCKET = -32768  # zero and below have no logarithm
@@ -28,7 +28,13 @@ COST_UNIT = Decimal("1e-10")  # costs are summed as whole numbers of this many d
 LABEL_LIMIT = 200  # characters of a name, model or prompt that tell series apart
 COUNT_LIMIT = 10**12  # of one trace: a sender's absurd number must not overflow a sum
 
-AXES = ("all", "", "model", "prompt")  # "" is split by name, environment, cohort and release
+AXES = (
+    "all",
+    "",
+    "model",
+    "prompt",
+    "tool",
+)  # "" is split by name, environment, cohort and release
 LATENCY, TTFT, COST = 1, 2, 3  # measures with a distribution: ns, ns, COST_UNIT
 
 COUNTERS = (
@@ -53,6 +59,8 @@ COUNTERS = (
     "own_input_tokens",
     "own_output_tokens",
     "own_cost",
+    "tool_calls",
+    "tool_errors",
     "review_fail",
     "review_pass",
     "review_unsure",
@@ -68,7 +76,8 @@ class ContributionFacts:
     """All that the charts know of one trace.
 
     `by_model` and `by_prompt` map a label to `{"calls", "input", "output", "cost"}`, each value
-    missing or None when unknown. `verdict` is the one that counts (fail, pass, unsure or None).
+    missing or None when unknown; `by_tool` to `{"calls", "errors"}`. `verdict`
+    is the one that counts (fail, pass, unsure or None).
     """
 
     project_id: int
@@ -81,6 +90,7 @@ class ContributionFacts:
     prompts: Iterable[str] = ()
     by_model: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     by_prompt: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    by_tool: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     duration_ns: int | None = None
     ttft_ns: int | None = None
     tokens: Tokens | None = None
@@ -176,7 +186,8 @@ def contribution(facts: ContributionFacts) -> dict[str, Json]:
 
     Shape: `v`, `minute` (since the epoch), `dims` (name, environment, cohort, release; "" for
     none), `all` (counters that are not 0), `buckets` (pairs of measure and index), `models` and
-    `prompts` (label -> [calls, input tokens, output tokens, cost]).
+    `prompts` (label -> [calls, input tokens, output tokens, cost]), `tools` (label -> [calls,
+    errors]).
     """
     dims = (facts.name, facts.environment, facts.cohort, facts.release)
     return {
@@ -187,6 +198,7 @@ def contribution(facts: ContributionFacts) -> dict[str, Json]:
         "buckets": _buckets(facts),
         "models": _shares(facts.models, facts.by_model),
         "prompts": _shares(facts.prompts, facts.by_prompt),
+        "tools": _tools(facts.by_tool),
     }
 
 
@@ -214,6 +226,8 @@ def _counters(facts: ContributionFacts) -> dict[str, int]:
         "feedback_negative": facts.feedback_negative,
         "feedback_positive": facts.feedback_positive,
     }
+    for name, key in (("tool_calls", "calls"), ("tool_errors", "errors")):
+        counters[name] = sum(_count(share.get(key)) for share in facts.by_tool.values())
     if tokens is not None:
         counters["counted"] = 1
         counters["input_tokens"] = _count(tokens.input)
@@ -263,11 +277,21 @@ def _shares(
     return result
 
 
+def _tools(shares: Mapping[str, Mapping[str, Json]]) -> dict[str, list[int]]:
+    """Return label -> [calls, errors]; two labels cut to one are added up."""
+    result: dict[str, list[int]] = {}
+    for label, share in shares.items():
+        known = result.setdefault(_label(label), [0, 0])
+        known[0] += _count(share.get("calls"))
+        known[1] += _count(share.get("errors"))
+    return result
+
+
 _OWN = ("calls", "own_input_tokens", "own_output_tokens", "own_cost")
 
 
 def rows(project_id: int, kept: Mapping[str, Json]) -> Iterator[tuple[Key, dict[str, int]]]:
-    """Yield the rows that a kept contribution counts in; all of them share its buckets."""
+    """Yield the rows that a kept contribution counts in; those of tools go without its buckets."""
     minute, dims, common = kept["minute"], kept["dims"], kept["all"]
     whole = {
         **common,
@@ -282,6 +306,9 @@ def rows(project_id: int, kept: Mapping[str, Json]) -> Iterator[tuple[Key, dict[
         for label, share in shares.items():
             own = dict(zip(_OWN, share, strict=True))
             yield Key(project_id, minute, axis, label, *dims), {**common, **own}
+    for label, (calls, errors) in kept["tools"].items():
+        own = {"tool_calls": calls, "tool_errors": errors}
+        yield Key(project_id, minute, "tool", label, *dims), {**whole, **own}
 
 
 def deltas(
@@ -299,7 +326,8 @@ def deltas(
         for kept, sign in ((old, -1), (new, 1)):
             if kept:
                 for key, counters in rows(project_id, kept):
-                    merged.setdefault(key, Delta()).add(counters, kept["buckets"], sign)
+                    buckets = () if key.axis == "tool" else kept["buckets"]
+                    merged.setdefault(key, Delta()).add(counters, buckets, sign)
     return {key: delta for key, delta in merged.items() if delta}
 
 

@@ -51,7 +51,7 @@ def conditions(wanted: Filter, group: str = "") -> tuple[Condition, ...] | None:
         else:
             return None
     shared = [each for each in found if each.shared]
-    if len(shared) > 1 or (shared and group in _SHARED):
+    if len(shared) > 1 or (shared and group in (*_SHARED, "tool")):
         return None
     return tuple(found)
 

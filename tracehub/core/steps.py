@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -46,6 +46,14 @@ class Window:
         """The start of each step."""
         count = -((self.start - self.end) // self.step)
         return [self.start + n * self.step for n in range(count)]
+
+    def before(self) -> Window:
+        """Return the same window one length earlier, in whole steps: 14 days earlier for 14 days.
+
+        The steps keep their hours of the day, so the last one before may reach into this window.
+        """
+        length = max(1, (self.end - self.start) // self.step) * self.step
+        return replace(self, start=self.start - length, end=self.end - length)
 
 
 def window(

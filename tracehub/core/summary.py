@@ -66,6 +66,7 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         root_present=root is not None,
         by_model=_by(calls, lambda span: span.model if span.kind == "llm" else None),
         by_prompt=_by(calls, lambda span: span.prompt),
+        by_tool=_by(spans, lambda span: span.tool if span.kind == "tool" else None),
     )
     _names(summary, spans, llms)
     _facts(summary, tree)

@@ -349,3 +349,4 @@ class TraceSummary:
     output_part: str = "output"
     by_model: dict[str, dict[str, Json]] = field(default_factory=dict)  # calls, tokens, cost
     by_prompt: dict[str, dict[str, Json]] = field(default_factory=dict)
+    by_tool: dict[str, dict[str, Json]] = field(default_factory=dict)

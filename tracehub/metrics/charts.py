@@ -6,10 +6,9 @@ theme at hand. Names that come from traces are escaped: Plotly reads a little HT
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -20,6 +19,7 @@ from tracehub.core.hidden import visible
 from tracehub.core.metrics import Number
 from tracehub.core.steps import Window
 from tracehub.core.trace import Json
+from tracehub.metrics.axes import Say, hidden_axis, iso, nice_ticks, time_axis, value_axis
 from tracehub.metrics.querysets import Marker
 
 HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 156, 12, 20, 40, 78  # px
@@ -28,16 +28,16 @@ SHOWN = 4  # lines of one chart; as many as there are series colours
 COLOURS = tuple(f"var(--series-{n})" for n in range(1, SHOWN + 1))
 PLOT_PX, LETTER_PX = 250, 6  # about; a plot is as wide as its panel
 LONGEST_LABEL = 12  # characters that fit beside the plot
+CHECKED = False  # whether Plotly checks what it is given
 MARKER_ROWS = 2  # of names of versions above each other; the line of another stands alone
-
-Say = Callable[[Number | None], str]  # a value as the page writes it
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
     """One line: its values in the steps of the window, and what stands at its end.
 
-    `times` are those of the values where they are not the steps of the window.
+    `times` are those of the values where they are not the steps of the window; `only` is the
+    filter of the traces that the line counts, "" where it is that of the page.
     """
 
     label: str
@@ -47,20 +47,29 @@ class Curve:
     ink: str = "var(--ink)"
     band: Sequence[tuple[float, float] | None] | None = None
     times: Sequence[datetime] | None = None
+    only: str = ""
 
 
 def figure(
-    frame: Window, curves: Sequence[Curve], markers: Sequence[Marker], *, say: Say, tick: Say
+    frame: Window,
+    curves: Sequence[Curve],
+    markers: Sequence[Marker],
+    *,
+    say: Say,
+    tick: Say,
+    before: Sequence[Curve] = (),
 ) -> Json:
     """Return a line chart as plotly.js takes it: `data` and `layout`.
 
-    `say` writes a value, `tick` a round one at the axis.
+    `say` writes a value, `tick` a round one at the axis. `before` are lines of an earlier period,
+    in the steps of this one: dashed, below the others.
     """
-    top = _top(curves)
-    traces = [trace for curve in curves for trace in _traces(frame, curve, say)]
+    top = _top([*curves, *before])
+    traces = [_dashed(frame, curve, say) for curve in before]
+    traces += [trace for curve in curves for trace in _traces(frame, curve, say)]
     ticks = nice_ticks(top)
     layout = _layout(frame, markers)
-    layout["yaxis"] = _value_axis(ticks, tick)
+    layout["yaxis"] = value_axis(ticks, tick)
     layout["annotations"] += _end_labels(curves, ticks[-1], HEIGHT - TOP - BOTTOM)
     return _finished(traces, layout)
 
@@ -73,18 +82,20 @@ def requests_figure(
     *,
     say: Say,
     tick: Say,
+    before: Sequence[Curve] = (),
 ) -> Json:
     """Return the failing rate as a line above the requests as bars; each has its own scale."""
-    ticks = nice_ticks(_top([failing]), most=2)
+    ticks = nice_ticks(_top([failing, *before]), most=2)
     layout = _layout(frame, markers)
-    layout["yaxis"] = _value_axis(ticks, tick) | {"domain": [0.5, 1]}
+    layout["yaxis"] = value_axis(ticks, tick) | {"domain": [0.5, 1]}
     most = max((float(value or 0) for value in requests.values), default=0) or 1
-    layout["yaxis2"] = _hidden_axis(most) | {"domain": [0, 0.36]}
+    layout["yaxis2"] = hidden_axis(most) | {"domain": [0, 0.36]}
     layout["xaxis"]["anchor"] = "y2"
     height = HEIGHT - TOP - BOTTOM
     layout["annotations"] += _end_labels([failing], ticks[-1], height / 2, domain="y domain")
     layout["annotations"] += _label(requests, "y2 domain", 0.5, 0)
-    bars = go.Bar(
+    bars = _made(
+        go.Bar,
         x=_times(frame),
         y=[float(value or 0) for value in requests.values],
         yaxis="y2",
@@ -94,15 +105,22 @@ def requests_figure(
         hovertemplate=_HOVER,
     )
     layout["bargap"] = 0.2
-    return _finished([bars, *_traces(frame, failing, say)], layout)
+    dashed = [_dashed(frame, curve, say) for curve in before]
+    return _finished([bars, *dashed, *_traces(frame, failing, say)], layout)
 
 
 _HOVER = "%{fullData.name} %{customdata}<extra></extra>"
 _FONT = {"size": 11, "color": "var(--ink-3)"}
 
 
+def _made(kind: Any, *given: Any, **properties: Any) -> Any:
+    """Make an object of Plotly. The tests have it check every property: 5 ms a figure."""
+    return kind(*given, **properties, _validate=CHECKED)
+
+
 def _finished(traces: list[Any], layout: dict[str, Any]) -> Json:
-    drawn = go.Figure(traces, layout=layout | {"template": {}}).to_plotly_json()
+    whole = layout | {"template": {}}
+    drawn = _made(go.Figure, traces, layout=whole).to_plotly_json()
     del drawn["layout"]["template"]  # the package's own look
     return drawn
 
@@ -112,24 +130,43 @@ def _times(frame: Window) -> list[str]:
 
 
 def _traces(frame: Window, curve: Curve, say: Say) -> list[Any]:
-    times = _times(frame) if curve.times is None else [_iso(at) for at in curve.times]
+    times = _times(frame) if curve.times is None else [iso(at) for at in curve.times]
     values = [None if v is None else float(v) for v in curve.values]
     drawn = []
     if curve.band is not None:
         drawn += _band(times, curve.band)
-    drawn.append(
-        go.Scatter(
-            x=times,
-            y=values,
-            mode="lines+markers",
-            name=_plain(curve.label),
-            line={"color": curve.colour, "width": 1.5},
-            marker={"size": _lone_points(values), "color": curve.colour, "line": {"width": 0}},
-            customdata=[say(value) for value in curve.values],
-            hovertemplate=_HOVER,
-        )
-    )
+    drawn.append(_line(times, values, curve, say, {"color": curve.colour, "width": 1.5}))
     return drawn
+
+
+def _dashed(frame: Window, curve: Curve, say: Say) -> Any:
+    times = _times(frame) if curve.times is None else [iso(at) for at in curve.times]
+    values = [None if v is None else float(v) for v in curve.values]
+    dashes = {"color": curve.colour, "width": 1, "dash": "4px,3px"}
+    return _line(times, values, curve, say, dashes, opacity=0.6)
+
+
+def _line(
+    times: list[str],
+    values: list[float | None],
+    curve: Curve,
+    say: Say,
+    line: dict[str, Any],
+    **more: Any,
+) -> Any:
+    return _made(
+        go.Scatter,
+        x=times,
+        y=values,
+        mode="lines+markers",
+        name=_plain(curve.label),
+        line=line,
+        marker={"size": _lone_points(values), "color": curve.colour, "line": {"width": 0}},
+        customdata=[say(value) for value in curve.values],
+        hovertemplate=_HOVER,
+        meta=curve.only,
+        **more,
+    )
 
 
 def _band(times: list[str], bounds: Sequence[tuple[float, float] | None]) -> list[Any]:
@@ -148,10 +185,10 @@ def _band(times: list[str], bounds: Sequence[tuple[float, float] | None]) -> lis
         at, low, high = [a for a, _ in run], [b[0] for _, b in run], [b[1] for _, b in run]
         if len(run) == 1:
             bar = {"color": "var(--neutral-2)", "width": 5}
-            drawn.append(go.Scatter(x=at * 2, y=[*low, *high], line=bar, **edge))
+            drawn.append(_made(go.Scatter, x=at * 2, y=[*low, *high], line=bar, **edge))
             continue
-        drawn.append(go.Scatter(x=at, y=low, line={"width": 0}, **edge))
-        drawn.append(go.Scatter(x=at, y=high, line={"width": 0}, **edge, **fill))
+        drawn.append(_made(go.Scatter, x=at, y=low, line={"width": 0}, **edge))
+        drawn.append(_made(go.Scatter, x=at, y=high, line={"width": 0}, **edge, **fill))
     return drawn
 
 
@@ -173,63 +210,17 @@ def _layout(frame: Window, markers: Sequence[Marker]) -> dict[str, Any]:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": False,
         "dragmode": False,
+        "selectdirection": "h",
+        "newselection": {"line": {"color": "var(--ink-3)", "width": 1, "dash": "2px,2px"}},
         "hovermode": "x unified",
         "hoverlabel": {
             "bgcolor": "var(--raised)",
             "bordercolor": "var(--line-2)",
             "font": {"size": 11, "color": "var(--ink)"},
         },
-        "xaxis": _time_axis(frame),
+        "xaxis": time_axis(frame),
         "shapes": [_marker_line(marker) for marker in markers],
         "annotations": _marker_names(frame, markers),
-    }
-
-
-def _time_axis(frame: Window) -> dict[str, Any]:
-    marks = frame.marks
-    shown = [marks[0], marks[len(marks) // 2], marks[-1]] if len(marks) > 2 else marks
-    form = "%H:%M" if frame.end - frame.start <= timedelta(days=2) else "%-d %b"
-    return {
-        "type": "date",
-        "tickvals": [mark.strftime("%Y-%m-%dT%H:%M:%S") for mark in shown],
-        "ticktext": [mark.strftime(form) for mark in shown],
-        "range": [_iso(marks[0] - frame.step / 2), _iso(marks[-1] + frame.step / 2)],
-        "showgrid": False,
-        "zeroline": False,
-        "fixedrange": True,
-        "showline": True,
-        "linecolor": "var(--line-2)",
-        "ticklabelstandoff": 3,
-        "hoverformat": "%-d %b %H:%M UTC",
-        "showspikes": False,
-    }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _value_axis(ticks: list[float], tick: Say) -> dict[str, Any]:
-    return {
-        "range": [0, ticks[-1]],
-        "tickvals": ticks,
-        "ticktext": [tick(each) for each in ticks],
-        "ticklabelstandoff": 6,
-        "gridcolor": "var(--line)",
-        "zeroline": True,
-        "zerolinecolor": "var(--line-2)",
-        "zerolinewidth": 1,
-        "fixedrange": True,
-    }
-
-
-def _hidden_axis(most: float) -> dict[str, Any]:
-    return {
-        "range": [0, most],
-        "showticklabels": False,
-        "showgrid": False,
-        "zeroline": False,
-        "fixedrange": True,
     }
 
 
@@ -239,23 +230,8 @@ def _top(curves: Sequence[Curve]) -> float:
     return max([*values, *bands], default=0.0)
 
 
-def nice_ticks(top: float, *, most: int = 4) -> list[float]:
-    """Return round numbers from 0 to the first one at or above `top`, in at most `most` steps.
-
-    >>> nice_ticks(0.061, most=2)
-    [0.0, 0.05, 0.1]
-    >>> nice_ticks(14.8)
-    [0.0, 5.0, 10.0, 15.0]
-    """
-    if top <= 0:
-        return [0.0, 1.0]
-    size = 10.0 ** math.floor(math.log10(top / most))
-    step = next(size * n for n in (1, 2, 2.5, 5, 10) if size * n * most >= top * 0.999)
-    return [round(n * step, 12) for n in range(math.ceil(top / step - 0.001) + 1)]
-
-
 def _marker_line(marker: Marker) -> dict[str, Any]:
-    at = _iso(marker.at)
+    at = iso(marker.at)
     return {
         "type": "line",
         "xref": "x",
@@ -297,7 +273,7 @@ def _marker_name(marker: Marker, name: str, row: int, late: bool) -> dict[str, A
         "text": _plain(_short(name)),
         "xref": "x",
         "yref": "paper",
-        "x": _iso(marker.at),
+        "x": iso(marker.at),
         "y": 1,
         "yanchor": "top",
         "xanchor": "right" if late else "left",

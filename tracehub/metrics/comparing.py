@@ -14,7 +14,8 @@ from tracehub.core.query.tree import Absent, Filter, Pattern
 from tracehub.core.series_filter import Condition
 from tracehub.core.steps import Window
 from tracehub.metrics import querysets
-from tracehub.metrics.querysets import Narrow, added
+from tracehub.metrics.querysets import added
+from tracehub.metrics.store import Narrow
 from tracehub.projects.models import Project
 
 AXES = ("cohort", "prompt", "model", "release", "env", "name")  # in the order of the first guess
@@ -245,15 +246,10 @@ def _found(metric: Metric, control: Sums, other: Sums) -> _Found:
             lambda level: comparison.quantiles_differ(one, two, q, level), scale=_NS_TO_MS
         )
     if metric.unit == "share":
-        first, second = _share(metric, control), _share(metric, other)
+        first, second = metric.counted(control), metric.counted(other)
         return _Found(lambda level: comparison.rates_differ(first, second, level))
     old, new = _spread(control), _spread(other)
     return _Found(lambda level: comparison.ratios_differ(old, new, level), relative=True)
-
-
-def _share(metric: Metric, sums: Sums) -> tuple[int, int]:
-    total = int(sum(sums[name] for name in metric.under))
-    return min(total, int(sum(sums[name] for name in metric.over))), total
 
 
 def _spread(sums: Sums) -> Spread:

@@ -20,7 +20,8 @@ class Counters(models.Model):
     """What is summed; the same columns in a delta and in a rollup. Costs in US dollars.
 
     A trace counts once in each row, so `failing` of `requests` is a share. `own_*` are the tokens
-    and the cost of the row's model or prompt alone; the others are those of the whole trace.
+    and the cost of the row's model or prompt alone, `tool_*` those of its tool where the row is of
+    one; the others are those of the whole trace.
     """
 
     requests = models.BigIntegerField(default=0)
@@ -44,6 +45,8 @@ class Counters(models.Model):
     own_input_tokens = models.BigIntegerField(default=0)
     own_output_tokens = models.BigIntegerField(default=0)
     own_cost = money()
+    tool_calls = models.BigIntegerField(default=0)
+    tool_errors = models.BigIntegerField(default=0)
     review_fail = models.BigIntegerField(default=0)
     review_pass = models.BigIntegerField(default=0)
     review_unsure = models.BigIntegerField(default=0)

@@ -82,7 +82,7 @@ def _delta_row(key: core.Key, delta: core.Delta) -> list[Any]:
 _MONEY_AT = [core.COUNTERS.index(name) for name in core.MONEY]
 
 # The series of unknown deltas. A scan of the deltas against the key of rollup_series; `other`
-# rows have the ids -1 to -3 and are made with the first series that needs them.
+# rows have the ids -1 to -4 and are made with the first series that needs them.
 _NEW_SERIES = """
 WITH fresh AS (
     SELECT DISTINCT ON (d.project_id, d.series)
@@ -93,7 +93,8 @@ WITH fresh AS (
     ORDER BY d.project_id, d.series
 ), placed AS (
     SELECT f.*,
-        CASE axis WHEN '' THEN -1 WHEN 'model' THEN -2 WHEN 'prompt' THEN -3 END AS other,
+        CASE axis WHEN '' THEN -1 WHEN 'model' THEN -2 WHEN 'prompt' THEN -3
+            WHEN 'tool' THEN -4 END AS other,
         row_number() OVER (PARTITION BY f.project_id, f.axis ORDER BY f.series)
         + (SELECT count(*) FROM rollup_series s
            WHERE s.project_id = f.project_id AND s.axis = f.axis AND s.created_on = %(today)s)

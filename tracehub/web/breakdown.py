@@ -18,7 +18,7 @@ from tracehub.metrics import querysets
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import copy, permissions
 from tracehub.web.comparison import part
-from tracehub.web.metric_panels import name_of, say
+from tracehub.web.metric_words import name_of, say
 from tracehub.web.metrics import READ_SECONDS, ChartState, state_of
 
 BY = (("model", "Model"), ("prompt", "Prompt version"))

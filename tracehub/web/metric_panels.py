@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from tracehub.core import metrics
 from tracehub.core.metrics import METRICS, Metric, Number, Sums
+from tracehub.core.query import Filter, parse
+from tracehub.core.query.tree import Absent, Pattern, Term
 from tracehub.core.steps import Window
-from tracehub.core.trace import OUTCOMES, Json
+from tracehub.core.trace import Json
 from tracehub.metrics import charts
 from tracehub.metrics.charts import Curve
 from tracehub.metrics.querysets import Groups, Line, Marker, added, by_requests, line
 from tracehub.web import copy
+from tracehub.web.metric_specs import QUIET, Drawn, Spec
+from tracehub.web.metric_words import ENOUGH, Finding, change, length, name_of, period, say, tick
+
+Links = Callable[[datetime, datetime, str], str]  # from, to, filter -> address of the traces
+REVIEWS_A_POINT = 15
+_INKS = ("var(--ink)", "var(--series-2)", "var(--series-3)", QUIET)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a chart's table and the address of the traces behind it."""
+
+    url: str
+    cells: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,290 +38,295 @@ class Panel:
     """One panel as the template writes it: a headline, a figure, and the same as a table."""
 
     key: str
-    title: str
+    name: str
+    title: str  # the subject of the finding, or what is drawn when there is none
+    finding: Finding | None
     stat: str
     stat_label: str
+    was: str  # the headline in the period before
     note: str
-    tone: str
     about: str  # for screen readers, in place of the picture
     figure: Json
+    traces: str  # the address of those behind it
+    sort: str  # their order
     head: list[str]
-    rows: list[list[str]]
+    rows: list[Row]
     exact: list[list[str | Number | None]]  # the rows with numbers as they are, for files
     units: list[str]  # of the columns after the first
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A metric of a panel: the name of its line and its colour."""
+class Data:
+    """All that the charts draw: sums by group, those of the period before, version markers.
 
-    metric: str
-    label: str
-    colour: str
-    ink: str = "var(--ink)"
-
-
-@dataclass(frozen=True, slots=True)
-class _Spec:
-    """A panel: its headline metric, what follows the number, and its lines when not grouped."""
-
-    key: str
-    title: str
-    headline: str
-    label: str
-    lines: tuple[_Drawn, ...]
-    columns: tuple[str, ...] = field(default=())  # of the table, besides the lines
-
-
-_1, _2, _3, _4 = charts.COLOURS
-REVIEWS_A_POINT = 15
-ENOUGH = 30  # requests on each side of a version, before a change with it is worth a word
-_QUIET = "var(--ink-3)"
-_SPECS = (
-    _Spec(
-        "requests",
-        "Requests and failing rate",
-        "failing_rate",
-        "failing",
-        (
-            _Drawn("failing_rate", "failing", "var(--fail)", "var(--fail-ink)"),
-            _Drawn("requests", "requests", "var(--neutral-2)", _QUIET),
-        ),
-    ),
-    _Spec(
-        "cost",
-        "Cost",
-        "cost_per_success",
-        "per successful task",
-        (
-            _Drawn("cost_per_success", "per success", _1),
-            _Drawn("cost_per_request", "per request", _4, _QUIET),
-        ),
-        ("cost",),
-    ),
-    _Spec(
-        "latency",
-        "Latency",
-        "latency_p95",
-        "p95",
-        (
-            _Drawn("latency_p50", "p50", _1),
-            _Drawn("latency_p95", "p95", _2, _2),
-            _Drawn("latency_p99", "p99", _4, _QUIET),
-            _Drawn("ttft_p95", "first token", _3, _3),
-        ),
-        ("ttft_p50", "ttft_p99"),
-    ),
-    _Spec(
-        "reliability",
-        "Timeouts, retries, fallbacks",
-        "retry_rate",
-        "of requests retried",
-        (
-            _Drawn("retry_rate", "retries", _1),
-            _Drawn("timeout_rate", "timeouts", _2, _2),
-            _Drawn("fallback_rate", "fallbacks", _3, _3),
-        ),
-    ),
-    _Spec(
-        "tokens",
-        "Tokens per request",
-        "tokens_per_request",
-        "in and out",
-        (
-            _Drawn("input_tokens_per_request", "input", _1),
-            _Drawn("output_tokens_per_request", "output", _4, _QUIET),
-        ),
-    ),
-    _Spec(
-        "reviews",
-        "Failed by reviewers",
-        "review_fail_rate",
-        "of reviewed",
-        (_Drawn("review_fail_rate", "failed", _1),),
-        ("reviewed",),
-    ),
-    _Spec(
-        "outcomes",
-        "Outcomes",
-        "resolved_rate",
-        "resolved without a person",
-        (
-            _Drawn("escalated_rate", "escalated", _1),
-            _Drawn("refused_rate", "refused", _2, _2),
-            _Drawn("insufficient_rate", "insufficient", _3, _3),
-        ),
-        tuple(f"outcome_{name}" for name in OUTCOMES),
-    ),
-    _Spec(
-        "feedback",
-        "Feedback",
-        "negative_feedback_rate",
-        "of scores are negative",
-        (_Drawn("negative_feedback_rate", "negative", _1),),
-        ("feedback",),
-    ),
-)
-_SHOWN = {name for spec in _SPECS for name in (*(d.metric for d in spec.lines), *spec.columns)}
-_SHOWN |= {spec.headline for spec in _SPECS}
-COUNTERS = frozenset(name for each in _SHOWN for name in METRICS[each].counters)
-MEASURES = frozenset(METRICS[each].measure for each in _SHOWN if METRICS[each].measure)
-
-
-def say(metric: Metric, value: Number | None) -> str:
-    """Write a value as the copy rules want it; "none" when it is not known."""
-    if value is None:
-        return "none"
-    if metric.unit == "share":
-        return copy.rate(float(value))
-    if metric.unit == "usd":
-        return copy.money(value, whole=metric.name == "cost")
-    if metric.unit == "ms":
-        return copy.duration(float(value))
-    return copy.total(float(value)) if metric.unit == "count" else copy.count(float(value))
-
-
-def tick(metric: Metric, value: Number | None) -> str:
-    """Write a round value at the axis, in little room.
-
-    >>> [tick(METRICS[n], v) for n, v in (("failing_rate", 0.05), ("cost", 0.025), ("cost", 0))]
-    ['5%', '$0.025', '$0.00']
-    >>> [tick(METRICS["latency_p50"], v) for v in (0, 500, 2500)]
-    ['0 s', '500 ms', '2.5 s']
+    `wanted` is the filter of the page, and `links` leads to traces. `before` is None when the
+    period before is not compared with.
     """
-    number = float(value or 0)
-    if metric.unit == "share":
-        return f"{number * 100:g}%"
-    if metric.unit == "usd":
-        text = f"{number:.6f}".rstrip("0")
-        return f"${text}" if len(text.partition(".")[2]) > 2 else f"${number:.2f}"
-    if metric.unit == "ms":
-        return f"{number:g} ms" if 0 < number < 1000 else f"{number / 1000:g} s"
-    return f"{number / 1000:g}k" if number >= 1000 else f"{number:g}"
+
+    frame: Window
+    found: Groups
+    group: str
+    markers: Sequence[Marker]
+    wanted: Filter
+    links: Links
+    before: Groups | None = None
+
+    def only(self, more: str) -> str:
+        """Return the filter of the page and of a line: "" for a line that counts every trace."""
+        return str(self.wanted.plus(parse(more))) if more else ""
+
+    def of_group(self, label: str) -> str:
+        value = Pattern((label,)) if label else Absent()
+        return str(self.wanted.plus(Filter(Term(self.group, (value,)))))
 
 
-def build(frame: Window, found: Groups, group: str, markers: Sequence[Marker]) -> list[Panel]:
-    """Return the panels, for one line each ("" in `group`) or one line a group."""
-    if group:
-        totals = {label: added(steps.values()) for label, steps in found.items()}
-        return [_grouped(spec, frame, found, totals, markers) for spec in _SPECS]
-    sides = _sides(found.get("", {}), markers)
-    return [_whole(spec, frame, found.get("", {}), sides, markers) for spec in _SPECS]
+def build(specs: Iterable[Spec], data: Data, apart: Mapping[str, Data]) -> list[Panel]:
+    """Return the panels: one line each, one line a group, or by what a chart is always grouped by.
+
+    `apart` holds the data of charts that have a grouping of their own, by that grouping.
+    """
+    panels = []
+    for spec in specs:
+        own = apart[spec.by] if spec.by else data
+        if not own.group:
+            panels.append(_whole(spec, own))
+        elif own.group != "tool" or not METRICS[spec.headline].measure:
+            panels.append(_grouped(spec, own))
+    return panels
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """The sums before and after the last version marker; all are after when there is none."""
-
-    before: Sums
-    after: Sums
-    whole: Sums
-
-
-def _sides(steps: Mapping[datetime, Sums], markers: Sequence[Marker]) -> _Sides:
-    since = markers[-1].at if markers else datetime.min.replace(tzinfo=UTC)
-    before = added(sums for at, sums in steps.items() if at < since)
-    after = added(sums for at, sums in steps.items() if at >= since)
-    return _Sides(before, after, added((before, after)))
-
-
-def _whole(
-    spec: _Spec,
-    frame: Window,
-    steps: Mapping[datetime, Sums],
-    sides: _Sides,
-    markers: Sequence[Marker],
-) -> Panel:
-    lines = {name: line(METRICS[name], "", frame, steps, sides.whole) for name in _names(spec)}
+def _whole(spec: Spec, data: Data) -> Panel:
+    frame, steps = data.frame, data.found.get("", {})
+    whole = added(steps.values())
+    lines = {name: line(METRICS[name], "", frame, steps, whole) for name in spec.names}
     headline = METRICS[spec.headline]
-    curves = [_curve(drawn, lines[drawn.metric], frame) for drawn in spec.lines]
+    earlier = None if data.before is None else data.before.get("", {})
+    was = None if earlier is None else added(earlier.values())
+    curves = [_curve(drawn, lines[drawn.metric], data) for drawn in spec.lines]
+    dashed = [] if earlier is None else _dashed(spec, data, earlier)
     parts = {"say": lambda v: say(headline, v), "tick": lambda v: tick(headline, v)}
     if spec.key == "requests":
-        figure = charts.requests_figure(frame, curves[0], curves[1], markers, **parts)
+        figure = charts.requests_figure(
+            frame, curves[0], curves[1], data.markers, before=dashed, **parts
+        )
     else:
-        figure = charts.figure(frame, curves, markers, **parts)
-    note, tone = _change(headline, sides, markers)
-    stat = say(headline, lines[spec.headline].total)
-    label = _stat_label(spec, frame, lines[spec.headline])
+        figure = charts.figure(frame, curves, data.markers, before=dashed, **parts)
+    finding = _finding(headline, data, steps, whole, was)
     shown = [*(d.metric for d in spec.lines), *spec.columns]
-    return Panel(
-        spec.key, spec.title, stat, label, note, tone,
-        about=_about(spec.title, f"{stat} {label}", note, curves),
-        figure=figure,
-        head=["Time (UTC)", *(METRICS[name].title for name in shown)],
-        rows=[
-            [_clock(mark, frame), *cells]
-            for mark, *cells in zip(
-                frame.marks,
-                *([say(METRICS[n], v) for v in lines[n].values] for n in shown),
-                strict=True,
-            )
-        ],
-        exact=[
-            [mark.isoformat(), *cells]
-            for mark, *cells in zip(frame.marks, *(lines[n].values for n in shown), strict=True)
-        ],
-        units=[METRICS[n].unit for n in shown],
-    )  # fmt: skip
+    table = _table(spec, data, lines, shown, earlier)
+    return _panel(spec, data, finding, lines[spec.headline], was, curves, figure, table)
 
 
-def _names(spec: _Spec) -> list[str]:
-    return [*dict.fromkeys([spec.headline, *(d.metric for d in spec.lines), *spec.columns])]
+@dataclass(frozen=True, slots=True)
+class _Table:
+    head: list[str]
+    rows: list[Row]
+    exact: list[list[str | Number | None]]
+    units: list[str]
 
 
-def _grouped(
-    spec: _Spec,
-    frame: Window,
-    found: Groups,
-    totals: Mapping[str, Sums],
-    markers: Sequence[Marker],
+def _panel(
+    spec: Spec,
+    data: Data,
+    finding: Finding | None,
+    headline: Line,
+    was: Sums | None,
+    curves: Sequence[Curve],
+    figure: Json,
+    table: _Table,
+    note: str = "",
 ) -> Panel:
     metric = METRICS[spec.headline]
-    lines = [
-        line(metric, label, frame, steps, totals[label]) for label, steps in by_requests(found)
-    ]
-    inks = ("var(--ink)", _2, _3, _QUIET)
-    curves = [
-        Curve(name_of(each.group), each.values, say(metric, _last(each.values)), colour, ink)
-        for each, colour, ink in zip(lines, charts.COLOURS, inks, strict=False)
-    ]
-    whole = added(totals.values())
-    title = spec.title if spec.key == "tokens" else metric.title
-    more = len(lines) - len(curves)
-    note = f"{len(curves)} of {len(lines)} drawn" if more > 0 else ""
-    stat = say(metric, metric.value(whole))
+    title = metric.title if finding else spec.title
+    stat = say(metric, headline.total)
+    label = "in all groups" if data.group else _stat_label(spec, data.frame, headline)
+    if data.group and spec.by:
+        label = spec.label
+    earlier = "" if was is None else _was(metric, was, data.frame)
+    heading = f"{title} {finding.text}" if finding else title
+    ends = "At the end: " + ", ".join(f"{curve.label} {curve.last}" for curve in curves)
+    said = (heading, f"{stat} {label}", earlier, note, ends)
     return Panel(
-        spec.key, title, stat, "in all groups", note, "neutral",
-        about=_about(title, f"{stat} in all groups", note, curves),
-        figure=charts.figure(
-            frame, curves, markers, say=lambda v: say(metric, v), tick=lambda v: tick(metric, v)
-        ),
-        head=["Group", "Requests", title],
-        rows=[
-            [name_of(each.group), copy.total(sum(each.requests)), say(metric, each.total)]
-            for each in lines
-        ],
-        exact=[[each.group, sum(each.requests), each.total] for each in lines],
-        units=["count", metric.unit],
+        spec.key, spec.title, title, finding, stat, label, earlier, note,
+        about=". ".join(part for part in said if part) + ".",
+        figure=figure, traces=_behind(spec, data), sort=spec.sort,
+        head=table.head, rows=table.rows, exact=table.exact, units=table.units,
     )  # fmt: skip
 
 
-def name_of(group: str) -> str:
-    return group or "none"
+def _behind(spec: Spec, data: Data) -> str:
+    """Return the address of the traces of the whole range, those that matter most first."""
+    found = data.links(data.frame.start, data.frame.end, str(data.wanted))
+    return f"{found}&sort={spec.sort}" if spec.sort else found
 
 
-def _curve(drawn: _Drawn, found: Line, frame: Window) -> Curve:
+def _was(metric: Metric, was: Sums, frame: Window) -> str:
+    value = metric.value(was) if was["requests"] else None
+    if value is None:
+        return f"Nothing counted in the {period(frame)} before"
+    return f"{say(metric, value)} in the {period(frame)} before, dashed"
+
+
+def _finding(
+    metric: Metric, data: Data, steps: Mapping[datetime, Sums], whole: Sums, was: Sums | None
+) -> Finding | None:
+    """Return the change on the period before, or else since the last version."""
+    if was is not None:
+        return change(metric, was, whole, f"vs {period(data.frame)} before")
+    if not data.markers or not (metric.under or metric.measure):  # sums of different lengths
+        return None
+    last = data.markers[-1]
+    before = added(sums for at, sums in steps.items() if at < last.at)
+    after = added(sums for at, sums in steps.items() if at >= last.at)
+    return change(metric, before, after, f"since {last.version}")
+
+
+def _table(
+    spec: Spec,
+    data: Data,
+    lines: Mapping[str, Line],
+    shown: Sequence[str],
+    earlier: Mapping[datetime, Sums] | None,
+) -> _Table:
+    frame, step = data.frame, data.frame.step
+    columns = [(METRICS[name], METRICS[name].title, lines[name].values) for name in shown]
+    if earlier is not None:
+        drawn = METRICS[_compared(spec).metric]
+        past = line(drawn, "", frame.before(), earlier)
+        columns.append((drawn, f"{drawn.title} before", past.values))
+    only = data.only(spec.lines[0].only) or str(data.wanted)
+    every = list(zip(frame.marks, *(values for *_, values in columns), strict=True))
+    metrics_shown = [metric for metric, *_ in columns]
+    return _Table(
+        head=["Time (UTC)", *(title for _, title, _ in columns)],
+        rows=[
+            Row(
+                data.links(mark, mark + step, only),
+                [_clock(mark, frame), *map(say, metrics_shown, cells)],
+            )
+            for mark, *cells in every
+        ],
+        exact=[[mark.isoformat(), *cells] for mark, *cells in every],
+        units=[metric.unit for metric in metrics_shown],
+    )
+
+
+def _compared(spec: Spec) -> Drawn:
+    """The line that is drawn for the period before: the headline's, or the first one."""
+    return next((drawn for drawn in spec.lines if drawn.metric == spec.headline), spec.lines[0])
+
+
+def _dashed(spec: Spec, data: Data, earlier: Mapping[datetime, Sums]) -> list[Curve]:
+    drawn = _compared(spec)
+    if drawn.metric == "review_fail_rate":  # too few in a step for a line of its own
+        found = line(METRICS[drawn.metric], "", data.frame.before(), earlier)
+        return [_reviewed_curve(drawn, found, data, plain=True)]
+    return [_past(METRICS[drawn.metric], drawn.label, drawn.colour, data, earlier)]
+
+
+def _past(
+    metric: Metric, label: str, colour: str, data: Data, earlier: Mapping[datetime, Sums]
+) -> Curve:
+    found = line(metric, "", data.frame.before(), earlier)
+    return Curve(f"{label}, {period(data.frame)} before", found.values, "", colour)
+
+
+def _grouped(spec: Spec, data: Data) -> Panel:
+    metric, frame = METRICS[spec.headline], data.frame
+    totals = {label: added(steps.values()) for label, steps in data.found.items()}
+    lines = [line(metric, label, frame, steps, totals[label]) for label, steps in _ordered(data)]
+    if spec.by:
+        lines = sorted(lines, key=lambda each: -each.sums[metric.under[0]])
+    curves = [
+        replace(
+            Curve(name_of(each.group), each.values, say(metric, _last(each.values)), colour, ink),
+            only=data.of_group(each.group),
+        )
+        for each, colour, ink in zip(lines, charts.COLOURS, _INKS, strict=False)
+    ]
+    earlier = data.before or {}
+    dashed = [
+        _past(metric, name_of(each.group), curve.colour, data, earlier[each.group])
+        for each, curve in zip(lines, curves, strict=False)
+        if each.group in earlier
+    ]
+    whole = added(totals.values())
+    was = None
+    if data.before is not None:
+        was = added(sums for steps in data.before.values() for sums in steps.values())
+    figure = charts.figure(
+        frame, curves, data.markers,
+        say=lambda v: say(metric, v), tick=lambda v: tick(metric, v), before=dashed,
+    )  # fmt: skip
+    if was is not None:
+        finding = change(metric, was, whole, f"vs {period(frame)} before")
+    else:
+        finding = _highest(metric, lines)
+    more = len(lines) - len(curves)
+    note = f"{len(curves)} of {len(lines)} drawn" if more > 0 else ""
+    total = line(metric, "", frame, {}, whole)
+    return _panel(
+        spec, data, finding, total, was, curves, figure, _groups_table(spec, data, lines), note
+    )
+
+
+def _ordered(data: Data) -> list[tuple[str, dict[datetime, Sums]]]:
+    """The groups, the busiest first; a trace without a tool is no group of tools."""
+    return [pair for pair in by_requests(data.found) if pair[0] or data.group != "tool"]
+
+
+def _highest(metric: Metric, lines: Sequence[Line]) -> Finding | None:
+    """Return which group is highest, of those with enough requests."""
+    known = [(float(each.total), each) for each in lines if each.total is not None]
+    known = [pair for pair in known if pair[1].sums["requests"] >= ENOUGH]
+    if len(known) < 2 or len({value for value, _ in known}) == 1:
+        return None
+    value, top = max(known, key=lambda pair: pair[0])
+    return Finding(f"is highest in {name_of(top.group)}, {say(metric, value)}")
+
+
+def _groups_table(spec: Spec, data: Data, lines: Sequence[Line]) -> _Table:
+    metric, frame = METRICS[spec.headline], data.frame
+    more = [METRICS[name] for name in spec.columns] if spec.by else []
+    return _Table(
+        head=["Group", "Requests", metric.title, *(each.title for each in more)],
+        rows=[
+            Row(
+                data.links(frame.start, frame.end, data.of_group(each.group)),
+                [
+                    name_of(each.group),
+                    copy.total(sum(each.requests)),
+                    say(metric, each.total),
+                    *(say(column, column.value(each.sums)) for column in more),
+                ],
+            )
+            for each in lines
+        ],
+        exact=[
+            [each.group, sum(each.requests), each.total, *(c.value(each.sums) for c in more)]
+            for each in lines
+        ],
+        units=["count", metric.unit, *(column.unit for column in more)],
+    )
+
+
+def _curve(drawn: Drawn, found: Line, data: Data) -> Curve:
     metric = METRICS[drawn.metric]
     last = say(metric, _last(found.values))
     if drawn.metric == "requests":
-        last = f"{last} / {_length(frame.step)}"
+        last = f"{last} / {length(data.frame.step)}"
     if drawn.metric == "review_fail_rate":
-        return _reviewed_curve(drawn, found, frame)
-    return Curve(drawn.label, found.values, last, drawn.colour, drawn.ink)
+        return _reviewed_curve(drawn, found, data)
+    return Curve(
+        drawn.label, found.values, last, drawn.colour, drawn.ink, only=data.only(drawn.only)
+    )
 
 
-def _reviewed_curve(drawn: _Drawn, found: Line, frame: Window) -> Curve:
-    """People review few traces: several steps make one point, with its 95 % interval."""
+def _reviewed_curve(drawn: Drawn, found: Line, data: Data, *, plain: bool = False) -> Curve:
+    """People review few traces: several steps make one point, with its 95 % interval.
+
+    `plain` is the line of the period before, which stands at the times of this one.
+    """
     metric, many = METRICS[drawn.metric], _steps_a_point(found)
     sums = [added(found.steps[n : n + many]) for n in range(0, len(found.steps), many)]
     values, bands = [metric.value(each) for each in sums], [metric.interval(each) for each in sums]
@@ -313,9 +334,12 @@ def _reviewed_curve(drawn: _Drawn, found: Line, frame: Window) -> Curve:
     last = say(metric, _last(values))
     if known:
         last = f"{last} ± {(known[-1][1] - known[-1][0]) * 50:.1f}"
-    middle = frame.step * (many - 1) / 2
-    times = [at + middle for at in frame.marks[::many]]
-    return Curve(drawn.label, values, last, drawn.colour, drawn.ink, bands, times)
+    middle = data.frame.step * (many - 1) / 2
+    times = [at + middle for at in data.frame.marks[::many]]
+    label = f"{drawn.label}, {period(data.frame)} before" if plain else drawn.label
+    only = "" if plain else data.only(drawn.only)
+    band = None if plain else bands
+    return Curve(label, values, last, drawn.colour, drawn.ink, band, times, only)
 
 
 def _steps_a_point(found: Line) -> int:
@@ -328,24 +352,11 @@ def _last(values: Sequence[Number | None]) -> Number | None:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def _length(step: timedelta) -> str:
-    """Write a step in its unit.
-
-    >>> _length(timedelta(hours=6)), _length(timedelta(days=2)), _length(timedelta(minutes=5))
-    ('6 h', '2 d', '5 min')
-    """
-    seconds = step.total_seconds()
-    for unit, name in ((86400, "d"), (3600, "h")):
-        if seconds % unit == 0:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 60:.0f} min"
-
-
-def _stat_label(spec: _Spec, frame: Window, headline: Line) -> str:
+def _stat_label(spec: Spec, frame: Window, headline: Line) -> str:
     sums = headline.sums
     if spec.key == "reviews":
         reviewed = float(METRICS["reviewed"].value(sums) or 0)
-        step = _length(frame.step * _steps_a_point(headline))
+        step = length(frame.step * _steps_a_point(headline))
         return f"of {copy.total(reviewed)} reviewed" + (f", by {step}" if reviewed else "")
     if spec.key != "requests":
         return spec.label
@@ -356,46 +367,9 @@ def _stat_label(spec: _Spec, frame: Window, headline: Line) -> str:
     return f"failing of {copy.count(requests / days)} a day"
 
 
-def _change(metric: Metric, sides: _Sides, markers: Sequence[Marker]) -> tuple[str, str]:
-    """Return how the metric changed with the last version, and its tone.
-
-    Red and green are verdicts: they need two shares whose 95 % intervals do not touch.
-    """
-    before, after = sides.before, sides.after
-    old, new = metric.value(before), metric.value(after)
-    few = min(before["requests"], after["requests"]) < ENOUGH
-    if old is None or new is None or few:
-        return "", "neutral"
-    since = f"since {markers[-1].version}"
-    if metric.unit == "share":
-        return f"{copy.points(float(new) - float(old))} {since}", _verdict(metric, before, after)
-    if metric.unit == "ms":
-        sign = copy.MINUS if new < old else "+"
-        return f"{sign}{copy.duration(abs(float(new) - float(old)))} {since}", "neutral"
-    if not old:
-        return "", "neutral"
-    percent = round((float(new) / float(old) - 1) * 100)
-    return f"{percent:+d}% {since}".replace("-", copy.MINUS) if percent else "", "neutral"
-
-
-def _verdict(metric: Metric, before: Sums, after: Sums) -> str:
-    old, new = metric.interval(before), metric.interval(after)
-    if old is None or new is None:
-        return "neutral"
-    if new[0] <= old[1] and new[1] >= old[0]:
-        return "neutral"
-    better = (new[0] > old[1]) == (metric.name in metrics.HIGHER_IS_BETTER)
-    return "pass" if better else "fail"
-
-
-def _about(title: str, stat: str, note: str, curves: Sequence[Curve]) -> str:
-    ends = "At the end: " + ", ".join(f"{curve.label} {curve.last}" for curve in curves)
-    return ". ".join(part for part in (title, stat, note, ends) if part) + "."
-
-
 def _clock(mark: datetime, frame: Window) -> str:
     return mark.strftime("%Y-%m-%d" if frame.step >= timedelta(days=1) else "%Y-%m-%d %H:%M")
 
 
 def counts_twice(group: str) -> bool:
-    return metrics.GROUPS[group][0] in ("model", "prompt")
+    return metrics.GROUPS[group][0] in ("model", "prompt", "tool")

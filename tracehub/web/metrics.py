@@ -1,10 +1,12 @@
-"""The Metrics page: six charts over a range, filtered and grouped."""
+"""The Metrics page: charts over a range, filtered, grouped, compared with the period before."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -19,11 +21,13 @@ from tracehub.core.metrics import MetricError, Number
 from tracehub.core.query import Filter
 from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
+from tracehub.metrics.querysets import Groups, Marker
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TooSlow, bounded
-from tracehub.web import metric_panels, permissions
+from tracehub.web import metric_panels, metric_specs, permissions
 from tracehub.web.links import with_query
-from tracehub.web.metric_panels import Panel
+from tracehub.web.metric_panels import Data, Links, Panel
+from tracehub.web.metric_specs import Spec
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
@@ -41,15 +45,23 @@ READ_SECONDS = 5.0  # a filter that the rollups cannot answer reads every trace 
 
 @dataclass(frozen=True, slots=True)
 class ChartState(ListState):
-    """What the URL says of the charts: that of a list, and what they are grouped by."""
+    """What the URL says of the charts: that of a list, what they are grouped by, whether the
+    period before is drawn, and which charts."""
 
     group: str = ""
+    compare: bool = False
+    charts: tuple[str, ...] = ()  # their keys; none is all of them
     route: ClassVar[str] = "metrics"
 
     @property
     def params(self) -> dict[str, str]:
         given = ListState.params.fget(self)  # type: ignore[attr-defined]  # no super() with slots
-        return {**given, "group": self.group} if self.group else given
+        own = {
+            "group": self.group,
+            "compare": "previous" if self.compare else "",
+            "charts": ",".join(self.charts),
+        }
+        return {**given, **{name: value for name, value in own.items() if value}}
 
     @property
     def range_label(self) -> str:
@@ -82,8 +94,14 @@ class ChartState(ListState):
         return self._below("traces", q=wanted)
 
     def _below(self, route: str, **changes: str) -> str:
-        kept = {name: value for name, value in self.params.items() if name != "group"}
+        own = ("group", "compare", "charts")
+        kept = {name: value for name, value in self.params.items() if name not in own}
         return with_query(reverse(route, args=[self.project.slug]), {**kept, **changes})
+
+    @property
+    def compared(self) -> str:
+        """The address of the same charts with or without the period before."""
+        return self.url(compare="" if self.compare else "previous")
 
     @property
     def groups(self) -> list[tuple[str, str, bool]]:
@@ -93,11 +111,23 @@ class ChartState(ListState):
 
 def state_of(project: Project, params: QueryDict, now: datetime) -> ChartState:
     """Read the state from a query string; a bad value becomes a note."""
-    state = ChartState.of(project, params, now)
+    state = replace(
+        ChartState.of(project, params, now),
+        compare=params.get("compare") == "previous",
+        charts=tuple(key for key in _listed(params.get("charts", "")) if key in metric_specs.KEYS),
+    )
     try:
         return replace(state, group=metrics.group(params.get("group", "")))
     except MetricError as error:
         return replace(state, problem=str(error))
+
+
+def _listed(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @require_GET
@@ -143,7 +173,7 @@ def _cell(value: str | Number | None) -> str | Number | None:
 def _context(state: ChartState, now: datetime) -> dict[str, Any]:
     problem = state.problem
     try:
-        frame = window(state.start, state.end, now=now)
+        frame = _frame(state, now)
     except RangeError as error:
         problem = str(error)
         frame = window(now - DEFAULT_RANGE, now, now=now)
@@ -153,27 +183,68 @@ def _context(state: ChartState, now: datetime) -> dict[str, Any]:
     return context | _charts(state, frame)
 
 
+def _frame(state: ChartState, now: datetime) -> Window:
+    """Return the window of the charts; compared, in steps that the period before is kept in too."""
+    frame = window(state.start, state.end, now=now)
+    if not state.compare:
+        return frame
+    earlier = frame.before()
+    step = window(earlier.start, earlier.end, now=now, step=frame.step).step
+    return frame if step == frame.step else window(state.start, state.end, now=now, step=step)
+
+
 def _charts(state: ChartState, frame: Window) -> dict[str, Any]:
-    narrow = querysets.narrowed(state.wanted, state.group)
+    specs = metric_specs.chosen(state.charts)
+    markers = querysets.version_markers(state.project, frame)
     try:
         with bounded(READ_SECONDS):
-            found = querysets.read(
-                state.project,
-                frame,
-                group=state.group,
-                counters=metric_panels.COUNTERS,
-                measures=metric_panels.MEASURES,
-                narrow=narrow,
-            )
+            data = _read(state, frame, state.group, specs, markers)
+            groupings = {spec.by for spec in specs} - {""} if data.found else set()
+            apart = {
+                by: _read(state, frame, by, [s for s in specs if s.by == by], markers)
+                for by in groupings
+            }
     except TooSlow:
         return {"too_slow": True}
-    markers = querysets.version_markers(state.project, frame)
-    panels = metric_panels.build(frame, found, state.group, markers) if found else []
+    panels = metric_panels.build(specs, data, apart) if data.found else []
     return {
         "panels": panels,
         "figures": {panel.key: panel.figure for panel in panels},
-        "from_traces": isinstance(narrow, Filter),
+        "from_traces": isinstance(querysets.narrowed(state.wanted, state.group), Filter),
         "twice": metric_panels.counts_twice(state.group),
         "step_ms": int(frame.step.total_seconds() * 1000),
         "widest": state.url(since=LONGEST[0], until=""),
     }
+
+
+def _read(
+    state: ChartState, frame: Window, group: str, specs: Iterable[Spec], markers: list[Marker]
+) -> Data:
+    """Read what charts draw, and the period before it when that is wanted."""
+    specs = list(specs)
+    narrow = querysets.narrowed(state.wanted, group)
+
+    def sums(of: Window) -> Groups:
+        return querysets.read(
+            state.project,
+            of,
+            group=group,
+            counters=metric_specs.counters(specs),
+            measures=metric_specs.measures(specs),
+            narrow=narrow,
+        )
+
+    before = sums(frame.before()) if state.compare else None
+    links = _links(state)
+    return Data(frame, sums(frame), group, markers, state.wanted, links, before)
+
+
+def _links(state: ChartState) -> Links:
+    """Return what writes the addresses of the traces of a step: some hundred of them a page."""
+    path = reverse("traces", args=[state.project.slug])
+
+    @cache
+    def filtered(wanted: str) -> str:
+        return with_query(path, {"q": wanted}) + "&" if wanted else f"{path}?"
+
+    return lambda start, end, wanted: f"{filtered(wanted)}from={_iso(start)}&to={_iso(end)}"
