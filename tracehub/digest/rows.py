@@ -158,6 +158,7 @@ def _contribution(
             prompts=summary.prompts,
             by_model=summary.by_model,
             by_prompt=summary.by_prompt,
+            by_tool=summary.by_tool,
             duration_ns=summary.duration_ns,
             ttft_ns=summary.ttft_ns,
             tokens=summary.tokens,
