@@ -72,7 +72,7 @@ def test_what_nothing_speaks_for_is_dropped_whole_and_still_counted(project):
     assert listing.read(within, Filter()).traces == []
     assert facets.counts(within, Filter())["model"] == []
     assert str(sampled.kept(within)) == "0 in 5 kept"
-    assert sampled.droppable(within) == (5, False)
+    assert sampled.droppable(within) == (5, 5, False)
     assert sampled.dropped(project.pk, now - HOUR, now + HOUR) == (5, 5, 0)
     assert mismatches(project) == []
 

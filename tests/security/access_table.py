@@ -93,6 +93,7 @@ PAGES: dict[str, dict[str, str]] = {
     "settings/prices": {"GET": "viewer"},
     "settings/prices/new": {"POST": "admin"},
     "settings/prices/<int:price_id>/remove": {"POST": "admin"},
+    "settings/sampling": {"POST": "admin"},
     "settings/modes/new": {"POST": "admin"},
     "settings/modes/<slug:mode_slug>/edit": {"POST": "admin"},
     "settings/modes/<slug:mode_slug>/move": {"POST": "admin"},

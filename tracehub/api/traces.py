@@ -23,6 +23,7 @@ from tracehub.review import summaries
 from tracehub.traces import facets, listing, reading
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
+from tracehub.traces.sampling import store as sampled
 from tracehub.traces.querysets import DEFAULT_SORT, PageError, TooSlow, bounded
 
 SECONDS = 5.0  # that one read of a list may take
@@ -64,7 +65,9 @@ def list_traces(asked: ApiRequest) -> Answer:
     following = page.following and cursors.encode(
         about, [page.following, start.isoformat(), end.isoformat()]
     )
-    return Answer({"items": _summaries(asked, page.traces), "next": following})
+    kept = sampled.kept(Range(asked.project, start, end))
+    headers = {"X-TraceHub-Kept": str(kept)} if kept else {}
+    return Answer({"items": _summaries(asked, page.traces), "next": following}, headers=headers)
 
 
 def time_range(asked: ApiRequest) -> tuple[datetime, datetime]:

@@ -58,7 +58,7 @@ def _findings() -> Iterator[Finding]:
     migrations = _migrations()
     yield migrations
     if not migrations.mend:  # the rest reads tables
-        yield from (check() for check in (_worker, _queue, _parked, _partitions, _people))
+        yield from (check() for check in (_worker, _queue, _parked, _sampling, _partitions, _people))
     yield _disk()
 
 
@@ -220,6 +220,21 @@ def _parked() -> Finding:
         "parked",
         f"{Parked.objects.count()} traces, for example {newest.trace_id}: {newest.error[:200]}",
         "Report it with the message above; the traces are kept and show without signals.",
+    )
+
+
+def _sampling() -> Finding:
+    from tracehub.traces.sampling import store
+
+    now = datetime.now(UTC)
+    late, since = store.overdue(now, LAG)
+    found = store.summary(now - timedelta(days=1))
+    if since is None:
+        return Finding("sampling", found)
+    return Finding(
+        "sampling",
+        f"{late} traces wait to be judged, the first since {_ago(now - since)}",
+        "Start more workers: `tracehub up --workers 2`. Until then they are kept.",
     )
 
 

@@ -20,6 +20,7 @@ from tracehub.digest import trace_files
 from tracehub.projects.actions import audit
 from tracehub.traces import facets
 from tracehub.traces.extent import Range
+from tracehub.traces.sampling import store as sampled
 
 
 def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str) -> None:
@@ -44,6 +45,8 @@ def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str)
     written = next(number)
     audit("traces.exported", project=place, count=written, format=kind)
     click.echo(f"Exported {written} traces.", err=True)
+    if kept := sampled.kept(within):
+        click.echo(f"Sampling: {kept} of this range; metrics count all.", err=True)
 
 
 @contextlib.contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from tracehub.core.share import MOST
 from tracehub.projects import actions, masking
 from tracehub.projects.models import (
     ApiKey,
@@ -23,6 +26,7 @@ from tracehub.projects.models import (
     User,
 )
 from tracehub.review.models import FailureMode
+from tracehub.traces.sampling import store as sampling
 from tracehub.web import permissions
 from tracehub.web.forms.settings import ProfileForm, ProjectForm
 from tracehub.web.shell import toast
@@ -50,6 +54,7 @@ def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, An
         "archived_modes": [mode for mode in modes if mode.archived_at is not None],
         "mask_rules": _mask_rules(project),
         "mask_kinds": MaskKind.choices,
+        "sampling": _sampling(project),
         "roles": Role.choices,
         "scopes": Scope.choices,
         "fresh": request.session.pop(FRESH, None) if admin else None,
@@ -68,6 +73,13 @@ def _mask_rules(project: Project) -> list[tuple[MaskRule, int]]:
     counted = masking.counted(project)
     rules = MaskRule.objects.filter(project=project).order_by("id")
     return [(rule, counted.get(rule.name, 0)) for rule in rules]
+
+
+def _sampling(project: Project) -> dict[str, Any]:
+    """The share that is kept of the rest, and what that dropped in the last 24 hours."""
+    now = timezone.now()
+    dropped = sampling.dropped(project.pk, now - timedelta(days=1), now)
+    return {"one_in": sampling.one_in(project.pk), "most_one_in": MOST, "dropped": dropped}
 
 
 def _keys(project: Project) -> Any:

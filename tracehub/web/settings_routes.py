@@ -12,6 +12,7 @@ from tracehub.web import (
     settings_modes,
     settings_pages,
     settings_people,
+    settings_sampling,
 )
 
 urlpatterns = [
@@ -42,6 +43,7 @@ urlpatterns = [
     path("masking/new", settings_masking.create, name="settings_mask_new"),
     path("masking/<int:rule_id>/turn", settings_masking.turn, name="settings_mask_turn"),
     path("masking/<int:rule_id>/remove", settings_masking.remove, name="settings_mask_remove"),
+    path("sampling", settings_sampling.save, name="settings_sampling"),
     path("modes/new", settings_modes.create, name="settings_mode_new"),
     path("modes/<slug:mode_slug>/edit", settings_modes.edit, name="settings_mode_edit"),
     path("modes/<slug:mode_slug>/move", settings_modes.move, name="settings_mode_move"),

@@ -24,6 +24,7 @@ from tracehub.review.models import Verdict
 from tracehub.traces import facets, listing, querysets
 from tracehub.traces.models import Trace
 from tracehub.traces.texts import store as texts
+from tracehub.traces.sampling import store as sampled
 from tracehub.web import concealing, permissions
 from tracehub.web.links import with_query
 from tracehub.web.trace_list import aside, suggest
@@ -116,6 +117,7 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
         context["notice"] = (state.problem, "The default is shown instead.", "")
     if state.error is not None:
         return context | {"mended": state.error.mended(state.text)}
+    context["kept"] = sampled.kept(state.within)
     try:
         if target != "histogram":
             context |= _listed(state, modes)

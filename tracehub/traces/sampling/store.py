@@ -74,10 +74,7 @@ DELETE_ROWS = f"""
         ON CONFLICT (project_id, hour) DO UPDATE
         SET {", ".join(f"{c} = kept.{c} + excluded.{c}" for c in COUNTERS)}
     )
-    SELECT project_id, day, started_at, failing, status, finished, verdict, retries, fallbacks,
-        timeouts, promoted, streaming, signal_kinds, prompts, models, environment, cohort,
-        failure_modes, tags, cardinality(terms) > 0 AS counted
-    FROM gone
+    SELECT gone.*, cardinality(terms) > 0 AS counted FROM gone
 """  # noqa: S608 our own text
 DELETE_SPANS = "DELETE FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)"
 DELETE_TEXTS = "DELETE FROM trace_texts WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)"
@@ -89,6 +86,10 @@ DROPPED = """
         coalesce(sum(late_spans), 0)::int8
     FROM dropped_hours WHERE project_id = %s AND hour >= %s AND hour < %s
 """
+SUMMARY = """
+    SELECT (SELECT count(*) FROM samplings WHERE one_in > 1),
+        (SELECT coalesce(sum(traces), 0)::int8 FROM dropped_hours WHERE hour >= %s)
+"""
 OVERDUE = "SELECT count(*), min(due_at) FROM sampling_waiting WHERE due_at < %s"
 
 
@@ -98,6 +99,14 @@ class Due(NamedTuple):
     project_id: int
     trace_id: UUID
     day: date
+
+
+class Droppable(NamedTuple):
+    """How many traces of all nothing speaks for."""
+
+    traces: int
+    total: int
+    estimated: bool
 
 
 class Dropped(NamedTuple):
@@ -152,7 +161,7 @@ def unmarked(cursor: Any, project_id: int, day: date, traces: Sequence[UUID]) ->
 
 
 def delete(cursor: Any, project_id: int, day: date, traces: Sequence[UUID]) -> list[dict[str, Any]]:
-    """Delete traces of a partition, remember that, and return what was counted of each."""
+    """Delete traces of a partition, remember that, and return their rows as they were."""
     key = (project_id, day, list(traces))
     gone: list[dict[str, Any]] = cursor.execute(DELETE_ROWS, key).fetchall()
     cursor.execute(DELETE_SPANS, key)
@@ -184,18 +193,21 @@ def kept(within: Range) -> Kept | None:
     return Kept(stored.get((ALL, ""), (0, 0))[0], gone)
 
 
-def droppable(within: Range) -> tuple[int, bool]:
-    """Return how many traces of a range nothing speaks for, and whether that is an estimate.
+def droppable(within: Range) -> Droppable:
+    """Count the traces of a range that nothing speaks for, stored or dropped already.
 
-    Those that are stored, and those that were dropped already.
+    One scan of the range, or of a sample of it.
     """
     rows = source(within, Filter())
-    statement = f"SELECT count(*) FROM {rows.table} WHERE {rows.condition} AND {UNMARKED}"  # noqa: S608 our own text
+    statement = (
+        f"SELECT count(*) FILTER (WHERE {UNMARKED}), count(*)"  # noqa: S608 our own text
+        f" FROM {rows.table} WHERE {rows.condition}"
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement, rows.params)
-        found = rows.times(cursor.fetchone()[0])
+        found, total = map(rows.times, cursor.fetchone())
     gone = dropped(within.project.pk, within.start, within.end).traces
-    return found + gone, rows.factor > 1
+    return Droppable(found + gone, total + gone, rows.factor > 1)
 
 
 def overdue(now: datetime, late: timedelta) -> tuple[int, datetime | None]:
@@ -204,3 +216,13 @@ def overdue(now: datetime, late: timedelta) -> tuple[int, datetime | None]:
         cursor.execute(OVERDUE, [now - late])
         count, since = cursor.fetchone()
     return int(count), since
+
+
+def summary(since: datetime) -> str:
+    """Say in a line how many projects sample and what that dropped, for an operator."""
+    with connection.cursor() as cursor:
+        cursor.execute(SUMMARY, [since])
+        projects, traces = cursor.fetchone()
+    if not projects:
+        return "off in every project"
+    return f"on in {projects} project{'s'[: projects > 1]}, {traces} traces dropped in 24 h"

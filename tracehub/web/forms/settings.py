@@ -84,6 +84,17 @@ class MaskForm(forms.Form):
         return Chosen(given["name"], given["kind"], given["pattern"], given["action"])
 
 
+class SamplingForm(forms.Form):
+    """The share that is kept of the traces that nothing speaks for."""
+
+    one_in = forms.IntegerField(
+        error_messages={
+            "required": "Write a whole number: 1 keeps all, 10 keeps 1 in 10.",
+            "invalid": "Write a whole number: 1 keeps all, 10 keeps 1 in 10.",
+        }
+    )
+
+
 class ProfileForm(forms.Form):
     """What a person chooses for themselves."""
 
