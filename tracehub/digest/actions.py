@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +18,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.stored import digest_of, span_number
-from tracehub.digest import grouping, sampling, store
+from tracehub.digest import grouping, sampling, second, store
 from tracehub.digest.joining import supplement_spans
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
 from tracehub.failures import store as failures
 from tracehub.failures.lifecycle import after_events
+from tracehub.failures.rules import store as second_pass
 from tracehub.metrics import rollup
 from tracehub.review.querysets import standing
 from tracehub.traces import rollup as term_counts
@@ -51,23 +52,24 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
         if done:
             rollup.fold_all()
         judged = sampling.drop_due()
-        indexed = _index_texts(until=min(end, began + PAUSE))
+        indexed = _in_the_time_left(texts.index_some, until=min(end, began + PAUSE))
+        looked = _in_the_time_left(second.look_some, until=min(end, began + PAUSE))
         if done:
             sleep(max(0.0, PAUSE - (time.monotonic() - began)))
-        elif not indexed and not judged:
+        elif not indexed and not judged and not looked:
             break
     return total
 
 
-def _index_texts(*, until: float) -> int:
-    """Index the words of waiting texts in the time that is left: search comes after lists."""
-    indexed = 0
+def _in_the_time_left(work: Callable[[], int], *, until: float) -> int:
+    """Do what comes after lists, words of texts and second looks, batch by batch; count it."""
+    total = 0
     while time.monotonic() < until:
-        some = texts.index_some()
-        indexed += some
+        some = work()
+        total += some
         if not some:
             break
-    return indexed
+    return total
 
 
 def _cycle() -> int:
@@ -154,26 +156,7 @@ def _digest_group(
     spans: dict[UUID, list[Any]] = defaultdict(list)
     for row in store.load_spans(cursor, project_id, day, traces):
         spans[row["trace_id"]].append(digest_of(row))
-    reviews = standing(project_id, traces)
-    scores = feedback_of(project_id, traces)
-    cases = promoted(project_id, traces)
-    broken = grouping.violations(cursor, project_id, day, spans)
-    results = [
-        digested(
-            Known(
-                project_id,
-                day,
-                trace,
-                spans[trace],
-                reviews.get(trace),
-                scores.get(trace, []),
-                trace in cases,
-                broken.get(trace, []),
-            )
-        )
-        for trace in traces
-        if spans[trace]
-    ]
+    results = [digested(known) for known in _known(cursor, project_id, day, spans)]
     grouping.place(cursor, project_id, results, spans)
     _fill(cursor, project_id, day, results)
     stored = store.load_traces(cursor, project_id, day, traces)
@@ -196,7 +179,34 @@ def _digest_group(
     register_prompts(
         project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]]
     )
+    second_pass.ask(project_id, day, [row["trace_id"] for row in changed])
     return [(stored.get(row["trace_id"]), row) for row in changed]
+
+
+def _known(
+    cursor: Cursor, project_id: int, day: Any, spans: dict[UUID, list[Any]]
+) -> Iterator[Known]:
+    """Yield what is known of each trace, one statement a subject for all of them."""
+    traces = list(spans)
+    reviews = standing(project_id, traces)
+    scores = feedback_of(project_id, traces)
+    cases = promoted(project_id, traces)
+    broken = grouping.violations(cursor, project_id, day, spans)
+    rules = second_pass.rules_of(project_id)
+    late = second_pass.found(project_id, traces)
+    for trace, own in spans.items():
+        yield Known(
+            project_id,
+            day,
+            trace,
+            own,
+            reviews.get(trace),
+            scores.get(trace, []),
+            trace in cases,
+            broken.get(trace, []),
+            rules,
+            late.get(trace, []),
+        )
 
 
 def _fill(cursor: Cursor, project_id: int, day: Any, results: list[Digested]) -> None:

@@ -15,7 +15,8 @@ from tracehub.core.preview import folded, last_user_message, preview
 from tracehub.core.query import terms
 from tracehub.core.query.words import CAP
 from tracehub.core.signals.base import Evidence
-from tracehub.core.signals.detectors.negative_feedback import is_negative
+from tracehub.core.signals.feedback import is_negative
+from tracehub.core.signals.rules import Rules
 from tracehub.core.signals.run import detect, worst
 from tracehub.core.stored import when
 from tracehub.core.summary import summarise
@@ -39,6 +40,8 @@ class Known:
     feedback: list[dict[str, Json]] = field(default_factory=list)
     promoted: bool = False
     violations: list[Signal] = field(default_factory=list)  # of contracts
+    rules: Rules = field(default_factory=Rules)
+    late: list[Signal] = field(default_factory=list)  # of the second pass
 
 
 @dataclass(slots=True)
@@ -78,7 +81,11 @@ def digested(known: Known) -> Digested:
     sent = [score for span in known.spans for score in span.feedback]
     feedback = [*known.feedback, *sent]
     spans = sorted(known.spans, key=lambda span: (span.start_ns, span.span_id))
-    signals = detect(Evidence(summary, spans, feedback, summary.root_present, known.violations))
+    settled = summary.root_present
+    rules = known.rules
+    signals = detect(
+        Evidence(summary, spans, feedback, settled, known.violations, rules, known.late)
+    )
     severity = worst(signals)
     standing = known.standing
     tokens = summary.tokens or Tokens()
@@ -138,17 +145,17 @@ def digested(known: Known) -> Digested:
         "span_names": sorted({span.name for span in spans})[:NAMES],
     }
     row["terms"] = terms.of_row(row)
-    row["contribution"] = _contribution(known.project_id, summary, row, feedback)
+    row["contribution"] = _contribution(known, summary, row, feedback)
     return Digested(summary, signals, row)
 
 
 def _contribution(
-    project_id: int, summary: TraceSummary, row: dict[str, Any], feedback: list[dict[str, Json]]
+    known: Known, summary: TraceSummary, row: dict[str, Any], feedback: list[dict[str, Json]]
 ) -> dict[str, Json]:
-    negative = sum(is_negative(score) for score in feedback)
+    negative = sum(is_negative(score, known.rules.scores) for score in feedback)
     return rollup.contribution(
         rollup.ContributionFacts(
-            project_id=project_id,
+            project_id=known.project_id,
             started_at=row["started_at"],
             name=summary.name,
             environment=summary.environment,

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from tracehub.digest import actions, repricing
+from tracehub.digest import actions, repricing, second
 from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.models import Heartbeat
+from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import AuditEntry, SignInLink
 from tracehub.traces import partitions
 from tracehub.traces.models import Refusal
@@ -41,6 +42,8 @@ def prune() -> None:
     AuditEntry.objects.filter(at__lt=now - AUDIT_KEPT).delete()
     bulk_actions.forget_old()
     call_command("clearsessions")
+    second_pass.forget_before(now.date() - timedelta(days=settings.RETENTION_DAYS))
+    second.refresh_baselines()
 
 
 @shared_task(name="tracehub.reprice")  # type: ignore[untyped-decorator]

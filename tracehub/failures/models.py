@@ -154,3 +154,114 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb}"
+
+
+class SignalSetting(models.Model):
+    """What a project changed of a kind of signal: off, or another threshold than usual."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="signal_settings")
+    kind = models.CharField(max_length=40)
+    on = models.BooleanField(default=True)
+    threshold = models.FloatField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "kind"], name="signal_setting_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {'on' if self.on else 'off'}"
+
+
+class ScoreSetting(models.Model):
+    """When a score of one name is negative: from `at_most` down, or with one of `labels`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="score_settings")
+    name = models.CharField(max_length=200)
+    at_most = models.FloatField(null=True)
+    labels = models.JSONField(default=list)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "name"], name="score_setting_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CustomSignal(models.Model):
+    """A project's own signal, `custom:SLUG`: see `core.signals.custom`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="custom_signals")
+    slug = models.CharField(max_length=50)
+    name = models.CharField(max_length=120)
+    severity = models.CharField(max_length=8)
+    q = models.TextField()
+    field = models.CharField(max_length=6, blank=True)
+    pattern = models.CharField(max_length=500, blank=True)
+    on = models.BooleanField(default=True)
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "slug"], name="custom_signal_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CallBaseline(models.Model):
+    """95th percentiles of the newest calls of a prompt or span; `key` as `core.signals.rules`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="call_baselines")
+    key = models.CharField(max_length=320)
+    calls = models.PositiveIntegerField()
+    duration_ns = models.FloatField(null=True)
+    cost = models.FloatField(null=True)
+    tokens = models.FloatField(null=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "key"], name="call_baseline_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SecondLook(models.Model):
+    """A trace that waits for the second pass. A row goes when it was looked at."""
+
+    pk = models.CompositePrimaryKey("project_id", "trace_id")
+    project_id = models.BigIntegerField()
+    trace_id = models.UUIDField()
+    day = models.DateField()
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "second_looks"
+        indexes = (models.Index(fields=["asked_at"], name="second_looks_by_age"),)
+
+    def __str__(self) -> str:
+        return self.trace_id.hex
+
+
+class LateSignals(models.Model):
+    """What the second pass found in a trace; no row where it found nothing."""
+
+    pk = models.CompositePrimaryKey("project_id", "trace_id")
+    project_id = models.BigIntegerField()
+    trace_id = models.UUIDField()
+    day = models.DateField()
+    signals = models.JSONField()
+
+    class Meta:
+        db_table = "late_signals"
+        indexes = (models.Index(fields=["day"], name="late_signals_by_day"),)
+
+    def __str__(self) -> str:
+        return self.trace_id.hex

@@ -8,20 +8,26 @@ from uuid import UUID
 
 from tracehub.core.contracts import checking
 from tracehub.core.grouping import v1
+from tracehub.core.signals.kinds import CUSTOM
 from tracehub.core.trace import Signal, SpanDigest
 from tracehub.failures import querysets
+from tracehub.failures.rules import looking, store
 from tracehub.projects.models import Project
 from tracehub.traces import reading
 from tracehub.traces.reading import LoadedTrace
 
 
 def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
-    """Return a trace as `traces.reading.load` does, with the violations of contracts in force."""
+    """Return a trace as `traces.reading.load` does, with all that its project's rules find."""
     loaded = reading.load(project, trace_id)
     if loaded is not None:
         contracts = querysets.in_force(project.pk)
         outputs = {span.span_id: span.output for span in loaded.spans}
         loaded.violations = violations(contracts, loaded.digests, outputs)
+        loaded.rules = store.rules_of(project.pk)
+        loaded.late = looking.look(project.pk, loaded.summary, loaded.spans, loaded.rules)
+        if loaded.row is not None:  # own rules are filters on the row, so they are as old as it
+            loaded.late += [s for s in loaded.row_signals if s.kind.startswith(CUSTOM)]
     return loaded
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from tracehub.core.digest import digest
 from tracehub.core.signals.base import Evidence
+from tracehub.core.signals.rules import Rules
 from tracehub.core.signals.run import detect
 from tracehub.core.stored import received_of, span_hex, span_of
 from tracehub.core.summary import summarise
@@ -33,14 +34,24 @@ class LoadedTrace:
     digests: list[SpanDigest]
     row: Trace | None
     feedback: list[dict[str, Json]]
-    # What breaks contracts: `failures.reading.load` fills it in.
+    # What breaks contracts, and what follows: `failures.reading.load` fills it in.
     violations: list[Signal] = field(default_factory=list)
+    rules: Rules = field(default_factory=Rules)
+    late: list[Signal] = field(default_factory=list)  # of the second pass
 
     @cached_property
     def signals(self) -> list[Signal]:
-        """What the cheap detectors find now, whether or not the worker has come by."""
+        """What the detectors find now, whether or not the worker has come by."""
         settled = self.summary.root_present
-        return detect(Evidence(self.summary, self.digests, self.feedback, settled, self.violations))
+        known = (self.violations, self.rules, self.late)
+        return detect(Evidence(self.summary, self.digests, self.feedback, settled, *known))
+
+    @property
+    def row_signals(self) -> list[Signal]:
+        """What the worker stored when it last came by."""
+        stored = self.row.signals if self.row is not None else []
+        names = [one.name for one in fields(Signal)]
+        return [Signal(**{name: one[name] for name in names}) for one in stored]
 
     def as_json(self, **extra: Json) -> dict[str, Json]:
         """Return the trace as the API writes it (docs/reference/api.md)."""

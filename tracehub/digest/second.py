@@ -1,0 +1,77 @@
+"""The second pass: what reads whole payloads, done when lists are up to date.
+
+A batch is one transaction: it looks, keeps what it found, asks for the rows whose signals changed
+and takes its traces out of the queue. A worker that is killed loses nothing but that batch's time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from tracehub.core.digest import digest
+from tracehub.core.signals.rules import Rules
+from tracehub.core.signals.usual import ENOUGH
+from tracehub.core.stored import span_of
+from tracehub.core.summary import summarise
+from tracehub.core.trace import Signal
+from tracehub.failures.rules import looking, store
+from tracehub.projects.models import Project
+from tracehub.traces.store import mark_dirty, spans_of
+
+logger = logging.getLogger(__name__)
+
+BATCH = 20  # traces in one transaction
+
+
+def look_some(limit: int = BATCH) -> int:
+    """Look at some of the traces that wait; return how many those were."""
+    with transaction.atomic():
+        claimed = store.waiting(limit)
+        groups: dict[tuple[int, date], list[UUID]] = defaultdict(list)
+        for one in claimed:
+            groups[one.project_id, one.day].append(one.trace_id)
+        for (project_id, day), traces in groups.items():
+            _look(project_id, day, traces)
+        if claimed:
+            store.done(claimed)
+    return len(claimed)
+
+
+def _look(project_id: int, day: date, traces: Sequence[UUID]) -> None:
+    rules = store.rules_of(project_id)
+    own = looking.custom(store.custom_of(project_id), project_id, day, traces)
+    known = store.found(project_id, traces)
+    news: dict[UUID, list[Signal]] = {}
+    for trace in traces:
+        now = [*_signals(project_id, day, trace, rules), *own.get(trace, [])]
+        if now != known.get(trace, []):
+            news[trace] = now
+    if news:
+        store.keep(project_id, day, news)
+        mark_dirty(project_id, news)
+
+
+def _signals(project_id: int, day: date, trace: UUID, rules: Rules) -> list[Signal]:
+    """Return what is found in one trace. One that no detector can read is noted and left."""
+    spans = [span_of(row) for row in spans_of(project_id, day, trace, looking.MOST)]
+    if not spans:
+        return []
+    try:
+        summary = summarise([digest(span) for span in spans])
+        return looking.look(project_id, summary, spans, rules)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        logger.exception("The second pass could not read trace %s.", trace.hex)
+        return []
+
+
+def refresh_baselines() -> None:
+    """Work out anew what is usual, for every project. Once an hour."""
+    for project_id in Project.objects.order_by("pk").values_list("pk", flat=True):
+        store.refresh_baselines(project_id, timezone.now(), ENOUGH)

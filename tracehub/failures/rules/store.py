@@ -1,0 +1,222 @@
+"""Statements of the second pass: rules of a project, what waits, what was found, what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from tracehub.core import span_facts
+from tracehub.core.query import terms
+from tracehub.core.signals.base import Asked
+from tracehub.core.signals.custom import CustomRule
+from tracehub.core.signals.rules import Baseline, Rules, ScoreLimit
+from tracehub.core.trace import Signal
+
+# Four look-ups by project in one journey; all of it together is some KB.
+RULES = """
+    SELECT
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(kind, "on", threshold)), '[]')
+            FROM failures_signalsetting WHERE project_id = %(project)s),
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(name, at_most, labels)), '[]')
+            FROM failures_scoresetting WHERE project_id = %(project)s),
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(key, calls, duration_ns, cost, tokens)), '[]')
+            FROM failures_callbaseline WHERE project_id = %(project)s)
+"""
+CUSTOM = """
+    SELECT slug, name, severity, q, field, pattern FROM failures_customsignal
+    WHERE project_id = %s AND "on" ORDER BY id
+"""
+# Sorted, so that two workers never wait for each other in a circle.
+ASK = """
+    INSERT INTO second_looks (project_id, trace_id, day, asked_at)
+    SELECT %s, t, %s, now() FROM unnest(%s::uuid[]) AS t ORDER BY t
+    ON CONFLICT (project_id, trace_id) DO UPDATE SET day = excluded.day
+"""
+# By the index on age; a row that another worker holds is skipped.
+WAITING = """
+    SELECT project_id, trace_id, day FROM second_looks ORDER BY asked_at LIMIT %s
+    FOR UPDATE SKIP LOCKED
+"""
+DONE = """
+    DELETE FROM second_looks USING unnest(%s::int8[], %s::uuid[]) AS done (p, t)
+    WHERE project_id = p AND trace_id = t
+"""
+LAG = "SELECT count(*), min(asked_at) FROM second_looks WHERE project_id = %s"
+FOUND = "SELECT trace_id, signals FROM late_signals WHERE project_id = %s AND trace_id = ANY(%s)"
+KEEP = """
+    INSERT INTO late_signals (project_id, trace_id, day, signals)
+    SELECT %s, t, %s, s::jsonb FROM unnest(%s::uuid[], %s::text[]) AS sent (t, s) ORDER BY t
+    ON CONFLICT (project_id, trace_id) DO UPDATE
+    SET signals = excluded.signals, day = excluded.day
+"""
+FORGET = "DELETE FROM late_signals WHERE project_id = %s AND trace_id = ANY(%s)"
+FORGET_BEFORE = "DELETE FROM late_signals WHERE day < %s"
+# The newest questions of a session before a moment: by the index on terms, then by key.
+EARLIER = """
+    SELECT t.trace_id, x.input FROM traces t
+    JOIN trace_texts x USING (project_id, day, trace_id)
+    WHERE t.project_id = %s AND t.day >= %s AND t.started_at >= %s AND t.started_at < %s
+        AND t.terms && %s::int8[] AND t.session_id = %s AND x.input <> ''
+    ORDER BY t.started_at DESC LIMIT %s
+"""
+TEXTS = """
+    SELECT trace_id, {column} FROM trace_texts
+    WHERE project_id = %s AND day = ANY(%s) AND trace_id = ANY(%s)
+"""
+# Once an hour and project: the newest traces by the index on start, their spans by key.
+BASELINES = f"""
+    WITH newest AS (
+        SELECT day, trace_id FROM traces
+        WHERE project_id = %(project)s AND day >= %(day)s AND started_at >= %(start)s
+        ORDER BY started_at DESC LIMIT %(traces)s
+    ), calls AS (
+        SELECT left(coalesce(
+                'prompt ' || split_part(s.facts ->> '{span_facts.DIGEST["prompt"]}', '@', 1),
+                'span ' || s.name), 320) AS key, s.duration_ns, s.cost, s.total_tokens
+        FROM newest n JOIN spans s
+            ON s.project_id = %(project)s AND s.day = n.day AND s.trace_id = n.trace_id
+        WHERE s.kind = 'llm' AND NOT s.error AND s.duration_ns IS NOT NULL
+    )
+    INSERT INTO failures_callbaseline (project_id, key, calls, duration_ns, cost, tokens, at)
+    SELECT %(project)s, key, count(*),
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns),
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY cost),
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY total_tokens), now()
+    FROM calls GROUP BY key HAVING count(*) >= %(enough)s ORDER BY count(*) DESC LIMIT 500
+    ON CONFLICT (project_id, key) DO UPDATE SET calls = excluded.calls,
+        duration_ns = excluded.duration_ns, cost = excluded.cost, tokens = excluded.tokens,
+        at = excluded.at
+"""  # noqa: S608 our own names
+USUAL_TRACES = 5_000
+USUAL_FOR = timedelta(days=7)
+SESSION = timedelta(hours=1)  # how far back a question counts as asked before
+EARLIER_TRACES = 5
+
+
+class Waiting(NamedTuple):
+    """A trace that waits for the second pass."""
+
+    project_id: int
+    trace_id: UUID
+    day: date
+
+
+def rules_of(project_id: int) -> Rules:
+    """Return what a project wants of the detectors. One small query."""
+    with connection.cursor() as cursor:
+        cursor.execute(RULES, {"project": project_id})
+        settings, scores, baselines = (orjson.loads(value) for value in cursor.fetchone())
+    return Rules(
+        off=frozenset(kind for kind, on, _ in settings if not on),
+        thresholds={kind: limit for kind, _, limit in settings if limit is not None},
+        scores={
+            name: ScoreLimit(at_most, frozenset(str(label).lower() for label in labels))
+            for name, at_most, labels in scores
+        },
+        baselines={key: Baseline(*values) for key, *values in baselines},
+    )
+
+
+def custom_of(project_id: int) -> list[CustomRule]:
+    """Return a project's own rules that are on."""
+    with connection.cursor() as cursor:
+        cursor.execute(CUSTOM, [project_id])
+        return [CustomRule(*row) for row in cursor.fetchall()]
+
+
+def ask(project_id: int, day: date, traces: Sequence[UUID]) -> None:
+    """Ask for a second look at these traces, in the caller's transaction."""
+    if traces:
+        with connection.cursor() as cursor:
+            cursor.execute(ASK, [project_id, day, list(traces)])
+
+
+def waiting(limit: int) -> list[Waiting]:
+    """Return traces that waited longest and hold them until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [limit])
+        return [Waiting(*row) for row in cursor.fetchall()]
+
+
+def done(looked_at: Sequence[Waiting]) -> None:
+    """Take traces out of the queue."""
+    with connection.cursor() as cursor:
+        cursor.execute(DONE, [[w.project_id for w in looked_at], [w.trace_id for w in looked_at]])
+
+
+def lag(project_id: int) -> tuple[int, datetime | None]:
+    """Return how many traces of a project wait for the second pass, and since when."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAG, [project_id])
+        count, since = cursor.fetchone()
+    return count, since
+
+
+def found(project_id: int, traces: Sequence[UUID]) -> dict[UUID, list[Signal]]:
+    """Return what the second pass found in these traces."""
+    with connection.cursor() as cursor:
+        cursor.execute(FOUND, [project_id, list(traces)])
+        return {
+            trace: [Signal(**signal) for signal in orjson.loads(signals)]
+            for trace, signals in cursor.fetchall()
+        }
+
+
+def keep(project_id: int, day: date, signals: Mapping[UUID, Sequence[Signal]]) -> None:
+    """Store what was found; a trace without signals loses its row."""
+    rows = {trace: one for trace, one in signals.items() if one}
+    texts = [orjson.dumps([asdict(signal) for signal in one]).decode() for one in rows.values()]
+    with connection.cursor() as cursor:
+        if rows:
+            cursor.execute(KEEP, [project_id, day, list(rows), texts])
+        if empty := [trace for trace in signals if trace not in rows]:
+            cursor.execute(FORGET, [project_id, empty])
+
+
+def forget_before(day: date) -> None:
+    """Drop what was found in traces that are no longer kept."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_BEFORE, [day])
+
+
+def earlier(project_id: int, session: str, at: datetime) -> list[Asked]:
+    """Return what was asked in a session in the hour before a moment, newest first."""
+    start = at - SESSION
+    days = {start.date(), at.date()}
+    wanted = terms.searched(project_id, sorted(days), [("session", session)])
+    values: list[Any] = [project_id, start.date() - timedelta(days=1), start, at, wanted, session]
+    with connection.cursor() as cursor:
+        cursor.execute(EARLIER, [*values, EARLIER_TRACES])
+        return [Asked(trace_id.hex, text) for trace_id, text in cursor.fetchall()]
+
+
+def texts(
+    project_id: int, days: Iterable[date], traces: Sequence[UUID], field: str
+) -> dict[UUID, str]:
+    """Return `input`, `output` or `error` of traces, as far as search reads them."""
+    if field not in ("input", "output", "error"):
+        raise ValueError(f"field must be input, output or error. Got {field!r}.")
+    with connection.cursor() as cursor:
+        values: list[Any] = [project_id, sorted(set(days)), list(traces)]
+        cursor.execute(TEXTS.format(column=field), values)
+        return dict(cursor.fetchall())
+
+
+def refresh_baselines(project_id: int, now: datetime, enough: int) -> None:
+    """Work out anew what the calls of a project usually take."""
+    start = now - USUAL_FOR
+    values: dict[str, Any] = {
+        "project": project_id,
+        "day": start.date() - timedelta(days=1),
+        "start": start,
+        "traces": USUAL_TRACES,
+        "enough": enough,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(BASELINES, values)
