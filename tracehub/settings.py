@@ -145,6 +145,7 @@ INSTALLED_APPS = [
     "tracehub.failures",
     "tracehub.review",
     "tracehub.evals",
+    "tracehub.notify",
     "tracehub.metrics",
     "tracehub.digest",
     "tracehub.web",
@@ -318,6 +319,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "bulk": {"task": "tracehub.bulk", "schedule": 2.0, "options": {"expires": 2}},
+    "notify": {"task": "tracehub.notify", "schedule": 5.0, "options": {"expires": 5}},
+    "prune_events": {
+        "task": "tracehub.prune_events",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
     "prune_rollups": {
         "task": "tracehub.prune_rollups",

@@ -26,6 +26,7 @@ from tracehub.failures import store as failures
 from tracehub.failures.lifecycle import after_events
 from tracehub.failures.rules import store as second_pass
 from tracehub.metrics import rollup
+from tracehub.notify.announcing import announce_failed
 from tracehub.review.querysets import standing
 from tracehub.traces import rollup as term_counts
 from tracehub.traces.actions import register_prompts
@@ -145,6 +146,7 @@ def digest_traces(claimed: Sequence[store.Claimed]) -> None:
             for old, new in changes
         ],
     )
+    announce_failed(changes)
     store.clean(cursor, claimed)
 
 

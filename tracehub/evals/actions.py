@@ -21,6 +21,7 @@ from tracehub.core.exports import FORMATS, Tally
 from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet, EvalSetVersion
 from tracehub.failures import reading as failures
+from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
@@ -193,7 +194,10 @@ def promote_trace(
     )
     known = there.filter(kind=content["kind"]).first() or there.first()
     if known is None:
-        return add_cases(locked, [content])[0]
+        made, new = add_cases(locked, [content])[0]
+        if new:
+            _announce(locked, made)
+        return made, new
     if kind and known.kind != kind:
         raise Conflict(
             f"{known.case_id} of {locked.slug} comes from the same step, as {known.kind}. "
@@ -201,6 +205,18 @@ def promote_trace(
             "from_trace",
         )
     return known, False
+
+
+def _announce(eval_set: EvalSet, case: Case) -> None:
+    told = {
+        "set": eval_set.slug,
+        "case": case.case_id,
+        "title": case.title,
+        "kind": case.kind,
+        "trace_id": case.source_trace_id.hex if case.source_trace_id else None,
+        "failure": case.source_failure or None,
+    }
+    outbox.emit(eval_set.project_id, "case.promoted", told)
 
 
 @transaction.atomic

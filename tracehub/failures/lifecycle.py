@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from tracehub.core.trace import Json
 from tracehub.core.versions import release_number
 from tracehub.failures import querysets
 from tracehub.failures.models import Activity, Failure, Status
 from tracehub.failures.store import Seen
+from tracehub.projects import outbox
 from tracehub.traces.models import Trace
 
 RELEASE = "release "
@@ -21,6 +23,7 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
     merged group shares the fate of the one it went into.
     """
     rows = Failure.objects.filter(pk__in=list(added)).select_related("merged_into")
+    _announce_new(rows, added)
     fresh: dict[int, list[Seen]] = {}
     for row in rows:
         fresh.setdefault(row.merged_into_id or row.pk, []).extend(added[row.pk])
@@ -37,6 +40,31 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
             first = min(back, key=lambda seen: seen.started_at)
             failure.regressed_at = first.started_at
             _reopen(failure, Status.REGRESSED, "regressed", _where(first))
+            told = {**news(failure), "where": _where(first)}
+            outbox.emit(failure.project_id, "failure.regressed", told)
+
+
+def _announce_new(rows: Iterable[Failure], added: Mapping[int, Sequence[Seen]]) -> None:
+    """Note the groups that have no trace but these: nobody has seen them before."""
+    outbox.emit_all(
+        (one.project_id, "failure.new", news(one))
+        for one in rows
+        if one.status == Status.NEW and one.events == len(added[one.pk])
+    )
+
+
+def news(failure: Failure) -> dict[str, Json]:
+    """Return what an event says of a group: no content of traces beyond its title."""
+    return {
+        "key": failure.key,
+        "title": failure.title,
+        "kind": failure.kind,
+        "severity": failure.severity,
+        "span": failure.span or None,
+        "since": failure.since or None,
+        "events": failure.events,
+        "assignee": failure.assignee.email if failure.assignee else None,
+    }
 
 
 def _reopen(failure: Failure, status: Status, verb: str, detail: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -259,3 +260,25 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"
+
+
+class Event(models.Model):
+    """The outbox: what happened, for those outside who want to know. See `outbox`.
+
+    `distributed_at` is when deliveries were made of it; rows are kept for 30 days.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=40)
+    at = models.DateTimeField(default=timezone.now)
+    body = models.JSONField()
+    distributed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["id"], name="event_waiting", condition=Q(distributed_at=None)),
+            models.Index(fields=["at"], name="event_by_time"),
+        )
+
+    def __str__(self) -> str:
+        return f"evt_{self.pk}"

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from tracehub.core.query import FilterError, parse
+from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review.candidates import Candidate, candidates
@@ -204,6 +205,8 @@ def take_seat(review: Review) -> None:
     if any(item.queue.blind for item in items):
         review.sealed = True
         review.save(update_fields=["sealed"])
+    else:
+        _announce([review])
     for item in items:
         seat = _seat_for(item, review)
         if seat is not None:
@@ -335,9 +338,24 @@ def _close(item: QueueItem) -> None:
     if others.exists():  # another blind queue still waits for its reviews of this trace
         return
     sealed = Review.objects.filter(project_id=item.project_id, trace_id=item.trace_id, sealed=True)
+    opened = list(sealed.filter(withdrawn_at=None))
     if sealed.update(sealed=False):
+        _announce(opened)
         store.mark_dirty(item.project_id, [item.trace_id])
         wake_on_commit()
+
+
+def _announce(reviews: Iterable[Review]) -> None:
+    """Note reviews as done. Sealed ones are told of when their item closes, not before."""
+    for review in reviews:
+        told = {
+            "trace_id": review.trace_id.hex,
+            "verdict": review.verdict,
+            "failure_modes": [mode.slug for mode in review.modes.all()],
+            "severity": review.severity or None,
+            "by": review.author.email if review.author else review.author_key,
+        }
+        outbox.emit(review.project_id, "review.done", told)
 
 
 def _reopen(item: QueueItem) -> None:

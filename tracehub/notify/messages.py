@@ -1,0 +1,113 @@
+"""What an event says: as JSON for programs, as a sentence with a link for people."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+from django.conf import settings
+
+from tracehub.core.trace_json import iso
+from tracehub.projects.models import Event
+
+
+class Message(NamedTuple):
+    """An event for people: one line, more lines, and where to look."""
+
+    title: str
+    lines: list[str]
+    url: str
+
+
+def payload(event: Event) -> bytes:
+    """Return the body of a webhook; the same bytes at every try."""
+    return orjson.dumps(
+        {
+            "type": event.kind,
+            "timestamp": iso(event.at),
+            "data": {"project": event.project.slug, **event.body, "url": message(event).url},
+        }
+    )
+
+
+def slack_payload(event: Event) -> bytes:
+    """Return what Slack, Mattermost and their like take; `&`, `<` and `>` are escaped for them."""
+    said = message(event)
+    lines = [f"*{_escaped(said.title)}*", *map(_escaped, said.lines)]
+    if said.url:
+        lines.append(f"<{_escaped(said.url)}|Open in TraceHub>")
+    return orjson.dumps({"text": "\n".join(lines)})
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def message(event: Event) -> Message:
+    """Return what an event says to people."""
+    title, lines, place = _WORDS.get(event.kind, _other)(event.body)
+    url = f"{settings.BASE_URL}/{event.project.slug}/{place}" if place else ""
+    one_line = " ".join(f"{event.project.name}: {title}".split())
+    return Message(one_line[:200], [line for line in lines if line], url)
+
+
+Said = tuple[str, list[str], str]
+
+
+def _failure(body: dict[str, Any], verb: str) -> Said:
+    lines = [f"Severity {body.get('severity', 'none')}, {body.get('events', 0)} traces so far."]
+    if body.get("where"):
+        lines.append(str(body["where"]))
+    if body.get("assignee"):
+        lines.append(f"Assigned to {body['assignee']}.")
+    place = f"failures/{quote(str(body.get('key', '')))}"
+    return f"{body.get('key')} {verb}: {body.get('title')}", lines, place
+
+
+def _new(body: dict[str, Any]) -> Said:
+    return _failure(body, "is new")
+
+
+def _regressed(body: dict[str, Any]) -> Said:
+    return _failure(body, "is back")
+
+
+def _trace(body: dict[str, Any]) -> Said:
+    kinds = ", ".join(body.get("signals") or []) or "status error"
+    return f"{body.get('name')} failed: {kinds}", [], f"traces/{body.get('trace_id')}"
+
+
+def _review(body: dict[str, Any]) -> Said:
+    modes = ", ".join(body.get("failure_modes") or [])
+    title = f"Reviewed as {body.get('verdict')}{f': {modes}' if modes else ''}"
+    return title, [f"By {body.get('by')}."], f"traces/{body.get('trace_id')}"
+
+
+def _case(body: dict[str, Any]) -> Said:
+    title = f"{body.get('case')} added to {body.get('set')}: {body.get('title')}"
+    return title, [], f"evals/{body.get('set')}/cases/{body.get('case')}"
+
+
+def _gate(body: dict[str, Any]) -> Said:
+    lines = [str(body.get("headline") or "")]
+    title = f"Gate of {body.get('set')} run {body.get('run')}: {body.get('verdict')}"
+    return title, lines, f"evals/{body.get('set')}/runs/{body.get('run')}"
+
+
+def _other(body: dict[str, Any]) -> Said:
+    return (
+        str(body.get("message", "News")),
+        [str(line) for line in body.get("lines", [])],
+        str(body.get("place", "")),
+    )
+
+
+_WORDS = {
+    "trace.failed": _trace,
+    "failure.new": _new,
+    "failure.regressed": _regressed,
+    "review.done": _review,
+    "case.promoted": _case,
+    "gate.decided": _gate,
+}

@@ -1,0 +1,27 @@
+"""Celery's side of notify. Messages only wake a worker; tables say what is to do."""
+
+from __future__ import annotations
+
+import time
+
+from celery import shared_task
+from django.utils import timezone
+
+from tracehub.notify import sending
+
+RUN_SECONDS = 50.0  # of one message; the next one goes on
+
+
+@shared_task(name="tracehub.notify")  # type: ignore[untyped-decorator]  # celery ships no types
+def notify() -> None:
+    """Carry out what waits. Safe to run twice, and to be killed."""
+    until = time.monotonic() + RUN_SECONDS
+    while sending.distribute(timezone.now()) and time.monotonic() < until:
+        pass
+    sending.deliver_due(until=until)
+
+
+@shared_task(name="tracehub.prune_events")  # type: ignore[untyped-decorator]
+def prune_events() -> None:
+    """Forget old events and their deliveries."""
+    sending.prune(timezone.now())
