@@ -11,7 +11,7 @@ import pytest
 from tracehub.cli.main import COMMANDS, main
 from tracehub.core.exports import ALIASES, FORMATS
 from tracehub.core.query import keys
-from tracehub.core.signals.run import DETECTORS
+from tracehub.core.signals.run import DETECTORS, SECOND
 from tracehub.core.trace import KINDS, OUTCOMES
 from tracehub.core.wire.conventions import tracehub as own_attributes
 from tracehub.ingest.routes import ROUTES
@@ -71,7 +71,7 @@ def test_a_number_in_the_settings_has_the_default_and_the_bounds_of_the_code(nam
 
 
 def test_every_filter_key_has_its_row_and_every_row_is_a_key():
-    known = {key.name for key in keys.KEYS.values()} | {"meta.KEY"}
+    known = {key.name for key in keys.KEYS.values()} | {"meta.KEY", "score.NAME"}
     section = text("reference/filters.md").partition("## Keys")[2].partition("\n## ")[0]
     named = set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
     assert named == known
@@ -85,7 +85,7 @@ def test_every_state_of_the_filter_language_is_explained():
 def test_every_signal_that_a_detector_gives_has_its_row():
     told = set(rows("reference/signals.md"))
     given = set()
-    for detector in DETECTORS:
+    for detector in (*DETECTORS, *SECOND):
         kinds = set(re.findall(r"`([a-z_]+)`", detector.__doc__ or "")) & set(keys.SIGNALS)
         assert kinds, f"{detector.__module__} does not say what it gives"
         given |= kinds

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.projects.actions import ActionError
-from tracehub.review import actions, queueing
+from tracehub.review import actions, filling, queueing
 from tracehub.review.models import QueueItem, Review, Seat
 from tracehub.review.tasks import top_up
 
@@ -63,9 +63,9 @@ def test_topping_up_twice_adds_nothing_and_a_day_has_its_limit(project):
     queue = make(project, daily=2)
     top_up()
     assert queue.items.count() == 2
-    assert queueing.top_up(queue, now=timezone.now() + timedelta(days=1)) == 2
+    assert filling.top_up(queue, now=timezone.now() + timedelta(days=1)) == 2
     queueing.pause(queue, paused=True)
-    assert queueing.top_up(queue, now=timezone.now() + timedelta(days=2)) == 0
+    assert filling.top_up(queue, now=timezone.now() + timedelta(days=2)) == 0
 
 
 def test_a_blind_queue_leaves_out_what_has_a_verdict(project, people):
@@ -137,7 +137,7 @@ def test_dealing_anew_evens_out_who_has_how_many(project, people):
     fill(project, 9)
     queue = make(project, reviewers=people[:1])
     queue.reviewers.set(people)
-    assert queueing.rebalance(queue) == 6
+    assert filling.rebalance(queue) == 6
     assert set(Counter(Seat.objects.values_list("reviewer_id", flat=True)).values()) == {3}
 
 

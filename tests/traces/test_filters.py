@@ -69,6 +69,11 @@ FEATURES = {
     "signals": [signal("schema_error", message="/refund/amount must be number")],
     "failing": True,
     "status": "error",
+    "feedback": [
+        {"name": "grounded", "value": 0.2},
+        {"name": "thumbs", "value": False},
+        {"name": "said", "value": "yes"},
+    ],
 }
 PLAIN = {
     "model_names": ["mistral-large"],
@@ -88,6 +93,10 @@ PLAIN = {
         "mode:wrong-amount",
         "mode:wrong*",
         "severity:high",
+        "score.grounded:<0.5",
+        "score.grounded:0.1..0.3,9",
+        "score.thumbs:0",
+        "-score.thumbs:none",
         "reviewer:maja*",
         "agent:planner",
         "prompt:refund",
@@ -169,7 +178,7 @@ def test_a_trace_is_found_by_its_id_or_the_first_digits(project):
 
 
 def test_every_key_has_an_expression():
-    special = {"is", "trace", "error", "failure"}
+    special = {"is", "trace", "error", "failure", "queue"}
     assert set(keys.KEYS) == set(COLUMNS) | special
 
 

@@ -15,12 +15,12 @@ from django.test import Client
 
 from tests import trace_factory as factory
 from tests.web import stories
-from tracehub.api.answers import trace_summary
 from tracehub.metrics import rollup
 from tracehub.projects.actions import create_key
 from tracehub.review import actions, queueing
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, Review
+from tracehub.review.summaries import trace_summary
 from tracehub.traces.models import Trace
 
 pytestmark = pytest.mark.django_db

@@ -9,6 +9,7 @@ from tests.browser import Signed, chromium
 from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.review import actions, queueing
+from tracehub.review.models import Repeat, Review
 from tracehub.traces.models import Feedback
 
 pytestmark = pytest.mark.browser
@@ -46,7 +47,11 @@ def people(committed_db):
         trace_row(project, input_preview=f"{ASKED[number % 4]} {number}")
     queue = queueing.create_queue(
         project, "Refund canary, week 47", q="model:gpt-4o", blind=True, overlap=100,
-        reviewers=[maja, tor],
+        reviewers=[maja, tor], size=32, random_share=10, repeats=4,
+        draws=[
+            {"way": "stratified", "daily": 10, "most": 60, "by": "prompt"},
+            {"way": "different", "most": 4},
+        ],
     )[0]  # fmt: skip
     for number, item in enumerate(queue.items.all()[:24]):
         Feedback.objects.create(
@@ -63,6 +68,16 @@ def people(committed_db):
                 project, item.trace_id, changed, author=one, modes=chosen, took_ms=52_000,
                 note=f"{note}, {number}" if changed == "fail" else "",
             )  # fmt: skip
+    for number, item in enumerate(queue.items.all()[:4]):
+        first = Review.objects.get(trace_id=item.trace_id, author=maja)
+        again = "pass" if number == 3 else first.verdict
+        repeat = Review.objects.create(
+            project=project, trace_id=item.trace_id, author=maja, verdict=again, is_repeat=True
+        )
+        Repeat.objects.create(
+            project=project, queue=queue, trace_id=item.trace_id, first=first, reviewer=maja,
+            review=repeat,
+        )  # fmt: skip
     return project, maja, tor
 
 

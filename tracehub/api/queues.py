@@ -11,6 +11,7 @@ from tracehub.api.errors import ApiError, missing
 from tracehub.api.numbered import page
 from tracehub.api.requests import ApiRequest
 from tracehub.api.router import Answer
+from tracehub.core.sampling import MOST, STRATA, WAYS
 from tracehub.core.shape import Schema
 from tracehub.core.trace_json import iso
 from tracehub.projects.models import Role, User
@@ -29,6 +30,28 @@ QUEUE: Schema = {
         "daily": {"type": "integer", "minimum": 0, "maximum": queueing.MOST_ITEMS},
         "overlap": SHARE | {"description": "share of the traces that two people review"},
         "random_share": SHARE | {"description": "share drawn from all traces, not by q"},
+        "repeats": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": queueing.MOST_REPEATS / 100,
+            "description": "share that comes back silently to who reviewed it",
+        },
+        "draws": {
+            "type": "array",
+            "maxItems": len(WAYS),
+            "description": "rules that choose first, each with its caps; 0 is no cap",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "way": {"type": "string", "enum": list(WAYS)},
+                    "daily": {"type": "integer", "minimum": 0, "maximum": MOST},
+                    "most": {"type": "integer", "minimum": 0, "maximum": MOST},
+                    "by": {"type": "string", "enum": list(STRATA)},
+                },
+                "required": ["way"],
+                "additionalProperties": False,
+            },
+        },
         "blind": {"type": "boolean"},
         "reviewers": {
             "type": "array",
@@ -50,8 +73,8 @@ def list_queues(asked: ApiRequest) -> Answer:
 def add_queue(asked: ApiRequest) -> Answer:
     """Make a queue and fill it."""
     body = asked.body
-    rules = {name: body[name] for name in ("q", "size", "daily", "blind") if name in body}
-    for name in ("overlap", "random_share"):
+    rules = {name: body[name] for name in ("q", "size", "daily", "draws", "blind") if name in body}
+    for name in ("overlap", "random_share", "repeats"):
         if name in body:
             rules[name] = round(100 * body[name])
     queue, new = queueing.create_queue(
@@ -112,6 +135,8 @@ def queue_json(queue: Queue) -> dict[str, Any]:
         "daily": queue.daily,
         "overlap": queue.overlap / 100,
         "random_share": queue.random_share / 100,
+        "repeats": queue.repeats / 100,
+        "draws": queue.draws,
         "blind": queue.blind,
         "paused": queue.paused_at is not None,
         "reviewers": [one.email for one in queue.reviewers.all()],

@@ -12,7 +12,7 @@ DRAWS = 10_000
 _PICKS = 4_000_000
 
 
-def wilson_interval(failed: int, total: int, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(failed: float, total: float, level: float = 0.95) -> tuple[float, float]:
     """Return the score interval for a failing rate, as two fractions (not percent).
 
     Holds for small samples and for 0 of n, where the normal interval does not.

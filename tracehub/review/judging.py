@@ -79,6 +79,37 @@ def judges(project: Project, *, traces: Iterable[UUID] | None = None) -> list[Ju
     return [judge for judge in found if judge.caught.number + judge.cleared.number]
 
 
+def verdicts(project: Project) -> dict[UUID, tuple[str, bool]]:
+    """Return the newest verdict of a judge on each trace: its name, and whether it says fail."""
+    found: dict[UUID, tuple[str, bool]] = {}
+    for row in _verdicts(project)[:MOST].iterator():
+        fails = says_fail(row.value, row.label)
+        if fails is not None:
+            found.setdefault(row.trace_id, (row.name, fails))
+    return found
+
+
+def doubts(project: Project) -> dict[UUID, tuple[float, str]]:
+    """Return how unsure judges are of each trace, from 0 to 1, and why; without doubt, nothing.
+
+    A degree is the more unsure the nearer it lies to one half; two judges may contradict.
+    """
+    found: dict[UUID, tuple[float, str]] = {}
+    said: dict[UUID, dict[bool, str]] = {}
+    for row in _verdicts(project)[:MOST].iterator():
+        fails = says_fail(row.value, row.label)
+        if fails is not None:
+            said.setdefault(row.trace_id, {})[fails] = row.name
+        elif isinstance(row.value, float) and 0 < row.value < 1:
+            doubt = 1 - abs(2 * row.value - 1)
+            if doubt > found.get(row.trace_id, (0.0, ""))[0]:
+                found[row.trace_id] = (doubt, f"Judge {row.name} scores {row.value:.2f}")
+    for trace, sides in said.items():
+        if len(sides) == 2:
+            found[trace] = (1.0, f"{sides[True]} says fail, {sides[False]} pass")
+    return found
+
+
 def says_fail(value: Json, label: str) -> bool | None:
     """Return whether a judge's score is a fail; None when it is no verdict but a degree.
 

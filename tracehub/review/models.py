@@ -67,6 +67,7 @@ class Review(models.Model):
     failing_span = models.CharField(max_length=16, blank=True)
     took_ms = models.PositiveIntegerField(null=True)  # from the trace being shown to the verdict
     sealed = models.BooleanField(default=False)
+    is_repeat = models.BooleanField(default=False)  # answers a `Repeat`, counts nowhere else
     adjudicates = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -88,9 +89,11 @@ class Review(models.Model):
 class Queue(models.Model):
     """Traces chosen by rules for people to review.
 
-    `random_share` percent of new items come from all traces, not from those that `q` finds;
-    `overlap` percent go to two people. `reviewers` empty: whoever may review. `daily` items are
-    added a day, or as many as `size` lets when it is 0. Sealing follows `blind`.
+    `draws` are rules of `core.sampling` that come first, each with its caps. `random_share` percent
+    of the other items come from all traces, not from those that `q` finds. `overlap` percent go to
+    two people; `repeats` percent come back unsaid to who reviewed them. `reviewers` empty: whoever
+    may review. `daily` items are added a day, or as many as `size` lets when it is 0. Sealing
+    follows `blind`.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queues")
@@ -99,7 +102,9 @@ class Queue(models.Model):
     q = models.TextField(blank=True, max_length=2000)
     size = models.PositiveIntegerField(default=200)
     random_share = models.PositiveSmallIntegerField(default=0)
+    draws = models.JSONField(default=list, blank=True)
     overlap = models.PositiveSmallIntegerField(default=0)
+    repeats = models.PositiveSmallIntegerField(default=0)
     blind = models.BooleanField(default=False)
     daily = models.PositiveIntegerField(default=0)
     reviewers = models.ManyToManyField(User, related_name="queues", blank=True)
@@ -117,12 +122,16 @@ class Queue(models.Model):
 class QueueItem(models.Model):
     """One trace in a queue. Open until all its reviews are in, or an admin closes it.
 
-    `first_closed_at` stays when an undo opens it again: reviews after it were not blind.
+    `first_closed_at` stays when an undo opens it again: reviews after it were not blind. `chance`
+    is the probability with which the draws took the trace (see `core.sampling`); 1 for what was
+    chosen on purpose, which stands for itself alone.
     """
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     trace_id = models.UUIDField()
+    way = models.CharField(max_length=10, default="filter")
+    chance = models.FloatField(default=1.0)
     reason = models.CharField(max_length=200)
     title = models.CharField(max_length=200, blank=True)
     added_at = models.DateTimeField(default=timezone.now)
@@ -168,6 +177,36 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"seat {self.pk} of item {self.item_id}"
+
+
+class Repeat(models.Model):
+    """A trace shown again to who reviewed it, unsaid: how far a person agrees with themselves.
+
+    Waits for its answer for as long as a turn is held, from `shown_at`. The answer is kept apart
+    from all other reviews.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="repeated")
+    trace_id = models.UUIDField()
+    first = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="repeated")
+    reviewer = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    shown_at = models.DateTimeField(default=timezone.now)
+    review = models.OneToOneField(
+        Review, null=True, blank=True, on_delete=models.SET_NULL, related_name="repeats"
+    )
+    dropped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "queue", "reviewer", "trace_id"], name="repeat_once"
+            ),
+        )
+        indexes = (models.Index(fields=["project", "trace_id"], name="repeat_by_trace"),)
+
+    def __str__(self) -> str:
+        return f"repeat {self.pk} of {self.first_id}"
 
 
 class Recoding(models.Model):

@@ -16,7 +16,7 @@ from tracehub.projects.models import Project, User
 from tracehub.review.models import FailureMode, QueueItem, Review
 
 # Which reviews of a failure mode count.
-COUNTED = Q(reviews__withdrawn_at=None, reviews__sealed=False)
+COUNTED = Q(reviews__withdrawn_at=None, reviews__sealed=False, reviews__is_repeat=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,9 @@ class Standing:
 
 
 def counted(project_id: int) -> QuerySet[Review]:
-    """Reviews of a project that were neither withdrawn nor are sealed."""
-    return Review.objects.filter(project_id=project_id, withdrawn_at=None, sealed=False)
+    """Reviews of a project that were neither withdrawn nor are sealed, nor answer a repeat."""
+    rows = Review.objects.filter(project_id=project_id, withdrawn_at=None, sealed=False)
+    return rows.filter(is_repeat=False)
 
 
 def standing(project_id: int, traces: Iterable[UUID]) -> dict[UUID, Standing]:
@@ -65,7 +66,7 @@ def seen_by(person: User, project: Project, trace_id: UUID) -> list[Review]:
     """Return `of_trace` with the person's own sealed reviews among them."""
     mine = Q(sealed=False) | Q(author=person)
     rows = Review.objects.filter(mine, project=project, trace_id=trace_id, withdrawn_at=None)
-    return list(_full(rows)[:100])
+    return list(_full(rows.filter(is_repeat=False))[:100])
 
 
 def of_traces(project: Project, traces: Iterable[UUID]) -> dict[UUID, list[Review]]:

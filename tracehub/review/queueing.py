@@ -1,4 +1,4 @@
-"""Review queues: filling them, whose turn it is, and when an item closes and unseals its reviews.
+"""Review queues: whose turn it is, and when an item closes and unseals its reviews.
 
 Each item has as many seats as it needs reviews. A row lock on the item puts those who finish it
 in order, so the last review is the one that closes it.
@@ -6,7 +6,6 @@ in order, so the last review is the one that closes it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,17 +17,19 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from tracehub.core.query import FilterError, parse
+from tracehub.core.sampling import RuleError, rules_of
 from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
-from tracehub.review.candidates import Candidate, candidates
+from tracehub.review import filling, repeats
 from tracehub.review.models import Queue, QueueItem, Review, Seat
 from tracehub.traces import store
 from tracehub.traces.wake import wake_on_commit
 
 HOLD = timedelta(minutes=15)  # an item that was opened and left goes on to others after this
 MOST_ITEMS = 5000
-RULES = ("q", "size", "random_share", "overlap", "blind", "daily")
+RULES = ("q", "size", "random_share", "draws", "overlap", "repeats", "blind", "daily")
+MOST_REPEATS = 10  # percent
 
 
 def create_queue(
@@ -42,8 +43,8 @@ def create_queue(
 ) -> tuple[Queue, bool]:
     """Make a queue, fill it, and return it with whether it is new.
 
-    `rules` are fields of Queue: q, size, random_share, overlap, blind, daily. The same name, slug
-    and rules again return the queue that is there. Raises ActionError naming the field.
+    `rules` are fields of Queue, named in RULES. The same name, slug and rules again return the
+    queue that is there. Raises ActionError naming the field.
     """
     name = _name(name)
     slug = slug or slugify(name)[:60]
@@ -61,7 +62,7 @@ def create_queue(
         queue = Queue.objects.create(project=project, name=name, slug=slug, **rules)
         queue.reviewers.set(people)
         audit("queue.created", by=by, project=project, object=slug)
-    top_up(queue, now=timezone.now())
+    filling.top_up(queue, now=timezone.now())
     return queue, True
 
 
@@ -80,7 +81,7 @@ def edit_queue(
         queue.save()
         queue.reviewers.set(reviewers)
         audit("queue.edited", by=by, project=queue.project, object=queue.slug)
-    top_up(queue, now=timezone.now())
+    filling.top_up(queue, now=timezone.now())
 
 
 def pause(queue: Queue, *, paused: bool, by: User | None = None) -> None:
@@ -91,31 +92,19 @@ def pause(queue: Queue, *, paused: bool, by: User | None = None) -> None:
     audit(f"queue.{word}", by=by, project=queue.project, object=queue.slug)
 
 
-@transaction.atomic
-def top_up(queue: Queue, *, now: datetime) -> int:
-    """Add what rules and caps allow, and return how many items that were. Safe to run twice."""
-    queue = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
-    if queue.paused_at is not None:
-        return 0
-    items = QueueItem.objects.filter(queue=queue)
-    before = items.count()
-    room = queue.size - before
-    if queue.daily:
-        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        room = min(room, queue.daily - items.filter(added_at__gte=today).count())
-    if room <= 0:
-        return 0
-    found = candidates(queue, room, now=now)
-    people = list(queue.reviewers.all())
-    waiting = _waiting(people)
-    for number, candidate in enumerate(found, before):
-        _add(queue, candidate, _reviews_wanted(queue, people, number), people, waiting)
-    return len(found)
+def next_trace(
+    queue: Queue, person: User, *, now: datetime, after: int = 0, avoid: Sequence[UUID] = ()
+) -> UUID | None:
+    """Return the trace that the person should see next: a silent repeat, else that of `next_seat`.
 
-
-def top_up_all(*, now: datetime) -> int:
-    """Top up every queue; return how many items were added."""
-    return sum(top_up(queue, now=now) for queue in Queue.objects.filter(paused_at=None))
+    Repeats come between other traces, not after them.
+    """
+    if queue.paused_at is None:
+        repeat = repeats.due(queue, person, now=now, avoid=avoid)
+        if repeat is not None:
+            return repeat.trace_id
+    seat = next_seat(queue, person, now=now, after=after, avoid=avoid)
+    return None if seat is None else seat.item.trace_id
 
 
 def next_seat(
@@ -173,7 +162,7 @@ def skip(seat: Seat, person: User, reason: str) -> None:
     had = set(Seat.objects.filter(item=item).values_list("reviewer_id", flat=True))
     others = [one for one in people if one.pk not in had]
     if others:
-        waiting = _waiting(others)
+        waiting = filling.waiting_of(others)
         Seat.objects.create(item=item, reviewer=min(others, key=lambda one: waiting[one.pk]))
     elif not people:
         Seat.objects.create(item=item)
@@ -197,6 +186,8 @@ def take_seat(review: Review) -> None:
 
     Called inside the transaction that made the review; sets `review.sealed`.
     """
+    if repeats.answered_by(review):
+        return
     items = list(
         QueueItem.objects.select_for_update(of=("self",))
         .filter(project_id=review.project_id, trace_id=review.trace_id, closed_at=None)
@@ -220,6 +211,7 @@ def take_seat(review: Review) -> None:
 
 def give_back(review: Review) -> None:
     """Open the turns again that a withdrawn review had answered; a blind item seals the others."""
+    repeats.give_back(review)
     QueueItem.objects.filter(adjudication=review).update(adjudication=None)
     for seat in list(Seat.objects.filter(review=review).select_related("item")):
         item = QueueItem.objects.select_for_update().get(pk=seat.item_id)
@@ -235,73 +227,6 @@ def close_item(item: QueueItem, *, by: User | None = None) -> None:
     if item.closed_at is None:
         _close(item)
         audit("queue.item_closed", by=by, project=item.project, object=item.trace_id.hex)
-
-
-@transaction.atomic
-def rebalance(queue: Queue, *, by: User | None = None) -> int:
-    """Deal the waiting turns that nobody has open evenly; return how many changed hands."""
-    people = list(queue.reviewers.all())
-    seats = Seat.objects.select_for_update(of=("self",)).filter(
-        item__queue=queue, item__closed_at=None, review=None, skipped_at=None
-    )
-    seats = seats.filter(Q(held_by=None) | Q(held_until__lt=timezone.now())).order_by("pk")
-    free = list(seats) if people else []
-    had: dict[int, set[int | None]] = {}
-    for item, person in Seat.objects.filter(item__queue=queue).values_list(
-        "item_id", "reviewer_id"
-    ):
-        had.setdefault(item, set()).add(person)
-    dealt: Counter[int] = Counter()
-    moved = 0
-    for seat in free:
-        others = had[seat.item_id] - {seat.reviewer_id}
-        may = [one for one in people if one.pk not in others]
-        if not may:
-            continue
-        chosen = min(may, key=lambda one: (dealt[one.pk], one.pk != seat.reviewer_id))
-        dealt[chosen.pk] += 1
-        if chosen.pk != seat.reviewer_id:
-            had[seat.item_id] = others | {chosen.pk}
-            Seat.objects.filter(pk=seat.pk).update(reviewer=chosen)
-            moved += 1
-    audit("queue.rebalanced", by=by, project=queue.project, object=queue.slug, moved=moved)
-    return moved
-
-
-def _add(
-    queue: Queue,
-    candidate: Candidate,
-    wanted: int,
-    people: Sequence[User],
-    waiting: Counter[int],
-) -> None:
-    """Add an item; each of its seats goes to whoever has the fewest waiting."""
-    item = QueueItem.objects.create(
-        queue=queue,
-        project_id=queue.project_id,
-        trace_id=candidate.trace_id,
-        reason=candidate.reason[:200],
-        title=candidate.title[:200],
-    )
-    chosen = sorted(people, key=lambda one: (waiting[one.pk], one.pk))[:wanted]
-    for one in chosen:
-        waiting[one.pk] += 1
-    holders: list[User | None] = list(chosen) or [None] * wanted
-    Seat.objects.bulk_create(Seat(item=item, reviewer=one) for one in holders)
-
-
-def _reviews_wanted(queue: Queue, people: Sequence[User], number: int) -> int:
-    """Return 2 for `overlap` percent of the items, spread evenly, else 1."""
-    second = (number + 1) * queue.overlap // 100 > number * queue.overlap // 100
-    return 2 if second and len(people) != 1 else 1
-
-
-def _waiting(people: Sequence[User]) -> Counter[int]:
-    """Count the turns that wait for each person, in every queue."""
-    rows = Seat.objects.filter(
-        reviewer__in=people, review=None, skipped_at=None, item__closed_at=None
-    )
-    return Counter(rows.values_list("reviewer_id", flat=True))
 
 
 def _seat_for(item: QueueItem, review: Review) -> Seat | None:
@@ -377,11 +302,17 @@ def _name(name: str) -> str:
 
 
 def _check(rules: dict[str, Any]) -> None:
-    for field, most in (("random_share", 100), ("overlap", 100), ("daily", MOST_ITEMS)):
+    for field, most in (
+        ("random_share", 100), ("overlap", 100), ("repeats", MOST_REPEATS), ("daily", MOST_ITEMS),
+    ):  # fmt: skip
         if not 0 <= rules.get(field, 0) <= most:
             raise ActionError(f"{field} must lie in 0 to {most}. Got {rules[field]}.", field)
     if not 1 <= rules.get("size", 1) <= MOST_ITEMS:
         raise ActionError(f"size must lie in 1 to {MOST_ITEMS}. Got {rules['size']}.", "size")
+    try:
+        rules_of(rules.get("draws", []))
+    except RuleError as error:
+        raise ActionError(str(error), error.field) from error
     try:
         parse(rules.get("q", ""))
     except FilterError as error:

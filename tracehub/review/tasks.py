@@ -5,10 +5,10 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from tracehub.review import queueing
+from tracehub.review import filling
 
 
 @shared_task(name="tracehub.queues")  # type: ignore[untyped-decorator]  # celery ships no types
 def top_up() -> None:
     """Fill the queues. Safe to run twice."""
-    queueing.top_up_all(now=timezone.now())
+    filling.top_up_all(now=timezone.now())

@@ -129,6 +129,10 @@ def _value_reader(key: str) -> Callable[[Value], Sql]:
         return _failure
     if key == "prompt":
         return _prompt
+    if key == "queue":
+        return _queue
+    if key.startswith(keys.SCORE):
+        return lambda value: _score(key.removeprefix(keys.SCORE), value)
     if key.startswith(keys.META):
         return lambda value: _metadata(key.removeprefix(keys.META), value)
     if key in words.FIELDS:
@@ -225,6 +229,37 @@ def _failure(value: Value) -> Sql:
         " LEFT JOIN failures_failure root ON root.id = f.merged_into_id"
         " WHERE f.project_id = traces.project_id AND %s IN (f.number, root.number))",
         [number],
+    )
+
+
+_QUEUED = (
+    "(traces.project_id, traces.trace_id) IN (SELECT held.project_id, held.trace_id"
+    " FROM review_queueitem held JOIN review_queue queue ON queue.id = held.queue_id"
+)
+
+
+def _queue(value: Value) -> Sql:
+    """In a review queue. Not correlated, so it is read once and hashed, or drives the join."""
+    if isinstance(value, Absent):
+        return f"({_QUEUED})) IS NOT TRUE", []
+    condition, params = _scalar("queue.slug", [], value)
+    return f"{_QUEUED} WHERE {condition})", params
+
+
+def _score(name: str, value: Value) -> Sql:
+    """A score by its name; yes and no are 1 and 0, and what is no number has no amount."""
+    if isinstance(value, Absent):
+        given = "jsonb_build_array(jsonb_build_object('name', %s::text))"
+        return f"NOT traces.feedback @> {given}", [name]
+    amount = (
+        "CASE jsonb_typeof(score -> 'value') WHEN 'number' THEN (score ->> 'value')::numeric"
+        " WHEN 'boolean' THEN (score ->> 'value')::boolean::int END"
+    )
+    condition, params = _scalar(f"({amount})", [], value)
+    return (
+        "EXISTS (SELECT FROM jsonb_array_elements(traces.feedback) score"
+        f" WHERE score ->> 'name' = %s AND {condition})",
+        [name, *params],
     )
 
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tracehub.projects.models import Project, User
-from tracehub.review import queueing
-from tracehub.review.models import Queue, QueueItem
+from tracehub.review import queueing, repeats
+from tracehub.review.models import Queue, QueueItem, Repeat, Seat
 from tracehub.web.links import with_query
 
 
@@ -26,6 +26,7 @@ class Place:
     number: int
     total: int
     quick: bool
+    fresh: bool  # shown as a trace that nobody has reviewed: the person is to say it once more
 
     @property
     def trace_id(self) -> str:
@@ -61,13 +62,32 @@ def place_of(request: HttpRequest, project: Project, trace_id: UUID) -> Place | 
     if item is None or not isinstance(user, User):
         return None
     now = timezone.now()
-    turn = queueing.open_turns(item.queue, user, now=now).filter(item=item).first()
+    turns = queueing.open_turns(item.queue, user, now=now)
+    turn = turns.filter(item=item).first()
     if turn is not None:
         queueing.hold(turn, user, now=now)
-    all_items = QueueItem.objects.filter(queue=item.queue)
-    number = all_items.filter(pk__lte=item.pk).count()
+    repeat = None if turn else repeats.open_for(user, project.pk, trace_id, now=now)
     quick = bool(user.preferences.get("quick_review", True))
-    return Place(project, item.queue, item, number, all_items.count(), quick)
+    number, total = _position(item, user, turns.count(), is_open=bool(turn or repeat))
+    return Place(project, item.queue, item, number, total, quick, repeat is not None)
+
+
+def _position(item: QueueItem, user: User, left: int, *, is_open: bool) -> tuple[int, int]:
+    """Return how many of how many turns of the person this is; for others, its place in the queue.
+
+    Repeats are counted in from the start, so that no number gives one away.
+    """
+    given = Seat.objects.filter(item__queue=item.queue, review__author=user)
+    again = Repeat.objects.filter(queue=item.queue, reviewer=user)
+    answered = given.count()
+    total = answered + left
+    total += max(repeats.planned(item.queue, total), again.count())
+    if is_open:
+        return answered + again.exclude(review=None).count() + 1, total
+    if (mine := given.filter(item=item).values_list("review", flat=True).first()) is not None:
+        return given.filter(review__lte=mine).count(), total
+    everything = QueueItem.objects.filter(queue=item.queue)
+    return everything.filter(pk__lte=item.pk).count(), everything.count()
 
 
 def around(place: Place) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tracehub.core.sampling import rules_of
 from tracehub.projects.models import User
-from tracehub.review import judging, progress, queueing
+from tracehub.review import judging, progress, queueing, rates, repeats
 from tracehub.review.models import Queue, QueueItem, Seat
 from tracehub.web import marks
 
@@ -32,8 +33,13 @@ def context(queue: Queue, person: User, who: str, *, now: datetime) -> dict[str,
     stands = progress.progress(queue, now=now)
     to_decide, decided = progress.disagreements(queue)
     agreement = progress.agreement_of(queue)
+    found = rates.rates(queue)
     return {
         "queue": queue,
+        "rules": in_words(queue),
+        "rates": rate_rows(queue, found),
+        "rates_found": found,
+        "consistency": repeats.consistency(queue, person),
         "progress": stands,
         "bars": bars(stands),
         "spark": spark(stands.pace),
@@ -52,6 +58,32 @@ def context(queue: Queue, person: User, who: str, *, now: datetime) -> dict[str,
         "who_choices": WHO,
         **upcoming(queue, person, who, now=now),
     }
+
+
+def in_words(queue: Queue) -> list[str]:
+    """Return the rules of a queue as sentences, in the order in which they choose."""
+    found = [rule.words() for rule in rules_of(queue.draws)]
+    chosen = f"what {queue.q} finds" if queue.q else "all traces"
+    sentence = f"{'then ' if found else ''}{chosen}, in an order by chance"
+    found.append(sentence[0].upper() + sentence[1:])
+    if queue.random_share:
+        found.append(f"{queue.random_share}% of these at random from all traces")
+    caps = f"{queue.size} traces in all"
+    found.append(f"{caps}, up to {queue.daily} added a day" if queue.daily else caps)
+    if queue.overlap:
+        found.append(f"{queue.overlap}% go to two people")
+    if queue.repeats:
+        found.append(f"{queue.repeats}% come back silently to who reviewed them")
+    return found
+
+
+def rate_rows(queue: Queue, found: rates.Rates | None) -> list[dict[str, Any]]:
+    """Return the failing rate and those of the modes, each with the filter of its traces."""
+    if found is None:
+        return []
+    rows = [("Failing", f"queue:{queue.slug} verdict:fail", found.failing)]
+    rows += [(mode.name, f"queue:{queue.slug} mode:{mode.slug}", r) for mode, r in found.modes]
+    return [{"name": name, "q": q, "rate": rate} for name, q, rate in rows]
 
 
 def bars(stands: progress.Progress) -> list[dict[str, Any]]:

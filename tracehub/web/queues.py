@@ -17,8 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tracehub.core.exports.csv_table import safe_cell
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import progress, queueing
-from tracehub.review.models import Queue, QueueItem, Review, Seat
+from tracehub.review import filling, progress, queueing, repeats
+from tracehub.review.models import Queue, QueueItem, Repeat, Review, Seat
 from tracehub.web import permissions, queue_view, shell
 from tracehub.web.forms.queues import QueueForm
 from tracehub.web.links import with_query
@@ -93,17 +93,17 @@ def next_trace(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse
     avoid = _ids(request.GET.get("not", "").split(","))
     before = _ids([request.GET.get("after", "")])
     place = QueueItem.objects.filter(queue=queue, trace_id__in=before).first()
-    seat = queueing.next_seat(
+    following = queueing.next_trace(
         queue,
         person(request),
         now=timezone.now(),
         after=place.pk if place else 0,
         avoid=[*avoid, *before],
     )
-    if seat is None:
+    if following is None:
         shown = reverse("review_queue", args=[slug, queue_slug])
         return HttpResponseRedirect(with_query(shown, {"done": "1"}))
-    page = reverse("trace", args=[slug, seat.item.trace_id.hex])
+    page = reverse("trace", args=[slug, following.hex])
     return HttpResponseRedirect(with_query(page, {"queue": queue_slug}))
 
 
@@ -111,9 +111,16 @@ def next_trace(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse
 def skip(request: HttpRequest, slug: str, queue_slug: str, trace_id: str) -> HttpResponse:
     """Pass a trace on to somebody else and go to the next."""
     queue = queue_of(request, slug, queue_slug, Role.REVIEWER)
+    traces = _ids([trace_id])
     turns = queueing.open_turns(queue, person(request), now=timezone.now())
-    seat = turns.filter(item__trace_id__in=_ids([trace_id])).first()
-    if seat is not None:
+    seat = turns.filter(item__trace_id__in=traces).first()
+    if seat is None:
+        for repeat in Repeat.objects.filter(
+            queue=queue, reviewer=person(request), trace_id__in=traces, review=None
+        ):
+            repeats.drop(repeat)
+            shell.toast(request, "Skipped", icon="right")
+    else:
         queueing.skip(seat, person(request), request.POST.get("reason", ""))
         undo = reverse("review_unskip", args=[slug, queue_slug, seat.pk])
         shell.toast(request, "Skipped", icon="right", undo=undo)
@@ -147,9 +154,9 @@ def change(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
         queueing.pause(queue, paused=act == "pause", by=by)
         shell.toast(request, "Paused: nothing is handed out" if act == "pause" else "Goes on")
     elif act == "fill":
-        shell.toast(request, f"{queueing.top_up(queue, now=timezone.now())} traces added")
+        shell.toast(request, f"{filling.top_up(queue, now=timezone.now())} traces added")
     elif act == "deal":
-        shell.toast(request, f"{queueing.rebalance(queue, by=by)} turns changed hands")
+        shell.toast(request, f"{filling.rebalance(queue, by=by)} turns changed hands")
     elif act == "close":
         number = request.POST.get("item", "")
         item = get_object_or_404(queue.items, pk=int(number) if number.isdigit() else 0)

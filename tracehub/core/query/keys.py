@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from tracehub.core.trace import KINDS, OUTCOMES, SEVERITIES
 
-Type = Literal["choice", "text", "words", "id", "group", "duration", "money", "count"]
+Type = Literal["choice", "text", "words", "id", "group", "duration", "money", "count", "score"]
 
 STATES = (
     "failing",
@@ -78,6 +78,7 @@ _TABLE = (
     Key("failure", "group", "Group of failures: TH-418"),
     Key("severity", "choice", "Highest severity of its signals", SEVERITIES),
     Key("reviewer", "text", "Address of a reviewer"),
+    Key("queue", "text", "Review queue that holds it, by its slug"),
     Key("name", "text", "Name of the trace"),
     Key("agent", "text", "Name of an agent in it"),
     Key("prompt", "text", "Prompt, with or without version: refund, refund@v12"),
@@ -110,21 +111,23 @@ _TABLE = (
 KEYS: dict[str, Key] = {key.name: key for key in _TABLE}
 META = "meta."
 META_KEY = Key("meta.KEY", "text", "Value in the metadata")
+SCORE = "score."
+SCORE_KEY = Key("score.NAME", "score", "Score in the feedback: <0.5, 0, -1..1")
 # Keys of the language that this version cannot answer yet, and what it can do instead.
 LATER = {
-    "queue": "Queues are not indexed. Use is:unreviewed; a queue's page lists its traces.",
     "set": "Use is:promoted for traces in any eval set.",
     "attr": "Span attributes are not indexed yet. Use meta.KEY for metadata.",
-    "score": "Scores are not indexed yet. Use signal:negative_feedback.",
 }
 
 
 def find(name: str) -> Key | None:
-    """Return the key called `name`; any `meta.` name is a key of its own.
+    """Return the key called `name`; any `meta.` or `score.` name is its own.
 
     >>> find("latency").type, find("meta.tenant").type, find("latencies")
     ('duration', 'text', None)
     """
     if name.startswith(META) and len(name) > len(META):
         return META_KEY._replace(name=name)
+    if name.startswith(SCORE) and len(name) > len(SCORE):
+        return SCORE_KEY._replace(name=name)
     return KEYS.get(name)

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from tracehub.core.query import keys
-from tracehub.core.query.tree import Filter, Node, Or, Pattern, Term
+from tracehub.core.query.tree import Absent, Filter, Node, Or, Pattern, Term
 
 Pair = tuple[str, str]  # key and value
 Row = Mapping[str, Any]  # a trace row by the names of its columns
@@ -90,6 +90,8 @@ def pairs(row: Row) -> Iterator[Pair]:
             yield "prompt", name
     for name, value in row["metadata"].items():
         yield f"{keys.META}{name}", _scalar(value)
+    for score in row.get("feedback", ()):
+        yield f"{keys.SCORE}{score['name']}", ""
 
 
 def _scalar(value: Any) -> str:
@@ -162,6 +164,9 @@ def _any_of(node: Node) -> tuple[Pair, ...]:
         return tuple(pair for one in each for pair in one) if all(each) else ()
     if not isinstance(node, Term):
         return ()
+    if node.key.startswith(keys.SCORE):  # that it has the score is all that terms know
+        absent = any(isinstance(value, Absent) for value in node.values)
+        return () if absent else ((node.key, ""),)
     found: list[Pair] = []
     for value in node.values:
         if not isinstance(value, Pattern) or len(value.parts) > 1:

@@ -36,14 +36,16 @@ _UNITS: dict[str, dict[str, Decimal]] = {
     },
     "money": {"": Decimal(1)},
     "count": {"": Decimal(1), "k": Decimal(1000), "M": Decimal(10**6)},
+    "score": {"": Decimal(1)},
 }
 _LIKELY_UNITS = {"sec": "s", "min": "m", "millis": "ms", "micro": "us", "hour": "h", "kilo": "k"}
 _EXAMPLES = {
     "duration": "a duration such as 5s or 800ms",
     "money": "an amount in US dollars such as 0.03",
     "count": "a number such as 500 or 10k",
+    "score": "a number such as 0.5 or -1",
 }
-_AMOUNT = re.compile(r"\$?([0-9]{1,12}(?:\.[0-9]{1,10})?)\s*([A-Za-zµ]*)")
+_AMOUNT = re.compile(r"\$?(-?[0-9]{1,12}(?:\.[0-9]{1,10})?)\s*([A-Za-zµ]*)")
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[^",]+|,', re.DOTALL)
 _SCORE_CUTOFF = 60  # of 100: below it a suggestion is a guess
 
@@ -88,6 +90,8 @@ def _find_key(name: str, start: int) -> Key:
         raise FilterError(start, end, f"{name} cannot be filtered by yet. {later}")
     if name == "meta":
         raise FilterError(start, end, "meta needs the name of a field, such as meta.tenant:12.")
+    if name == "score":
+        raise FilterError(start, end, "score needs the name of a score, such as score.thumbs:0.")
     near = nearest(name.lower(), list(keys.KEYS))
     hint = f"Did you mean {near}?" if near else "For text with a colon, put it in quotes."
     raise FilterError(start, end, f"There is no key {name!r}. {hint}", near)
@@ -211,7 +215,8 @@ def _read_number(key: Key, raw: str, at: int) -> Value:
 def _read_amount(key: Key, raw: str, at: int) -> Amount:
     units = _UNITS[key.type]
     found = _AMOUNT.fullmatch(raw)
-    if found and found[2] in units and " " not in raw:
+    below_zero = key.type != "score" and raw.startswith("-")
+    if found and found[2] in units and " " not in raw and not below_zero:
         return Amount(Decimal(found[1]) * units[found[2]], raw)
     near = _nearest_amount(key, found[1], found[2].lower()) if found else None
     message = f"{key.name} needs {_EXAMPLES[key.type]}. Got {raw[:60]!r}."
