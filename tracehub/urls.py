@@ -27,6 +27,8 @@ from tracehub.web import (
     shell,
     trace,
     trace_bulk,
+    trace_export,
+    trace_jobs,
     traces,
 )
 
@@ -48,7 +50,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/traces/newer", traces.newer, name="traces_newer"),
     path("<slug:slug>/traces/verdict", trace_bulk.verdict, name="traces_verdict"),
     path("<slug:slug>/traces/bulk", trace_bulk.bulk, name="traces_bulk"),
-    path("<slug:slug>/traces/export", trace_bulk.export, name="traces_export"),
+    path("<slug:slug>/traces/export", trace_export.export, name="traces_export"),
+    path("<slug:slug>/traces/jobs", trace_jobs.page, name="traces_jobs"),
+    path("<slug:slug>/traces/jobs/<int:job_id>", trace_jobs.act, name="traces_job"),
+    path("<slug:slug>/traces/jobs/<int:job_id>/file", trace_jobs.download, name="traces_file"),
     path("<slug:slug>/traces/undo/<str:token>", trace_bulk.undo, name="traces_undo"),
     path("<slug:slug>/contracts", contracts.contract_list, name="contracts"),
     path("<slug:slug>/contracts/<str:name>", contracts.contract_page, name="contract"),

@@ -56,10 +56,23 @@ function toggle(row, upTo = false) {
   counted();
 }
 
+// Everything that the filter finds, loaded or not: what is done then is a job of the server.
+const everything = () => document.getElementById("bulk-everything");
+
+function takeAll() {
+  if (!rows().length || !document.getElementById("bulk-all")) return false;
+  for (const row of rows()) box(row).checked = true;
+  everything().value = "1";
+  counted();
+}
+
 function counted() {
   const count = chosen().length;
   const label = document.getElementById("bulk-count");
-  if (label) label.textContent = `${count} selected`;
+  if (everything() && count < rows().length) everything().value = "";
+  const whole = everything()?.value;
+  if (label) label.textContent = whole ? `All ${document.getElementById("match-count").textContent}selected` : `${count} selected`;
+  document.getElementById("bulk-all")?.toggleAttribute("hidden", Boolean(whole));
   const all = document.getElementById("select-all");
   if (all) {
     all.checked = count > 0 && count === rows().length;
@@ -69,6 +82,7 @@ function counted() {
 
 function clear() {
   if (!chosen().length) return false;
+  everything().value = "";
   for (const row of chosen()) box(row).checked = false;
   counted();
 }
@@ -102,7 +116,9 @@ on(" ", (event) => (event.target.closest("button, summary, input") ? false : pre
 on("x", () => toggle(current()));
 on("Shift+x", () => toggle(current(), true));
 on("l", (event) => withSelection(event, "bulk-label"));
+on("q", (event) => withSelection(event, "bulk-queue"));
 on("e", (event) => withSelection(event, "bulk-promote"));
+on("a", () => takeAll());
 on("f", () => verdict("fail"));
 on("p", () => verdict("pass"));
 on("u", () => verdict("unsure"));
@@ -118,6 +134,12 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("click", async (event) => {
   if (event.target.closest("#bulk-clear")) clear();
+  if (event.target.closest("#bulk-all")) takeAll();
+  const pop = event.target.closest("[data-pop]");
+  if (pop) {
+    go(pop.closest("tr"));
+    withSelection(event, pop.dataset.pop);
+  }
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     await navigator.clipboard.writeText(new URL(copy.dataset.copy, location.href).href);

@@ -57,6 +57,9 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/verdict": {"POST": "reviewer"},
     "traces/bulk": {"POST": "reviewer"},
     "traces/export": {"POST": "viewer"},
+    "traces/jobs": READ,
+    "traces/jobs/<int:job_id>": {"POST": "reviewer"},  # a viewer on own exports
+    "traces/jobs/<int:job_id>/file": READ,  # who asked for it, and admins: see test_trace_jobs
     "traces/undo/<str:token>": {"POST": "reviewer"},
     "traces/<str:trace_id>": READ,
     "traces/<str:trace_id>/json": READ,

@@ -106,6 +106,7 @@ ALSO_FINE = {
     "failures/undo/<str:token>": "404",
     "failures/act": "404",
     "traces/verdict": "404",
+    "traces/jobs/<int:job_id>/file": "404",  # not an export
     "review/<slug:queue_slug>/unskip/<int:seat_id>": "404",
     "evals/<slug:set_slug>/cases/<str:case_id>/restore": "404",
 }

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.test import Client
+from django.utils import timezone
 
 from tests.web import stories
 from tracehub.core import cases
+from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import rollouts, run_actions
 from tracehub.failures import actions as failures
@@ -30,7 +32,7 @@ ABSENT: dict[str, object] = {
     "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
-    "item_id": 999_999, "rollout_number": 999,
+    "item_id": 999_999, "job_id": 999_999, "rollout_number": 999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
@@ -91,7 +93,7 @@ def make(
     objects: dict[str, object] = {
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
         "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,
-        **_of_sets(project, word, said, number),
+        **_of_sets(project, word, said, number), "job_id": _job(project, people["reviewer"]),
         **_of_queue(project, word, said, people["reviewer"]), **_of_settings(project, word, said),
     }  # fmt: skip
     # The first failure of each world has a number that the others do not have.
@@ -105,6 +107,15 @@ def make(
     recoding = coding.assign(project, [review.pk], other, by=people["reviewer"])
     objects["recoding_id"] = recoding.pk
     return World(project, word, people, keys, objects)
+
+
+def _job(project: Project, by: User) -> int:
+    now = timezone.now()
+    job = BulkJob.objects.create(
+        project=project, by=by, kind="review", choice={"verdict": "fail"}, since=now, until=now,
+        expected=0,
+    )  # fmt: skip
+    return job.pk
 
 
 def _of_sets(project: Project, word: str, said: str, runs: int) -> dict[str, object]:

@@ -14,9 +14,11 @@ from tests import server
 from tests.browser import Signed, chromium
 from tests.trace_rows import signal, trace_row
 from tests.web import stories
+from tracehub.digest.bulk import work
 from tracehub.evals.models import Case
 from tracehub.review import actions
 from tracehub.review.models import Review
+from tracehub.traces.models import Trace
 
 pytestmark = pytest.mark.browser
 ASKED = (
@@ -227,8 +229,9 @@ def test_selected_traces_are_labelled_and_promoted(open_page, project):
     expect(page.locator(".toast")).to_contain_text("2 traces marked fail")
     expect(page.locator(f"#t-{ids[0]} .label")).to_have_text("Wrong amount")
     page.locator(f"#t-{ids[2]} input").check()
+    page.locator(".bulk button", has_text="Export").click()
     with page.expect_download() as download:
-        page.locator(".bulk button", has_text="Export").click()
+        page.locator("#bulk-export button", has_text="JSONL").click()
     assert download.value.suggested_filename == "traces-skylane.jsonl"
     (line,) = download.value.path().read_bytes().splitlines()
     assert json.loads(line)["trace_id"] == ids[2]
@@ -239,6 +242,34 @@ def test_selected_traces_are_labelled_and_promoted(open_page, project):
         "1 case added to the draft of Refund regressions"
     )
     assert Case.objects.filter(removed_in=None).count() == 1
+    assert signed.errors == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_all_that_match_are_marked_by_keyboard_and_undone(open_page, project, width, dark):
+    fill(project, 60)
+    signed = open_page(width=width, dark=dark)
+    page = signed.open("/skylane/traces?q=cohort:canary")
+    found = Trace.objects.filter(cohort="canary").count()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("a")
+    expect(page.locator("#bulk-count")).to_have_text(f"All {found} selected")
+    signed.shot(f"bulk-all-{width}")
+    page.keyboard.press("l")
+    page.locator("#bulk-label button", has_text="Unsure").click()
+    expect(page.locator("#jobs .job")).to_contain_text(f"Marking {found} traces unsure")
+    signed.shot(f"bulk-job-{width}")
+    assert signed.accessibility() == []
+    work.work(seconds=20)
+    expect(page.locator("#jobs .job")).to_contain_text(f"{found} traces marked unsure")
+    page.locator("#jobs button", has_text="Undo").click()
+    work.work(seconds=20)
+    expect(page.locator("#jobs .job")).to_contain_text("was undone")
+    page.goto(f"{signed.base}/skylane/traces/jobs")
+    expect(page.locator(".job")).to_contain_text("was undone")
+    signed.shot(f"jobs-{width}")
+    assert signed.accessibility() == []
     assert signed.errors == []
 
 

@@ -123,12 +123,12 @@ class BulkJob(models.Model):
         return min(99, 100 * self.traces // max(1, self.expected))
 
     @property
-    def seconds_left(self) -> float | None:
-        """Return about how long it goes on; None in the first two seconds and when it is over."""
+    def ms_left(self) -> float | None:
+        """Return about how long it goes on, in ms; None in the first 2 s and at the end."""
         took = (timezone.now() - self.created_at).total_seconds()
         if self.state != self.State.RUNNING or not self.traces or took < 2:
             return None
-        return max(0, self.expected - self.traces) * took / self.traces
+        return 1000 * max(0, self.expected - self.traces) * took / self.traces
 
     @property
     def kept_until(self) -> datetime:

@@ -1,30 +1,29 @@
-"""What people do to traces from the list: verdicts, promotion, export, and taking it back."""
+"""What people do to traces from the list: verdicts, queues, promotion, and taking it back."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 from uuid import UUID
 
-import orjson
-from asgiref.sync import sync_to_async
 from django.core import signing
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals.models import Case, EvalSet
-from tracehub.projects.actions import ActionError, audit
-from tracehub.projects.models import Project, Role, User
-from tracehub.review import actions, querysets
-from tracehub.review.models import Review, Verdict
-from tracehub.traces import reading
+from tracehub.projects.actions import ActionError
+from tracehub.projects.models import Project, Role
+from tracehub.review import actions, picking, querysets
+from tracehub.review.models import Queue, Verdict
 from tracehub.traces.models import Arrival, Trace
-from tracehub.web import permissions, shell
+from tracehub.web import permissions, shell, trace_jobs
+from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.rows import rows
 from tracehub.web.trace_list.state import ListState
 
@@ -43,8 +42,9 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404(f"There is no trace {trace_id[:40]!r} in this project.")
     if value not in Verdict.values:
         return HttpResponse(f"act must begin with a verdict. Got {value[:20]!r}.", status=400)
-    made = _review(request, project, [known], value, [])
-    _say(request, project, f"Marked {Verdict(value).label.lower()}", value, made)
+    made = actions.submit_reviews(project, [known], value, author=person(request))
+    undo_url = _undo_url(request, project, reviews=[review.pk for review in made])
+    shell.toast(request, f"Marked {Verdict(value).label.lower()}", icon=value, undo=undo_url)
     if request.headers.get("HX-Request") != "true":
         return shell.back(request)
     trace = Trace.objects.in_project(project).filter(trace_id=known).first()
@@ -57,35 +57,46 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def bulk(request: HttpRequest, slug: str) -> HttpResponse:
-    """Mark or promote the selected traces: `verdict`, `mode`, `set` or `new_set` says how."""
+    """Do what `verdict`, `mode`, `queue`, `set` or `new_set` says to the selected traces.
+
+    With `all` it is done to everything that `q`, `from` and `to` find, as a job.
+    """
     project = permissions.project_for(request, slug, Role.REVIEWER)
-    chosen = _selected(request, project)
-    if not chosen:
+    everything = bool(request.POST.get("all"))
+    chosen = [] if everything else selected(request, project)
+    if not everything and not chosen:
         shell.toast(request, "No traces were selected", icon="none")
         return shell.back(request)
-    post = request.POST
     try:
-        if post.get("verdict") or post.get("mode"):
-            value = post.get("verdict") or Verdict.FAIL
-            slugs = [post["mode"]] if post.get("mode") else []
-            made = _review(request, project, chosen, value, slugs)
-            _say(request, project, f"{_traces(chosen)} marked {value}", value, made)
-        elif post.get("set") or post.get("new_set", "").strip():
-            _promote(request, project, chosen)
+        kind, choice = _choice(request, project)
+        if everything:
+            state = ListState.of(project, request.POST, timezone.now())
+            return trace_jobs.ask(request, state, kind, choice)
+        if kind == BulkJob.Kind.REVIEW:
+            _mark(request, project, chosen, choice)
+        elif kind == BulkJob.Kind.QUEUE:
+            _enqueue(request, project, chosen, choice["queue"])
+        else:
+            _promote(request, project, chosen, choice["set"])
     except ActionError as error:
         shell.toast(request, str(error), icon="failures")
     return shell.back(request)
 
 
-@require_POST
-def export(request: HttpRequest, slug: str) -> StreamingHttpResponse:
-    """Send the selected traces as JSON lines, one whole trace on each."""
-    project = permissions.project_for(request, slug)
-    chosen = _selected(request, project)
-    audit("traces.exported", by=_person(request), project=project, count=len(chosen))
-    answer = StreamingHttpResponse(_lines(project, chosen), content_type="application/jsonl")
-    answer["Content-Disposition"] = f'attachment; filename="traces-{project.slug}.jsonl"'
-    return answer
+def _choice(request: HttpRequest, project: Project) -> tuple[str, dict[str, str]]:
+    """Return the kind of work and its choice; a new set is made. Raises ActionError."""
+    post = request.POST
+    if post.get("mode"):
+        chosen = {"verdict": post.get("verdict") or Verdict.FAIL.value, "mode": post["mode"]}
+        return BulkJob.Kind.REVIEW, chosen
+    if post.get("verdict"):
+        return BulkJob.Kind.REVIEW, {"verdict": post["verdict"]}
+    if post.get("queue"):
+        return BulkJob.Kind.QUEUE, {"queue": post["queue"]}
+    if post.get("set"):
+        return BulkJob.Kind.PROMOTE, {"set": post["set"]}
+    made, _ = evals.create_set(project, post.get("new_set", ""))
+    return BulkJob.Kind.PROMOTE, {"set": made.slug}
 
 
 @require_POST
@@ -99,10 +110,8 @@ def undo(request: HttpRequest, slug: str, token: str) -> HttpResponse:
     if done["project"] != project.pk or done["user"] != request.user.pk:
         raise Http404("This can no longer be undone.")
     with transaction.atomic():
-        for review in Review.objects.filter(
-            project=project, pk__in=done.get("reviews", []), withdrawn_at=None
-        ):
-            actions.withdraw(review)
+        actions.withdraw_all(project, done.get("reviews", []))
+        picking.remove_items(project, done.get("items", []))
         for case in Case.objects.filter(
             project=project, pk__in=done.get("cases", []), removed_in=None
         ).select_related("eval_set"):
@@ -111,7 +120,8 @@ def undo(request: HttpRequest, slug: str, token: str) -> HttpResponse:
     return shell.back(request)
 
 
-def _selected(request: HttpRequest, project: Project) -> list[UUID]:
+def selected(request: HttpRequest, project: Project) -> list[UUID]:
+    """Return the traces of the project that a form names."""
     return _known(project, request.POST.getlist("trace")[:MAX_SELECTED])
 
 
@@ -131,29 +141,35 @@ def _known(project: Project, texts: Sequence[str]) -> list[UUID]:
     return [trace for trace in dict.fromkeys(ids) if trace in found]
 
 
-@transaction.atomic
-def _review(
-    request: HttpRequest, project: Project, traces: Sequence[UUID], value: str, modes: list[str]
-) -> list[int]:
-    """Submit one review for each trace, all or none, and return their ids."""
-    author = _person(request)
-    return [
-        actions.submit_review(project, trace, value, author=author, modes=modes)[0].pk
-        for trace in traces
-    ]
+def _mark(
+    request: HttpRequest, project: Project, traces: Sequence[UUID], choice: dict[str, str]
+) -> None:
+    """Submit one review for each trace, all or none. Raises ActionError."""
+    value, modes = choice["verdict"], [choice["mode"]] if "mode" in choice else []
+    made = actions.submit_reviews(project, traces, value, author=person(request), modes=modes)
+    undo_url = _undo_url(request, project, reviews=[review.pk for review in made])
+    shell.toast(request, f"{_traces(traces)} marked {value}", icon=value, undo=undo_url)
 
 
-def _promote(request: HttpRequest, project: Project, traces: Sequence[UUID]) -> None:
-    """Add the traces to the draft of the set that was named. Raises ActionError."""
-    name = request.POST.get("new_set", "").strip()
-    chosen = request.POST.get("set", "")
-    eval_set = EvalSet.objects.filter(project=project, slug=chosen).first() if chosen else None
-    if chosen and eval_set is None:
-        raise ActionError(f"There is no eval set {chosen!r} in this project.", "set")
-    with transaction.atomic():
-        if eval_set is None:
-            eval_set, _ = evals.create_set(project, name)
-        added = evals.add_all(eval_set, [evals.Promotion(trace) for trace in traces])
+def _enqueue(request: HttpRequest, project: Project, traces: Sequence[UUID], slug: str) -> None:
+    """Add the traces to a queue. Raises ActionError."""
+    queue = Queue.objects.filter(project=project, slug=slug).first()
+    if queue is None:
+        raise ActionError(f"There is no queue {slug!r} in this project.", "queue")
+    made = picking.add_traces(queue, traces, by=person(request))
+    there = len(traces) - len(made)
+    text = f"{_traces(made)} added to {queue}" + (f", {there} there already" if there else "")
+    page = reverse("review_queue", args=[project.slug, queue.slug])
+    undo_url = _undo_url(request, project, items=made) if made else ""
+    shell.toast(request, text, icon="review", undo=undo_url, link=("Open", page))
+
+
+def _promote(request: HttpRequest, project: Project, traces: Sequence[UUID], slug: str) -> None:
+    """Add the traces to the draft of a set. Raises ActionError."""
+    eval_set = EvalSet.objects.filter(project=project, slug=slug).first()
+    if eval_set is None:
+        raise ActionError(f"There is no eval set {slug!r} in this project.", "set")
+    added = evals.add_all(eval_set, [evals.Promotion(trace) for trace in traces])
     new = [case.pk for case, is_new in added if is_new]
     there = len(added) - len(new)
     text = f"{len(new)} {'case' if len(new) == 1 else 'cases'} added to the draft of {eval_set}"
@@ -164,29 +180,11 @@ def _promote(request: HttpRequest, project: Project, traces: Sequence[UUID]) -> 
     shell.toast(request, text, icon="evals", undo=undo_url, link=("Open", page))
 
 
-def _say(request: HttpRequest, project: Project, text: str, icon: str, made: list[int]) -> None:
-    shell.toast(request, text, icon=icon, undo=_undo_url(request, project, reviews=made))
-
-
 def _undo_url(request: HttpRequest, project: Project, **made: Any) -> str:
     about = {"project": project.pk, "user": request.user.pk, **made}
     token = signing.dumps(about, salt=UNDO_SALT, compress=True)
     return reverse("traces_undo", args=[project.slug, token])
 
 
-async def _lines(project: Project, traces: Sequence[UUID]) -> AsyncIterator[bytes]:
-    """Yield a line for each trace, one in memory at a time."""
-    for trace in traces:
-        loaded = await sync_to_async(reading.load)(project, trace)
-        if loaded is not None:
-            yield orjson.dumps(loaded.as_json()) + b"\n"
-
-
-def _person(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise permissions.SignInNeeded
-    return request.user
-
-
-def _traces(chosen: Sequence[UUID]) -> str:
+def _traces(chosen: Sized) -> str:
     return "1 trace" if len(chosen) == 1 else f"{len(chosen)} traces"

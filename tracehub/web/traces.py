@@ -17,16 +17,18 @@ from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core.query import Filter, words
 from tracehub.core.times import TimeError, parse_range
+from tracehub.digest import trace_files
 from tracehub.evals.models import EvalSet
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
-from tracehub.review.models import Verdict
+from tracehub.review.models import Queue, Verdict
 from tracehub.traces import facets, listing, querysets
 from tracehub.traces.models import Trace
-from tracehub.traces.texts import store as texts
 from tracehub.traces.sampling import store as sampled
-from tracehub.web import concealing, permissions
+from tracehub.traces.texts import store as texts
+from tracehub.web import concealing, permissions, trace_jobs
 from tracehub.web.links import with_query
+from tracehub.web.settings_pages import person
 from tracehub.web.trace_list import aside, suggest
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.rows import Row, rows
@@ -58,6 +60,8 @@ def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
     if "add" in request.GET and not target:
         return HttpResponseRedirect(state.url())
     context = _context(state, target, counted="counts" in request.GET)
+    if target in ("", "main"):
+        context |= trace_jobs.lately(project, person(request))
     context["rows"] = concealing.rows(project, context["rows"])
     # A fragment with its error in place is what was asked for; the page of a bad URL is not.
     bad = (state.error or state.problem) and not target
@@ -113,11 +117,11 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
     modes = reviews.modes(state.project)
     context: dict[str, Any] = {"state": state, "modes": modes, "chips": chips(state), "rows": []}
     context["reached"] = None
+    context["kept"] = sampled.kept(state.within)
     if state.problem:
         context["notice"] = (state.problem, "The default is shown instead.", "")
     if state.error is not None:
         return context | {"mended": state.error.mended(state.text)}
-    context["kept"] = sampled.kept(state.within)
     try:
         if target != "histogram":
             context |= _listed(state, modes)
@@ -139,6 +143,8 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
         context["newer_url"] = _newer_url(state, context["rows"])
         context["verdicts"] = Verdict.choices
         context["eval_sets"] = list(EvalSet.objects.filter(project=state.project)[:50])
+        context["queues"] = list(Queue.objects.filter(project=state.project)[:50])
+        context["formats"] = trace_files.FORMATS
     return context
 
 

@@ -1,0 +1,117 @@
+"""Work on all matching traces that goes on in the background: how far it is, and what can be done.
+
+Everybody in a project sees what is done to its traces; an export is seen and fetched by the person
+who asked for it, and by admins.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from tracehub.digest.bulk import actions, files
+from tracehub.digest.models import BulkJob
+from tracehub.digest.trace_files import FORMATS
+from tracehub.projects.actions import ActionError, audit
+from tracehub.projects.models import Project, Role, User
+from tracehub.web import permissions, shell
+from tracehub.web.settings_pages import person
+from tracehub.web.trace_list import job_rows
+from tracehub.web.trace_list.state import ListState
+
+SHOWN = 50
+LATELY = timedelta(minutes=2)  # how long the strip above the list tells of what is over
+ACTS = {"cancel": actions.cancel, "undo": actions.undo, "again": actions.go_on}
+
+
+@require_GET
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The jobs of the project, newest first; with `strip`, the person's own above the list."""
+    project = permissions.project_for(request, slug)
+    if "strip" in request.GET:
+        return render(request, "traces/jobs_strip.html", lately(project, person(request)))
+    jobs = list(visible(request, project).order_by("-id")[:SHOWN])
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "traces/jobs_list.html" if fragment else "traces/jobs.html"
+    shown = [_row(job, mine=may_change(request, job)) for job in jobs]
+    return render(request, template, {"jobs": shown, "jobs_open": any(job.open for job in jobs)})
+
+
+@require_POST
+def act(request: HttpRequest, slug: str, job_id: int) -> HttpResponse:
+    """Cancel, undo or try again, as `act` says; for who started it, and for admins."""
+    project = permissions.project_for(request, slug)
+    job = get_object_or_404(visible(request, project), pk=job_id)
+    if not may_change(request, job):
+        raise PermissionDenied("Another person started this.")
+    if (do := ACTS.get(request.POST.get("act", ""))) is None:
+        return HttpResponse(f"act must be one of {', '.join(ACTS)}.", status=400)
+    do(job)
+    audit(f"traces.{request.POST['act']}", by=person(request), project=project, object=str(job))
+    return shell.back(request, reverse("traces_jobs", args=[slug]))
+
+
+@require_GET
+def download(request: HttpRequest, slug: str, job_id: int) -> HttpResponse | FileResponse:
+    """The file of a finished export, as long as it is kept."""
+    project = permissions.project_for(request, slug)
+    jobs = visible(request, project).filter(kind=BulkJob.Kind.EXPORT, state=BulkJob.State.DONE)
+    job = get_object_or_404(jobs, pk=job_id)
+    path = files.path_of(job)
+    if not path.exists():
+        raise Http404("The file is deleted 7 days after it was made. Export again.")
+    audit("traces.downloaded", by=person(request), project=project, object=str(job))
+    media_type = FORMATS[job.choice["format"]].media_type
+    name = f"traces-{project.slug}-{job.pk}.{job.choice['format']}"
+    return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=media_type)
+
+
+def visible(request: HttpRequest, project: Project) -> QuerySet[BulkJob]:
+    """Return the jobs that a person may see."""
+    jobs = BulkJob.objects.filter(project=project).select_related("by", "project")
+    if permissions.allows(getattr(request, "role", None), Role.ADMIN):
+        return jobs
+    return jobs.filter(~Q(kind=BulkJob.Kind.EXPORT) | Q(by=person(request)))
+
+
+def may_change(request: HttpRequest, job: BulkJob) -> bool:
+    """Tell whether the person may act on a job: on their own ones, while they have the role."""
+    role = getattr(request, "role", None)
+    needed = Role.VIEWER if job.kind == BulkJob.Kind.EXPORT else Role.REVIEWER
+    own = job.by_id == person(request).pk and permissions.allows(role, needed)
+    return own or permissions.allows(role, Role.ADMIN)
+
+
+def lately(project: Project, by: User) -> dict[str, Any]:
+    """Return a person's jobs that go on, or were over a moment ago, as the strip shows them."""
+    recent = Q(finished_at=None) | Q(finished_at__gte=timezone.now() - LATELY)
+    rows = BulkJob.objects.filter(recent, project=project, by=by).select_related("project")
+    jobs = list(rows.order_by("-id")[:3])
+    return {
+        "jobs": [_row(job, mine=True) for job in jobs],
+        "jobs_open": any(job.open for job in jobs),
+    }
+
+
+def _row(job: BulkJob, *, mine: bool) -> job_rows.JobRow:
+    return job_rows.row(job, reverse("traces", args=[job.project.slug]), mine=mine)
+
+
+def ask(request: HttpRequest, state: ListState, kind: str, choice: dict[str, Any]) -> HttpResponse:
+    """Start a job on everything that a list matches, and go back to the list that tells of it."""
+    if state.error is not None:
+        raise ActionError(state.error.message, "q")
+    job = actions.start(state.within, state.wanted, kind, choice, by=person(request))
+    if kind == BulkJob.Kind.EXPORT:
+        return redirect("traces_jobs", slug=state.project.slug)
+    about = "~" if job.estimated else ""
+    shell.toast(request, f"Working on {about}{job.expected:,} traces", icon="clock")
+    return shell.back(request, state.url())

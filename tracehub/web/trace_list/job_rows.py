@@ -1,0 +1,100 @@
+"""Jobs on all matching traces, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.template.defaultfilters import filesizeformat
+
+from tracehub.core.query import parse
+from tracehub.digest.models import BulkJob
+from tracehub.digest.trace_files import FORMATS
+from tracehub.web.links import with_query
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job with what the person may do with it."""
+
+    job: BulkJob
+    mine: bool  # may be cancelled, undone and tried again
+    list_url: str  # the traces it is about
+
+    @property
+    def file(self) -> str:
+        job = self.job
+        return f"traces-{job.project.slug}-{job.pk}.{job.choice.get('format', '')}"
+
+    @property
+    def icon(self) -> str:
+        states = BulkJob.State
+        if self.job.state == states.STOPPED:
+            return "fail"
+        return {states.DONE: "pass", states.UNDONE: "undo"}.get(states(self.job.state), "none")
+
+    @property
+    def tone(self) -> str:
+        return {"fail": "fail", "pass": "pass"}.get(self.icon, "neutral")
+
+    @property
+    def title(self) -> str:
+        """Say what goes on: 'Marking ~12,480 traces fail'."""
+        job, choice = self.job, self.job.choice
+        if job.state == BulkJob.State.UNDOING:
+            return f"Taking back {job.changed:,}: {_short(job)}"
+        traces = f"{'~' if job.estimated else ''}{job.expected:,} trace{_s(job.expected)}"
+        match job.kind:
+            case BulkJob.Kind.REVIEW:
+                return f"Marking {traces} {choice['verdict']}"
+            case BulkJob.Kind.QUEUE:
+                return f"Adding {traces} to the queue {choice['queue']}"
+            case BulkJob.Kind.PROMOTE:
+                return f"Promoting {traces} to {choice['set']}"
+        return f"Exporting {traces} to {FORMATS[choice['format']].label}"
+
+    @property
+    def outcome(self) -> str:
+        """Say how it ended: '12,480 traces marked fail'."""
+        job = self.job
+        part = f"{job.traces:,} of {'~' if job.estimated else ''}{job.expected:,}"
+        match job.state:
+            case BulkJob.State.STOPPED:
+                return f"{_short(job).capitalize()} stopped at {part}. {job.error}"
+            case BulkJob.State.CANCELLED:
+                return f"{_short(job).capitalize()} was cancelled at {part}."
+            case BulkJob.State.UNDONE:
+                return f"{_short(job).capitalize()} was undone."
+        if job.kind == BulkJob.Kind.EXPORT:
+            return (
+                f"{self.file} is ready, {filesizeformat(job.size)}. Kept for {job.KEPT.days} days."
+            )
+        if job.kind == BulkJob.Kind.REVIEW:
+            return f"{job.changed:,} trace{_s(job.changed)} marked {job.choice['verdict']}"
+        if job.kind == BulkJob.Kind.QUEUE:
+            return (
+                f"{job.changed:,} trace{_s(job.changed)} added to the queue {job.choice['queue']}"
+            )
+        return f"{job.changed:,} case{_s(job.changed)} added to the draft of {job.choice['set']}"
+
+
+def row(job: BulkJob, page: str, *, mine: bool) -> JobRow:
+    """Return a job for drawing; `page` is the address of the list of traces."""
+    moments = {"from": job.since, "to": job.until}
+    ends = {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in moments.items()}
+    query = str(parse(job.q))
+    return JobRow(job, mine, with_query(page, ({"q": query} if query else {}) | ends))
+
+
+def _short(job: BulkJob) -> str:
+    match job.kind:
+        case BulkJob.Kind.REVIEW:
+            return f"marking traces {job.choice['verdict']}"
+        case BulkJob.Kind.QUEUE:
+            return f"adding traces to {job.choice['queue']}"
+        case BulkJob.Kind.PROMOTE:
+            return f"promoting traces to {job.choice['set']}"
+    return f"the export as {FORMATS[job.choice['format']].label}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
