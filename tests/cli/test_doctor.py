@@ -13,7 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from tracehub.cli import config, doctor
+from tracehub.core import rollup
 from tracehub.digest.models import Heartbeat
+from tracehub.metrics.rollup import append
 from tracehub.projects.models import Project, User
 from tracehub.traces import partitions
 from tracehub.traces.models import Parked
@@ -118,6 +120,14 @@ def nobody(_well) -> None:
     User.objects.all().delete()
 
 
+def wrong_sums(well) -> None:
+    project = Project.objects.create(slug="sky", name="Skylane")
+    at = timezone.now() - timedelta(hours=1)
+    facts = rollup.ContributionFacts(project_id=project.pk, started_at=at, name="support")
+    with connection.cursor() as cursor:
+        append(cursor, [(project.pk, None, rollup.contribution(facts))])
+
+
 PLANTED = [
     (plain_http, "settings", "TRACEHUB_BASE_URL"),
     (short_secret, "secret key", "TRACEHUB_SECRET_KEY"),
@@ -130,6 +140,7 @@ PLANTED = [
     (stale_heartbeat, "worker", "Celery worker and beat"),
     (backlog, "queue", "more workers"),
     (parked, "parked", "Report it"),
+    (wrong_sums, "rollups", "tracehub rollups --project sky --repair"),
     (no_partitions, "partitions", "tracehub prune"),
     (full_disk, "disk", "TRACEHUB_RETENTION_DAYS"),
     (nobody, "people", "createuser"),

@@ -58,7 +58,10 @@ def _findings() -> Iterator[Finding]:
     migrations = _migrations()
     yield migrations
     if not migrations.mend:  # the rest reads tables
-        yield from (check() for check in (_worker, _queue, _parked, _sampling, _partitions, _people))
+        yield from (
+            check()
+            for check in (_worker, _queue, _parked, _sampling, _rollups, _partitions, _people)
+        )
     yield _disk()
 
 
@@ -235,6 +238,25 @@ def _sampling() -> Finding:
         "sampling",
         f"{late} traces wait to be judged, the first since {_ago(now - since)}",
         "Start more workers: `tracehub up --workers 2`. Until then they are kept.",
+    )
+
+
+def _rollups() -> Finding:
+    from tracehub.metrics.checking import store
+    from tracehub.projects.models import Project
+
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    wrong = [
+        project.slug
+        for project in Project.objects.order_by("slug")
+        if store.sums_differ(project.pk, end - timedelta(hours=1), end)
+    ]
+    if not wrong:
+        return Finding("rollups", "the sums of the last whole hour are those of its traces")
+    return Finding(
+        "rollups",
+        f"the charts of {', '.join(wrong)} differ from the traces",
+        f"Run `tracehub rollups --project {wrong[0]} --repair`.",
     )
 
 

@@ -30,7 +30,11 @@ COMMANDS = {
     "gate": Entry("run:gate", "Decide whether a run may ship: exit 0, 1 or 2."),
     "backup": Entry("backup:backup", "Write the whole database into one file."),
     "restore": Entry("backup:restore", "Load a backup, checked before and after."),
+    "otlp-grpc": Entry("otlp_grpc:otlp_grpc", "Take OTLP over gRPC, on port 4317."),
     "prune": Entry("prune:prune", "Apply retention now."),
+    "rollups": Entry(
+        "rollups:rollups", "Compare the charts' sums with the traces, and repair them."
+    ),
     "doctor": Entry("doctor:doctor", "Check settings, database, queue and disk, with the mend."),
 }
 

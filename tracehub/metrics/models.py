@@ -133,6 +133,27 @@ class Rollup(Counters):
         return f"{self.bucket:%Y-%m-%d %H:%M} of series {self.series}"
 
 
+class RollupCheck(models.Model):
+    """The last comparison of a project's rollups with its traces, and how far it came.
+
+    Days from `since` up to `next_day` are done; `until` is the last one. `differing` counts rows.
+    """
+
+    project_id = models.BigIntegerField(primary_key=True)
+    since = models.DateField()
+    until = models.DateField()
+    next_day = models.DateField()
+    mend = models.BooleanField()
+    differing = models.BigIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "rollup_checks"
+
+    def __str__(self) -> str:
+        return f"{self.since} to {self.until}"
+
+
 class Histogram(models.Model):
     """How many values of a measure fell in log bucket `index`; see `core.rollup.bucket`."""
 

@@ -24,7 +24,7 @@ from tracehub.traces.sampling import store as sampling
 
 SERIES_A_DAY = 2000  # new series of one project and axis; what comes after is summed as `other`
 FOLD_ROWS = 20_000  # deltas merged in one transaction
-_LOCK = 7427  # advisory lock of the folder
+LOCK = 7427  # advisory lock of the folder
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _CENT_OF_NANO = Decimal("1e-10")
 
@@ -37,7 +37,8 @@ def _columns(template: str) -> sql.Composed:
     return sql.SQL(", ").join(text.format(c=sql.Identifier(name)) for name in core.COUNTERS)
 
 
-_COUNTERS = _columns("{c}")
+COUNTER_NAMES = _columns("{c}")
+ADDED = _columns("{c} = rollups.{c} + excluded.{c}")
 _TYPES = {name: sql.SQL("numeric" if name in core.MONEY else "bigint") for name in core.COUNTERS}
 _SUMS = sql.SQL(", ").join(
     sql.SQL("sum({c})::{t}").format(c=sql.Identifier(name), t=_TYPES[name])
@@ -46,7 +47,7 @@ _SUMS = sql.SQL(", ").join(
 _COPY = sql.SQL(
     "COPY rollup_deltas (project_id, minute, series, axis, value, name, environment, cohort,"
     " release, measures, indexes, counts, {counters}) FROM STDIN"
-).format(counters=_COUNTERS)
+).format(counters=COUNTER_NAMES)
 
 
 def append(cursor: Any, changes: Iterable[Change]) -> int:
@@ -142,7 +143,7 @@ WITH gone AS (
     DO UPDATE SET count = rollup_histograms.count + excluded.count
 )
 SELECT count(*) FROM gone
-""").format(counters=_COUNTERS, sums=_SUMS, added=_columns("{c} = rollups.{c} + excluded.{c}"))
+""").format(counters=COUNTER_NAMES, sums=_SUMS, added=ADDED)
 
 
 def fold(cursor: Any, *, now: datetime | None = None, rows: int = FOLD_ROWS) -> int:
@@ -151,7 +152,7 @@ def fold(cursor: Any, *, now: datetime | None = None, rows: int = FOLD_ROWS) -> 
     Needs a transaction. Rows are merged in key order. Buckets older than what is kept of a
     resolution are skipped, or a late subtraction would leave a negative one behind.
     """
-    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
     if not cursor.fetchone()[0]:
         return 0
     now = now or datetime.now(UTC)
