@@ -325,6 +325,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "views": {"task": "tracehub.views", "schedule": 60.0, "options": {"expires": 60}},
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
     "prune_rollups": {
         "task": "tracehub.prune_rollups",

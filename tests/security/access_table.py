@@ -60,6 +60,9 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/jobs": READ,
     "traces/jobs/<int:job_id>": {"POST": "reviewer"},  # a viewer on own exports
     "traces/jobs/<int:job_id>/file": READ,  # who asked for it, and admins: see test_trace_jobs
+    "traces/views": {"POST": "viewer"},
+    "traces/views/<int:view_id>": {"POST": "viewer"},  # an own one
+    "traces/views/<int:view_id>/restore": {"POST": "viewer"},
     "traces/undo/<str:token>": {"POST": "reviewer"},
     "traces/<str:trace_id>": READ,
     "traces/<str:trace_id>/json": READ,

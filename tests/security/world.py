@@ -21,6 +21,7 @@ from tracehub.projects.models import Project, Scope, User
 from tracehub.review import actions as reviews
 from tracehub.review import coding, queueing
 from tracehub.review.models import QueueItem, Seat
+from tracehub.traces import saved
 from tracehub.traces.actions import save_prompt
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -32,7 +33,7 @@ ABSENT: dict[str, object] = {
     "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
-    "item_id": 999_999, "job_id": 999_999, "rollout_number": 999,
+    "item_id": 999_999, "job_id": 999_999, "view_id": 999_999, "rollout_number": 999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
@@ -94,6 +95,7 @@ def make(
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
         "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,
         **_of_sets(project, word, said, number), "job_id": _job(project, people["reviewer"]),
+        "view_id": saved.save(project, people["viewer"], f"{word} view", {}, shared=False).pk,
         **_of_queue(project, word, said, people["reviewer"]), **_of_settings(project, word, said),
     }  # fmt: skip
     # The first failure of each world has a number that the others do not have.

@@ -15,7 +15,7 @@ from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.models import Heartbeat
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import AuditEntry, SignInLink
-from tracehub.traces import partitions
+from tracehub.traces import partitions, saved
 from tracehub.traces.models import Refusal
 
 REFUSALS_KEPT = timedelta(days=7)
@@ -56,3 +56,9 @@ def reprice() -> None:
 def bulk() -> None:
     """Go on with jobs on all matching traces. Safe to run twice, and to be killed."""
     bulk_work.work(seconds=BULK_SECONDS)
+
+
+@shared_task(name="tracehub.views")  # type: ignore[untyped-decorator]
+def count_views() -> None:
+    """Count what some saved views hold."""
+    saved.recount(now=timezone.now())

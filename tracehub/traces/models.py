@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TraceQuerySet
+from tracehub.traces.saved_view import SavedView as SavedView
 
 
 class Arrival(models.Model):

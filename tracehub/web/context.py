@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
 from tracehub.failures.querysets import tab_counts
 from tracehub.projects.models import Project, User
+from tracehub.traces import saved
+from tracehub.traces.models import SavedView
 from tracehub.web import permissions
+from tracehub.web.links import with_query
+
+VIEWS = 9  # saved views in the navigation; the menu of the list has all of them
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -30,6 +36,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         # Lazy: evaluating it is what puts the nonce into the header.
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "here": address(request),
+        "nav_views": lambda: views(request, project) if project else [],
         "triage": lambda: needing_decision(project) if project else None,
         "switcher": lambda: switcher(request),
     }
@@ -42,6 +49,19 @@ def address(request: HttpRequest) -> str:
     if not shown.path.startswith("/") or shown.path[1:2] in ("/", "\\"):
         return request.get_full_path()
     return f"{shown.path}?{shown.query}" if shown.query else shown.path
+
+
+def views(request: HttpRequest, project: Project) -> list[tuple[SavedView, str, bool]]:
+    """Return the saved views of the navigation: each with its address, and whether it is shown."""
+    user = request.user
+    if not isinstance(user, User):
+        return []
+    page = reverse("traces", args=[project.slug])
+    shown = dict(parse_qsl(urlsplit(address(request)).query)).get("view")
+    return [
+        (view, with_query(page, view.params | {"view": str(view.pk)}), shown == str(view.pk))
+        for view in saved.visible(project, user)[:VIEWS]
+    ]
 
 
 def needing_decision(project: Project) -> int:

@@ -19,14 +19,15 @@ from tracehub.core.query import Filter, words
 from tracehub.core.times import TimeError, parse_range
 from tracehub.digest import trace_files
 from tracehub.evals.models import EvalSet
-from tracehub.projects.models import Project
+from tracehub.projects.models import Project, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, Verdict
-from tracehub.traces import facets, listing, querysets
+from tracehub.traces import facets, listing, querysets, saved
 from tracehub.traces.models import Trace
 from tracehub.traces.sampling import store as sampled
 from tracehub.traces.texts import store as texts
-from tracehub.web import concealing, permissions, trace_jobs
+from tracehub.web import concealing, permissions, saved_views, trace_jobs
+from tracehub.web.context import VIEWS as NAV_VIEWS
 from tracehub.web.links import with_query
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list import aside, suggest
@@ -62,6 +63,7 @@ def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
     context = _context(state, target, counted="counts" in request.GET)
     if target in ("", "main"):
         context |= trace_jobs.lately(project, person(request))
+        context |= _views(state, person(request))
     context["rows"] = concealing.rows(project, context["rows"])
     # A fragment with its error in place is what was asked for; the page of a bad URL is not.
     bad = (state.error or state.problem) and not target
@@ -146,6 +148,19 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
         context["queues"] = list(Queue.objects.filter(project=state.project)[:50])
         context["formats"] = trace_files.FORMATS
     return context
+
+
+def _views(state: ListState, user: User) -> dict[str, Any]:
+    """The saved views of the menu, the one shown, and whether the list differs from it."""
+    views = list(saved.visible(state.project, user).select_related("owner"))
+    view = next((one for one in views if str(one.pk) == state.view), None)
+    shown = [(one, saved_views.address(one), one == view) for one in views]
+    return {
+        "views": shown,
+        "nav_views": shown[:NAV_VIEWS],
+        "view": view,
+        "view_edited": view is not None and view.params != state.list_params,
+    }
 
 
 def _newer_url(state: ListState, shown: list[Row]) -> str:

@@ -45,6 +45,7 @@ class ListState:
     problem: str  # what is wrong with range, order or cursor
     sort: str
     cursor: str
+    view: str = ""  # the id of the saved view that it began as
     route: ClassVar[str] = "traces"  # the page of this state; charts have their own
 
     @classmethod
@@ -75,6 +76,7 @@ class ListState:
             problem=problem,
             sort=sort or DEFAULT_SORT,
             cursor=params.get("cursor", ""),
+            view=_number(params.get("view", "")),
         )
 
     @property
@@ -82,12 +84,17 @@ class ListState:
         return Range(self.project, self.start, self.end)
 
     @property
-    def params(self) -> dict[str, str]:
-        """The query string of this state, defaults left out."""
+    def list_params(self) -> dict[str, str]:
+        """What a saved view keeps: filter, range and order, defaults left out."""
         given = {"q": self.text, "from": self.since, "to": self.until}
         if self.sort != DEFAULT_SORT:
             given["sort"] = self.sort
         return {name: value for name, value in given.items() if value}
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query string of this state, defaults left out."""
+        return self.list_params | ({"view": self.view} if self.view else {})
 
     @property
     def action(self) -> str:
@@ -175,3 +182,7 @@ def _read(text: str) -> tuple[Filter, FilterError | None]:
 
 def _minute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _number(text: str) -> str:
+    return text if text.isascii() and text.isdigit() and len(text) < 16 else ""
