@@ -10,6 +10,7 @@ from tracehub.web import (
     comparison,
     connect,
     contracts,
+    coverage,
     evals,
     exporter,
     failures,
@@ -99,6 +100,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/evals/<slug:set_slug>", evals.set_page, name="evals_set"),
     path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),
     path("<slug:slug>/evals/<slug:set_slug>/export", evals.export, name="evals_export"),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/coverage", coverage.page, name="evals_coverage"
+    ),
     path("<slug:slug>/evals/<slug:set_slug>/gate", runs.rules_page, name="evals_gate"),
     path("<slug:slug>/evals/<slug:set_slug>/runs/<int:number>", runs.run_page, name="evals_run"),
     path(

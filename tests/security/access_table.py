@@ -132,6 +132,7 @@ PAGES: dict[str, dict[str, str]] = {
     "evals/<slug:set_slug>": READ,
     "evals/<slug:set_slug>/fix": {"POST": "reviewer"},
     "evals/<slug:set_slug>/export": READ,
+    "evals/<slug:set_slug>/coverage": READ,
     "evals/<slug:set_slug>/gate": {"GET": "viewer", "POST": "reviewer"},
     "evals/<slug:set_slug>/runs/<int:number>": READ,
     "evals/<slug:set_slug>/runs/<int:number>/junit": READ,

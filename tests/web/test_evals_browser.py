@@ -123,6 +123,7 @@ def test_the_pages_are_accessible_and_quiet(open_page, project, width, dark):
         ("evalset", "evals/refund-regressions"),
         ("evalset-draft", "evals/refund-regressions?version=draft"),
         ("case", "evals/refund-regressions/cases/c_0001"),
+        ("coverage", "evals/refund-regressions/coverage?mode=wrong-amount&kind=success"),
         ("rollout", "rollout"),
         ("rollout-back", "rollout?id=1"),
     ):

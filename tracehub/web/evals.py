@@ -70,11 +70,12 @@ def set_list(request: HttpRequest, slug: str) -> HttpResponse:
 def set_page(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
     """One set in one version, its cases by kind; or only the next rows of the table."""
     project = permissions.project_for(request, slug)
-    shown = _shown(project, set_slug, request.GET.get("version", ""))
+    shown = shown_version(project, set_slug, request.GET.get("version", ""))
     kind = request.GET.get("kind", "")
     kind = kind if kind in CaseKind.values else ""
-    context: dict[str, Any] = {"set": shown.eval_set, "shown": shown, "kind": kind}
-    context |= _rows(shown, kind, request.GET.get("after", ""))
+    mode = request.GET.get("mode", "")
+    context: dict[str, Any] = {"set": shown.eval_set, "shown": shown, "kind": kind, "mode": mode}
+    context |= _rows(shown, kind, mode, request.GET.get("after", ""))
     panel: dict[str, Any] = runs.panel_of(shown.eval_set, shown.number) if shown.fixed else {}
     if panel:
         runs.add_pips(context["rows"], panel["recent"])
@@ -88,7 +89,7 @@ def set_page(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
 def case_page(request: HttpRequest, slug: str, set_slug: str, case_id: str) -> HttpResponse:
     """One case of a version: input, context, calls, expected output, assertions."""
     project = permissions.project_for(request, slug)
-    shown = _shown(project, set_slug, request.GET.get("version", DRAFT))
+    shown = shown_version(project, set_slug, request.GET.get("version", DRAFT))
     number = _case_number(case_id)
     case = querysets.in_version(shown.eval_set, shown.number).filter(number=number).first()
     if case is None:
@@ -153,7 +154,7 @@ def restore(request: HttpRequest, slug: str, set_slug: str, case_id: str) -> Htt
 def export(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
     """The cases of a version as a file of the format asked for; drafts too, as their page says."""
     project = permissions.project_for(request, slug)
-    shown = _shown(project, set_slug, request.GET.get("version", ""))
+    shown = shown_version(project, set_slug, request.GET.get("version", ""))
     try:
         fmt = exports.find(request.GET.get("format", "native"))
         made = exports.download(fmt, querysets.bundle(shown.eval_set, shown.number))
@@ -181,7 +182,7 @@ def _set(project: Project, set_slug: str) -> EvalSet:
     )
 
 
-def _shown(project: Project, set_slug: str, wanted: str) -> Shown:
+def shown_version(project: Project, set_slug: str, wanted: str) -> Shown:
     """Return the version asked for; the newest fixed one, else the draft, when none is named."""
     eval_set = _set(project, set_slug)
     newest = querysets.newest_version(eval_set)
@@ -223,11 +224,12 @@ def _change(
     return shell.back(request, _set_url(project, set_slug, DRAFT))
 
 
-def _rows(shown: Shown, kind: str, after: str) -> dict[str, Any]:
-    """A page of cases in order of their ids, after the one named."""
+def _rows(shown: Shown, kind: str, mode: str, after: str) -> dict[str, Any]:
+    """A page of cases of a kind and a failure mode, in order of their ids, after the one named."""
     start = int(after) if re.fullmatch("[0-9]{1,9}", after) else 0
     rows = querysets.in_version(shown.eval_set, shown.number).filter(number__gt=start)
     rows = rows.filter(kind=kind) if kind else rows
+    rows = rows.filter(failure_modes__contains=[mode]) if mode else rows
     wide = ("context", "tool_calls", "recorded_output", "parameters")
     found: list[Any] = list(rows.defer(*wide)[: PAGE + 1])
     names = _mode_names(shown.eval_set.project, {m for c in found for m in c.failure_modes})

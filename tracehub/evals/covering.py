@@ -1,0 +1,81 @@
+"""What the cases of a version say about what it covers: counted by Postgres, never row by row."""
+
+from __future__ import annotations
+
+from django.db.models import CharField, Count, F, Func, JSONField, QuerySet, Value
+from django.db.models.fields.json import KeyTextTransform
+
+from tracehub.core.coverage import NO_MODE
+from tracehub.evals import querysets
+from tracehub.evals.models import Case, EvalSet
+
+SEGMENTS = ("prompt", "model", "tag")
+
+
+def cases(
+    eval_set: EvalSet, version: int, segment: tuple[str, str] | None = None
+) -> QuerySet[Case]:
+    """The cases of a version, or those of one segment such as `("prompt", "refund")`."""
+    rows = querysets.in_version(eval_set, version).order_by()
+    if segment is None:
+        return rows
+    key, value = segment
+    if key == "prompt":
+        return rows.filter(prompt__name=value)
+    return rows.filter(model=value) if key == "model" else rows.filter(tags__contains=[value])
+
+
+def per_mode_and_kind(rows: QuerySet[Case]) -> dict[tuple[str, str], int]:
+    """Return the number of cases by (failure mode, kind); those without a mode under ""."""
+    found = {
+        (NO_MODE, kind): count
+        for kind, count in rows.filter(failure_modes=[])
+        .values_list("kind")
+        .annotate(cases=Count("pk"))
+    }
+    modes = Func(F("failure_modes"), function="unnest", output_field=CharField())
+    counted = rows.annotate(mode=modes).values("mode", "kind").annotate(cases=Count("pk"))
+    return found | {(row["mode"], row["kind"]): row["cases"] for row in counted}
+
+
+def per_kind(rows: QuerySet[Case]) -> dict[str, int]:
+    """Return the number of cases by kind."""
+    return _counts(rows, "kind")
+
+
+def per_prompt(rows: QuerySet[Case]) -> dict[str, int]:
+    """Return the number of cases by the name of their prompt; those without one are left out."""
+    named = rows.exclude(prompt=None).annotate(named=KeyTextTransform("name", "prompt"))
+    return _counts(named, "named")
+
+
+def per_model(rows: QuerySet[Case]) -> dict[str, int]:
+    """Return the number of cases by model."""
+    return _counts(rows.exclude(model=""), "model")
+
+
+def per_tag(rows: QuerySet[Case]) -> dict[str, int]:
+    """Return the number of cases by tag."""
+    tags = Func(F("tags"), function="unnest", output_field=CharField())
+    return _counts(rows.annotate(tagged=tags), "tagged")
+
+
+def per_contract(rows: QuerySet[Case]) -> dict[str, int]:
+    """Return the number of assertions by the contract they name, as `name/version`."""
+    return _at(rows, "assertions", "$[*].contract")
+
+
+def tools(rows: QuerySet[Case]) -> dict[str, int]:
+    """Return the tools that cases record or expect, with the number of calls."""
+    return _at(rows, "tool_calls", "$.*[*].name")
+
+
+def _counts(rows: QuerySet[Case], column: str) -> dict[str, int]:
+    return dict(rows.values_list(column).annotate(cases=Count("pk")).order_by())
+
+
+def _at(rows: QuerySet[Case], column: str, path: str) -> dict[str, int]:
+    found = Func(F(column), Value(path), function="jsonb_path_query", output_field=JSONField(),
+                 template="%(function)s(%(expressions)s::jsonpath)")  # fmt: skip
+    counted = rows.annotate(found=found).values_list("found").annotate(n=Count("pk"))
+    return {name: n for name, n in counted if isinstance(name, str)}
