@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.exports_long.conftest import HOME, INSTALL_SECONDS, RUN_SECONDS
+from tracehub.core import results
 
 DATASETS = "datasets==5.2.0"
 
@@ -39,6 +40,22 @@ assert load_dataset("csv", data_files=file)["train"].num_rows == 3
     tool(script, exported("csv"), DATASETS, "pandas")
 
 
+def test_parquet_loads_in_datasets_and_pyarrow(exported, tool):
+    script = """
+import pyarrow.parquet as pq
+from datasets import load_dataset
+rows = load_dataset("parquet", data_files="cases.parquet")["train"]
+assert rows["id"][:] == ["c_0001", "c_0002", "c_0003"]
+assert str(rows.features["created_at"]) == "Value('timestamp[us, tz=UTC]')", rows.features
+assert rows[0]["tags"] == ["eu", "known_failure"]
+assert rows[2]["expected_output"] is None
+made = pq.ParquetFile("cases.parquet")
+assert made.metadata.row_group(0).column(0).compression == "ZSTD"
+assert str(made.schema_arrow.field("version").type) == "int32"
+"""
+    tool(script, exported("parquet"), DATASETS, "pyarrow==26.0.1")
+
+
 def test_inspect_loads_the_samples(exported, tool):
     script = """
 from inspect_ai.dataset import json_dataset
@@ -50,6 +67,36 @@ assert found[0].metadata["kind"] == "known_failure"
     tool(script, exported("inspect"), "inspect-ai==0.3.285")
 
 
+def test_logs_of_inspect_come_back_as_results(exported, tool):
+    folder = exported("inspect")
+    script = """
+from inspect_ai import Task, eval
+from inspect_ai.dataset import json_dataset
+from inspect_ai.model import ModelOutput
+from inspect_ai.scorer import match
+from inspect_ai.solver import solver
+@solver
+def fixed():
+    async def solve(state, generate):
+        state.output = ModelOutput.from_content("mockllm/model", "23 kg")
+        return state
+    return solve
+for form in ("json", "eval"):
+    (log,) = eval(Task(dataset=json_dataset("samples.jsonl"), solver=fixed(),
+                       scorer=match(location="exact")),
+                  model="mockllm/model", log_dir=form, log_format=form, display="none")
+    assert log.status == "success", log.error
+"""
+    tool(script, folder, "inspect-ai==0.3.285")
+    for form in ("json", "eval"):
+        (file,) = (folder / form).iterdir()
+        found = results.read(file.read_bytes(), ["c_0001", "c_0002", "c_0003"])
+        assert {one["case"]: one["score"] for one in found} == {
+            "c_0001": 0.0, "c_0002": 1.0, "c_0003": 0.0,
+        }  # fmt: skip
+        assert {one["output"] for one in found} == {"23 kg"}
+
+
 def test_deepeval_loads_the_goldens(exported, tool):
     script = """
 from deepeval.dataset import EvaluationDataset
@@ -59,6 +106,29 @@ assert [g.name for g in found.goldens] == ["c_0001", "c_0002", "c_0003"]
 assert found.goldens[0].expected_tools[0].name == "get_booking"
 """
     tool(script, exported("deepeval"), "deepeval==4.3.1")
+
+
+def test_test_runs_of_deepeval_come_back_as_results(exported, tool):
+    folder = exported("deepeval")
+    script = """
+import os
+os.environ["DEEPEVAL_RESULTS_FOLDER"] = "runs"
+from deepeval import evaluate
+from deepeval.dataset import EvaluationDataset
+from deepeval.metrics import ExactMatchMetric
+from deepeval.test_case import LLMTestCase
+found = EvaluationDataset()
+found.add_goldens_from_json_file(file_path="goldens.json")
+evaluate(metrics=[ExactMatchMetric()], test_cases=[
+    LLMTestCase(name=g.name, input=g.input, actual_output="23 kg",
+                expected_output=g.expected_output or "none") for g in found.goldens])
+"""
+    tool(script, folder, "deepeval==4.3.1")
+    (file,) = (folder / "runs").glob("*.json")
+    read = results.read(file.read_bytes(), ["c_0001", "c_0002", "c_0003"])
+    assert {one["case"]: one["passed"] for one in read} == {
+        "c_0001": False, "c_0002": True, "c_0003": False,
+    }  # fmt: skip
 
 
 def test_langsmith_takes_the_examples(exported, tool):

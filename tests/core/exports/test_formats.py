@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.core.exports.conftest import ASSERTIONS, FULL, HOSTILE
-from tracehub.core import cases
+from tracehub.core import cases, parquet
 from tracehub.core.exports import FORMATS, Bundle, ExportError, Tally, download, find
 from tracehub.core.exports.draft07 import CannotConvert, convert
 from tracehub.core.exports.yaml_text import flow
@@ -46,7 +46,7 @@ def test_the_recorded_output_is_never_the_answer_to_be_scored(name, files):
             assert b"418.60 EUR" not in body, file
 
 
-@pytest.mark.parametrize("name", [n for n in FORMATS if n not in {"ragas"}])
+@pytest.mark.parametrize("name", [n for n in FORMATS if n not in {"parquet", "ragas"}])
 def test_the_trace_link_is_in_every_format(name, files):
     assert any(FULL["source"]["url"].encode() in body for body in files(name).values())
 
@@ -84,6 +84,19 @@ def test_openai_messages_carry_arguments_as_text_and_images_as_urls(files):
     }
     assert third["messages"] == [{"role": "user", "content": '{"a":[true,null],"b":1}'}]
     assert [r["ideal"] for r in (second, third)] == ["23 kg", None]
+
+
+def test_parquet_has_the_columns_of_the_csv_with_types(files):
+    table = list(csv.DictReader(io.StringIO(files("csv")["cases.csv"].decode(), newline="")))
+    found = list(parquet.read(io.BytesIO(files("parquet")["cases.parquet"])))
+    assert [list(row) for row in found] == [list(row) for row in table]
+    assert found[0]["version"] == 3
+    assert found[0]["trace_url"] == FULL["source"]["url"]
+    assert found[0]["tags"] == ["eu", "known_failure"]
+    assert found[0]["created_at"].isoformat() == "2026-11-20T09:12:00+00:00"
+    assert json.loads(found[0]["expected_output"]) == FULL["expected_output"]
+    assert found[1]["title"] == "=cmd|' /C calc'!A0"  # a spreadsheet runs nothing of it
+    assert found[2]["expected_output"] is None
 
 
 def test_csv_is_read_strictly_and_runs_nowhere(files):

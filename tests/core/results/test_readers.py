@@ -1,10 +1,17 @@
-"""Results of other tools: what promptfoo 0.121 and pytest 9 write, and what is refused."""
+"""Results of other tools, as they write them, and what is refused.
+
+promptfoo 0.121, pytest 9, Inspect 0.3.285, DeepEval 4.3.1.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import struct
+import zipfile
 
 import pytest
+import zstandard
 
 from tracehub.core.results import ResultsError, read
 
@@ -93,3 +100,73 @@ def test_the_native_form_is_lines_or_an_array():
 def test_a_file_that_cannot_be_read_says_where_and_why(body, message):
     with pytest.raises(ResultsError, match=message):
         read(body, CASES)
+
+
+def inspect_sample(case, *values, **more):
+    scores = {
+        name: {"value": value, "answer": "20 kg", "explanation": f"{name} said so"}
+        for name, value in zip(("match", "includes"), values, strict=False)
+    }
+    output = {"choices": [{"message": {"content": "20 kg"}}], "completion": "20 kg"}
+    return {"id": case, "epoch": 1, "output": output, "scores": scores, "total_time": 0.5, **more}
+
+
+INSPECT = [
+    inspect_sample("c_0001", "C", "C"),
+    inspect_sample("c_0002", "I", "C", metadata={"tracehub_case": "c_0002"}),
+    inspect_sample("c_0003", error={"message": "boom"}),
+    inspect_sample("another", "C"),
+]
+
+
+def eval_file(samples):
+    """An `.eval` file as Inspect writes it: a zip whose files are packed by zstd, method 93."""
+    file, sizes = io.BytesIO(), {}
+    with zipfile.ZipFile(file, "w") as archive:
+        for sample in samples:
+            name, body = f"samples/{sample['id']}_epoch_1.json", json.dumps(sample).encode()
+            sizes[name] = len(body)
+            archive.writestr(name, zstandard.compress(body))
+        places = [(info.header_offset, info.filename) for info in archive.infolist()]
+    body = bytearray(file.getvalue())
+    at = body.index(b"PK\x01\x02")
+    for offset, name in places:
+        struct.pack_into("<H", body, offset + 8, 93)
+        struct.pack_into("<H", body, at + 10, 93)
+        struct.pack_into("<I", body, at + 24, sizes[name])
+        at = body.find(b"PK\x01\x02", at + 4)
+    return bytes(body)
+
+
+@pytest.mark.parametrize(
+    "body", [json.dumps({"eval": {}, "samples": INSPECT}).encode(), eval_file(INSPECT)]
+)
+def test_a_log_of_inspect_is_read_by_sample(body):
+    one, two, three = read(body, CASES)
+    assert (one["score"], one["output"], one["latency_ms"]) == (1.0, "20 kg", 500.0)
+    assert two["score"] == 0.0
+    assert [line["status"] for line in two["assertions"]] == ["fail", "pass"]
+    assert two["assertions"][0]["message"] == "match said so"
+    assert three["error"] == "boom"
+    with pytest.raises(ResultsError, match="no log of Inspect"):
+        read(b"PK\x03\x04 nothing", CASES)
+
+
+def test_a_test_run_of_deepeval_is_read_by_name():
+    metric = {"name": "Exact Match", "success": False, "score": 0.0, "reason": "They differ."}
+    rows = [
+        {"name": "c_0001", "success": True, "actualOutput": "23 kg", "metricsData": []},
+        {"name": "t", "metadata": {"tracehub_case": "c_0002"}, "success": False, "runDuration": 2,
+         "actualOutput": "20 kg", "metricsData": [metric]},
+        {"name": "test_case[c_0003]", "success": False,
+         "metricsData": [metric | {"error": "boom"}]},
+        {"name": "of another", "success": True},
+    ]  # fmt: skip
+    for body in ({"testCases": rows}, {"testRunData": {"testCases": rows}}):
+        one, two, three = read(json.dumps(body).encode(), CASES)
+        assert one["passed"] is True
+        assert (two["passed"], two["latency_ms"]) == (False, 2000)
+        assert two["assertions"] == [
+            {"id": "Exact-Match", "status": "fail", "message": "They differ.", "got": "score 0"}
+        ]
+        assert three["error"] == "boom"

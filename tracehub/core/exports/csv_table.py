@@ -13,9 +13,17 @@ from tracehub.core.exports.fields import as_text, input_text, prompt_label, text
 
 # A spreadsheet runs a cell that starts like this; full-width forms and NUL are read the same way.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00", "＝", "＋", "－", "＠")
+COLUMNS = (
+    "id", "set", "version", "kind", "title", "input", "messages", "variables", "context",
+    "expected_output", "expected_output_type", "recorded_output", "recorded_output_type",
+    "expected_tool_calls", "recorded_tool_calls", "prompt", "model", "parameters", "assertions",
+    "failure_modes", "severity", "tags", "trace_id", "span_id", "trace_url", "failure",
+    "reviewer", "created_at", "updated_at",
+)  # fmt: skip
 
 
-def _row(case: Case) -> dict[str, Any]:
+def row(case: Case) -> dict[str, Any]:
+    """Return a case as one row of a table; lists of texts stay lists, JSON is text."""
     source, calls = case["source"], case["tool_calls"]
     expected, recorded = case["expected_output"], case["recorded_output"]
     return {
@@ -38,9 +46,9 @@ def _row(case: Case) -> dict[str, Any]:
         "model": case["model"],
         "parameters": to_json(case["parameters"]),
         "assertions": to_json(case["assertions"]),
-        "failure_modes": ",".join(case["failure_modes"]),
+        "failure_modes": case["failure_modes"],
         "severity": case["severity"],
-        "tags": ",".join(case["tags"]),
+        "tags": case["tags"],
         "trace_id": source["trace_id"],
         "span_id": source["span_id"],
         "trace_url": source["url"],
@@ -62,16 +70,19 @@ def safe_cell(value: Any) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
+def _cell(value: Any) -> str:
+    return safe_cell(",".join(value) if isinstance(value, list) else value)
+
+
 def _lines(bundle: Bundle, tally: Tally) -> Iterator[bytes]:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     for case in bundle.cases:
-        row = _row(case)
         if not tally.cases:
-            writer.writerow(row)
+            writer.writerow(COLUMNS)
         tally.cases += 1
         tally.metadata += len(case["assertions"])
-        writer.writerow(map(safe_cell, row.values()))
+        writer.writerow(map(_cell, row(case).values()))
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
