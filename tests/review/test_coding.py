@@ -9,7 +9,7 @@ from tests.web import stories
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions, coding, queueing
 from tracehub.review.models import FailureMode
-from tracehub.review.querysets import standing
+from tracehub.review.querysets import modes_to_check, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -84,3 +84,31 @@ def test_what_is_sealed_or_of_another_project_is_not_grouped(project, maja, note
     with pytest.raises(ActionError, match="Choose notes"):
         coding.name_group(project, "Zebra", "", [sealed.pk, foreign.pk], by=maja)
     assert not FailureMode.objects.exists()
+
+
+def test_a_new_rule_or_a_split_sends_just_the_old_labels_to_be_checked(project, maja, noted):
+    mode, _ = coding.name_group(project, "Format", "Is text.", [r.pk for r in noted[:2]], by=maja)
+    other, _ = actions.create_mode(project, "Tone")
+    actions.edit_mode(mode, "Format", "Is text.", by=maja)
+    assert modes_to_check(project) == []
+    actions.edit_mode(mode, "Format", "Breaks its contract.", by=maja)
+    coding.assign(project, [noted[2].pk], mode, by=maja)  # under the rule of today
+    assert modes_to_check(project) == [(mode, 2)]
+    assert mode.versions.get().definition == "Is text."
+    chosen = {noted[0].pk: mode, noted[1].pk: other, noted[2].pk: None}
+    change = coding.check(mode, chosen, by=maja)
+    assert [slugs(review) for review in noted] == [{"format"}, {"tone"}, {"format"}]
+    assert modes_to_check(project) == []
+    coding.undo(change)
+    assert modes_to_check(project) == [(mode, 2)]
+    with pytest.raises(ActionError, match="older rule"):
+        coding.check(mode, {noted[2].pk: None}, by=maja)
+
+
+def test_a_split_leaves_the_rest_to_be_checked_and_undo_does_not(project, maja, noted):
+    mode, _ = coding.name_group(project, "Format", "Is text.", [r.pk for r in noted], by=maja)
+    _, change = coding.split(mode, "Invented policy", "", [noted[2].pk], by=maja)
+    assert modes_to_check(project) == [(mode, 2)]
+    coding.undo(change)
+    assert modes_to_check(project) == []
+    assert slugs(noted[2]) == {"format"}

@@ -68,6 +68,8 @@ def people(committed_db):
                 project, item.trace_id, changed, author=one, modes=chosen, took_ms=52_000,
                 note=f"{note}, {number}" if changed == "fail" else "",
             )  # fmt: skip
+    rule = "The sum differs from what the booking and the fare rules give."
+    actions.edit_mode(modes[0], "Wrong amount", rule, by=maja)
     for number, item in enumerate(queue.items.all()[:4]):
         first = Review.objects.get(trace_id=item.trace_id, author=maja)
         again = "pass" if number == 3 else first.verdict
@@ -84,7 +86,7 @@ def people(committed_db):
 PAGES = {
     "review": "", "queue": "/refund-canary-week-47", "rules": "/refund-canary-week-47/rules",
     "apart": "/refund-canary-week-47/disagreements",
-    "coding": "/refund-canary-week-47/coding",
+    "coding": "/refund-canary-week-47/coding", "recheck": "/modes/wrong-amount/recheck",
 }  # fmt: skip
 
 

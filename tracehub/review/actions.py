@@ -15,7 +15,16 @@ from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import queueing
-from tracehub.review.models import FailureMode, QueueItem, Review, Seat, Severity, Verdict
+from tracehub.review.models import (
+    FailureMode,
+    ModeLabel,
+    ModeVersion,
+    QueueItem,
+    Review,
+    Seat,
+    Severity,
+    Verdict,
+)
 from tracehub.traces import store
 from tracehub.traces.wake import wake_on_commit
 
@@ -68,7 +77,7 @@ def submit_review(
                 took_ms=took_ms,
                 adjudicates=adjudicates,
             )
-            review.modes.set(chosen)
+            label([review.pk], chosen)
             queueing.take_seat(review)
             if not review.sealed:
                 store.mark_dirty(project.pk, [trace_id])
@@ -96,10 +105,7 @@ def submit_reviews(
     made = Review.objects.bulk_create(
         Review(project=project, trace_id=trace, author=author, verdict=verdict) for trace in traces
     )
-    link = Review.modes.through
-    link.objects.bulk_create(
-        link(review_id=review.pk, failuremode_id=mode.pk) for review in made for mode in chosen
-    )
+    label([review.pk for review in made], chosen)
     items = QueueItem.objects.filter(project=project, trace_id__in=traces, closed_at=None)
     waiting = set(items.values_list("trace_id", flat=True))
     for review in made:
@@ -180,10 +186,36 @@ def create_mode(
 
 @transaction.atomic
 def edit_mode(mode: FailureMode, name: str, definition: str, *, by: User | None = None) -> None:
-    """Give a failure mode another name or rule; its slug, and so its reviews, stay."""
-    before, mode.name, mode.definition = mode.name, " ".join(name.split()), definition.strip()
+    """Give a failure mode another name or rule; its slug, and so its reviews, stay.
+
+    Another rule, where there was one, begins the next version: old labels are to be checked.
+    """
+    mode.refresh_from_db(from_queryset=FailureMode.objects.select_for_update())
+    before, was = mode.name, mode.definition
+    mode.name, mode.definition = " ".join(name.split()), definition.strip()
+    if was and mode.definition != was:
+        next_version(mode, was, "its rule was changed", by=by)
     mode.save(update_fields=["name", "definition"])
     audit("mode.edited", by=by, project=mode.project, object=mode.slug, before=before, after=name)
+
+
+def next_version(mode: FailureMode, definition: str, change: str, *, by: User | None) -> None:
+    """End what a mode meant till now, in the caller's transaction."""
+    ModeVersion.objects.create(
+        project_id=mode.project_id, mode=mode, number=mode.version, definition=definition,
+        change=change[:200], by=by,
+    )  # fmt: skip
+    mode.version += 1
+    mode.save(update_fields=["version"])
+
+
+def label(reviews: Iterable[int], modes: Sequence[FailureMode]) -> None:
+    """Let new reviews name modes, as these mean now."""
+    ModeLabel.objects.bulk_create(
+        ModeLabel(review_id=review, failuremode=mode, version=mode.version)
+        for review in reviews
+        for mode in modes
+    )
 
 
 @transaction.atomic

@@ -6,7 +6,8 @@ speaks of the taxonomy as it is now. What was rewritten is kept in `Recoding` an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,13 +15,13 @@ from django.utils import timezone
 
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, User
-from tracehub.review.actions import create_mode
-from tracehub.review.models import FailureMode, Recoding, Review
+from tracehub.review.actions import create_mode, next_version
+from tracehub.review.models import FailureMode, ModeLabel, Recoding, Review
 from tracehub.review.querysets import counted
 from tracehub.traces import store
 from tracehub.traces.wake import wake_on_commit
 
-Pair = tuple[int, int]  # review and mode, by id
+Label = tuple[int, int, int]  # review and mode, by id, and the version of the mode
 
 
 @transaction.atomic
@@ -29,7 +30,7 @@ def assign(project: Project, reviews: Iterable[int], mode: FailureMode, *, by: U
     chosen = list(counted(project.pk).filter(pk__in=list(reviews)).exclude(modes=mode))
     if not chosen:
         raise ActionError("Choose notes that are not in the mode yet.", "review")
-    added = [(review.pk, mode.pk) for review in chosen]
+    added = [(review.pk, mode.pk, mode.version) for review in chosen]
     return _write(project, Recoding.Kind.ASSIGN, by=by, added=added)
 
 
@@ -52,7 +53,7 @@ def merge(mode: FailureMode, into: FailureMode, *, by: User) -> Recoding:
     """Make two modes one: all reviews of `mode` name `into` instead, and `mode` is archived."""
     if mode.pk == into.pk:
         raise ActionError("A failure mode cannot be merged into itself.", "into")
-    named = list(mode.reviews.values_list("pk", flat=True))
+    named = _labels(mode)
     there = set(into.reviews.values_list("pk", flat=True))
     mode.archived_at = timezone.now()
     mode.save(update_fields=["archived_at"])
@@ -60,8 +61,8 @@ def merge(mode: FailureMode, into: FailureMode, *, by: User) -> Recoding:
         mode.project,
         Recoding.Kind.MERGE,
         by=by,
-        removed=[(review, mode.pk) for review in named],
-        added=[(review, into.pk) for review in named if review not in there],
+        removed=named,
+        added=[(review, into.pk, into.version) for review, _, _ in named if review not in there],
         archived=[mode.pk],
     )
     audit("mode.merged", by=by, project=mode.project, object=mode.slug, into=into.slug)
@@ -72,23 +73,47 @@ def merge(mode: FailureMode, into: FailureMode, *, by: User) -> Recoding:
 def split(
     mode: FailureMode, name: str, definition: str, reviews: Sequence[int], *, by: User
 ) -> tuple[FailureMode, Recoding]:
-    """Move some reviews of a mode into a new one. Raises ActionError naming the field."""
-    chosen = list(mode.reviews.filter(pk__in=list(reviews), sealed=False))
+    """Move some reviews of a mode into a new one. Raises ActionError naming the field.
+
+    What is left in the mode means less than before: its labels are to be checked again.
+    """
+    chosen = _labels(mode, reviews, review__sealed=False)
     if not chosen:
         raise ActionError("Choose notes of the mode for the new one.", "review")
     made, new = create_mode(mode.project, name, by=by, definition=definition.strip())
     if not new:
         raise ActionError(f"There is a failure mode {made.name!r} already.", "name")
+    next_version(mode, mode.definition, f"{made.name} was split from it", by=by)
     recoding = _write(
         mode.project,
         Recoding.Kind.SPLIT,
         by=by,
-        removed=[(review.pk, mode.pk) for review in chosen],
-        added=[(review.pk, made.pk) for review in chosen],
+        removed=chosen,
+        added=[(review, made.pk, made.version) for review, _, _ in chosen],
         created=[made.pk],
+        raised=[(mode.pk, mode.version)],
     )
     audit("mode.split", by=by, project=mode.project, object=mode.slug, into=made.slug)
     return made, recoding
+
+
+@transaction.atomic
+def check(mode: FailureMode, decisions: Mapping[int, FailureMode | None], *, by: User) -> Recoding:
+    """Say of old labels whether they still hold, by the id of the review.
+
+    The mode itself keeps a label, another mode takes it over, None takes it off.
+    Raises ActionError when none of the labels is there.
+    """
+    there = _labels(mode, decisions, review__sealed=False, version__lt=mode.version)
+    if not there:
+        raise ActionError("Choose labels that were made under an older rule.", "review")
+    added = []
+    for review, _, _ in there:
+        if (now := decisions[review]) is not None:
+            added.append((review, now.pk, now.version))
+    had = set(ModeLabel.objects.filter(review__in=decisions).values_list("review", "failuremode"))
+    added = [label for label in added if label[1] == mode.pk or label[:2] not in had]
+    return _write(mode.project, Recoding.Kind.CHECK, by=by, removed=there, added=added)
 
 
 @transaction.atomic
@@ -98,6 +123,9 @@ def undo(recoding: Recoding) -> None:
     if recoding.undone_at is not None:
         return
     _rewrite(added=recoding.removed, removed=recoding.added)
+    for mode, version in recoding.raised:  # it means what it meant: labels of then hold
+        labels = ModeLabel.objects.filter(failuremode_id=mode, version=version - 1)
+        labels.update(version=version)
     FailureMode.objects.filter(pk__in=recoding.archived).update(archived_at=None)
     unused = FailureMode.objects.filter(pk__in=recoding.created, reviews=None)
     unused.update(archived_at=timezone.now())
@@ -111,31 +139,38 @@ def _write(
     kind: Recoding.Kind,
     *,
     by: User,
-    added: Sequence[Pair] = (),
-    removed: Sequence[Pair] = (),
-    created: Sequence[int] = (),
-    archived: Sequence[int] = (),
+    added: Sequence[Label] = (),
+    removed: Sequence[Label] = (),
+    **more: Any,
 ) -> Recoding:
     _rewrite(added=added, removed=removed)
     _wake(project, [*added, *removed])
     return Recoding.objects.create(
-        project=project, kind=kind, by=by, added=list(added), removed=list(removed),
-        created=list(created), archived=list(archived),
-    )  # fmt: skip
+        project=project, kind=kind, by=by, added=list(added), removed=list(removed), **more
+    )
+
+
+def _labels(
+    mode: FailureMode, reviews: Iterable[int] | None = None, **narrower: Any
+) -> list[Label]:
+    """Return the labels of a mode, all or those of some reviews."""
+    rows = ModeLabel.objects.filter(failuremode=mode, **narrower)
+    if reviews is not None:
+        rows = rows.filter(review__in=list(reviews))
+    return list(rows.values_list("review", "failuremode", "version"))
 
 
 def _rewrite(*, added: Iterable[Sequence[int]], removed: Iterable[Sequence[int]]) -> None:
-    names = Review.modes.through
-    for review, mode in removed:
-        names._default_manager.filter(review_id=review, failuremode_id=mode).delete()
-    names._default_manager.bulk_create(
-        [names(review_id=review, failuremode_id=mode) for review, mode in added],
+    for review, mode, _ in removed:
+        ModeLabel.objects.filter(review_id=review, failuremode_id=mode).delete()
+    ModeLabel.objects.bulk_create(
+        [ModeLabel(review_id=r, failuremode_id=mode, version=v) for r, mode, v in added],
         ignore_conflicts=True,
     )
 
 
-def _wake(project: Project, pairs: Iterable[Sequence[int]]) -> None:
-    reviews = {pair[0] for pair in pairs}
+def _wake(project: Project, labels: Iterable[Sequence[int]]) -> None:
+    reviews = {label[0] for label in labels}
     rows = Review.objects.filter(pk__in=reviews).values_list("trace_id", flat=True)
     traces: list[UUID] = list(rows)
     if traces:

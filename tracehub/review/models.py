@@ -22,7 +22,10 @@ class Severity(models.TextChoices):
 
 
 class FailureMode(models.Model):
-    """A label of the taxonomy. `position` gives the order and so the keys 1 to 9."""
+    """A label of the taxonomy. `position` gives the order and so the keys 1 to 9.
+
+    `version` counts what it has meant: a changed definition and a split begin the next one.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="failure_modes")
     slug = models.SlugField(max_length=60)
@@ -30,6 +33,7 @@ class FailureMode(models.Model):
     definition = models.TextField(blank=True, max_length=2000)
     examples = models.JSONField(default=list, blank=True)  # trace ids
     position = models.PositiveIntegerField(default=0)
+    version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
 
@@ -41,6 +45,27 @@ class FailureMode(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ModeVersion(models.Model):
+    """What a failure mode meant up to a change: the end of its version `number`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    mode = models.ForeignKey(FailureMode, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = models.TextField(blank=True)
+    change = models.CharField(max_length=200)  # what ended it
+    ended_at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = (
+            models.UniqueConstraint(fields=["project", "mode", "number"], name="mode_version_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.mode_id} v{self.number}"
 
 
 class Review(models.Model):
@@ -58,7 +83,9 @@ class Review(models.Model):
     author = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="reviews")
     author_key = models.CharField(max_length=120, blank=True)
     verdict = models.CharField(max_length=6, choices=Verdict)
-    modes = models.ManyToManyField(FailureMode, related_name="reviews", blank=True)
+    modes = models.ManyToManyField(
+        FailureMode, through="ModeLabel", related_name="reviews", blank=True
+    )
     severity = models.CharField(max_length=8, choices=Severity, blank=True)
     note = models.TextField(blank=True, max_length=10_000)
     corrected_output = models.JSONField(null=True, blank=True)
@@ -84,6 +111,23 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} on {self.trace_id.hex}"
+
+
+class ModeLabel(models.Model):
+    """That a review names a failure mode, and what the mode meant then."""
+
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="labels")
+    failuremode = models.ForeignKey(FailureMode, on_delete=models.CASCADE, related_name="labels")
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        db_table = "review_review_modes"
+        constraints = (
+            models.UniqueConstraint(fields=["review", "failuremode"], name="mode_label_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.failuremode_id} v{self.version} on {self.review_id}"
 
 
 class Queue(models.Model):
@@ -212,13 +256,15 @@ class Repeat(models.Model):
 class Recoding(models.Model):
     """One change of the taxonomy over reviews that were there: what `undo` reads.
 
-    `added` and `removed` hold [review, mode] pairs by id; `archived` and `created` modes by id.
+    `added` and `removed` hold [review, mode, version of the mode]; `archived` and `created` modes;
+    `raised` [mode, its next version], all by id. `above` is what other parts rewrote along with it.
     """
 
     class Kind(models.TextChoices):
         ASSIGN = "assign", "Grouped"
         MERGE = "merge", "Merged"
         SPLIT = "split", "Split"
+        CHECK = "check", "Checked again"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="recodings")
     kind = models.CharField(max_length=6, choices=Kind)
@@ -226,6 +272,8 @@ class Recoding(models.Model):
     removed = models.JSONField(default=list)
     created = models.JSONField(default=list)
     archived = models.JSONField(default=list)
+    raised = models.JSONField(default=list)
+    above = models.JSONField(default=dict)
     by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     undone_at = models.DateTimeField(null=True, blank=True)

@@ -33,6 +33,7 @@ def add_traces(queue: Queue, traces: Sequence[UUID], *, by: User) -> list[int]:
     titles = _titles(queue.project, news)
     made = QueueItem.objects.bulk_create(
         QueueItem(
+            way="hand",
             queue=queue, project=queue.project, trace_id=trace, title=titles.get(trace, ""),
             reason=f"Added by {by}"[:200],
         )

@@ -32,9 +32,7 @@ def different(queue: Queue, rows: Rows, fresh: Rows, number: int) -> list[Chosen
     return [(pool[at]["trace_id"], pool[at]["shown"], "Most different") for at in places]
 
 
-def uncertain(
-    queue: Queue, _rows: Rows, fresh: Rows, number: int
-) -> list[Chosen]:
+def uncertain(queue: Queue, _rows: Rows, fresh: Rows, number: int) -> list[Chosen]:
     """Those that judges contradict each other on, or score near one half, or people were unsure of.
 
     The most uncertain come first.
@@ -48,9 +46,7 @@ def uncertain(
     return [(trace, shown[trace], doubts[trace][1]) for trace in order[:number]]
 
 
-def contested(
-    queue: Queue, _rows: Rows, fresh: Rows, number: int
-) -> list[Chosen]:
+def contested(queue: Queue, _rows: Rows, fresh: Rows, number: int) -> list[Chosen]:
     """Those where a judge says otherwise than the reviewers, or than status and signals say."""
     said = judging.verdicts(queue.project)
     shown = _titles(fresh, said)

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from tracehub.projects.models import Project, User
-from tracehub.review.models import FailureMode, QueueItem, Review
+from tracehub.review.models import FailureMode, ModeLabel, QueueItem, Review
 
 # Which reviews of a failure mode count.
 COUNTED = Q(reviews__withdrawn_at=None, reviews__sealed=False, reviews__is_repeat=False)
@@ -97,6 +97,19 @@ def modes_with_use(project: Project) -> list[FailureMode]:
     """Return `modes` with `used`: in how many reviews that count."""
     rows = FailureMode.objects.filter(project=project, archived_at=None)
     return list(rows.annotate(used=Count("reviews", filter=COUNTED)))
+
+
+def old_labels(project: Project) -> QuerySet[ModeLabel]:
+    """Labels whose mode has meant something else since: their mode may no longer hold."""
+    rows = ModeLabel.objects.filter(review__in=counted(project.pk), failuremode__archived_at=None)
+    return rows.filter(version__lt=F("failuremode__version")).order_by("pk")
+
+
+def modes_to_check(project: Project) -> list[tuple[FailureMode, int]]:
+    """Return the modes that have old labels, with their number."""
+    counts = old_labels(project).order_by().values_list("failuremode").annotate(n=Count("pk"))
+    found = dict(counts)
+    return [(mode, found[mode.pk]) for mode in modes(project) if mode.pk in found]
 
 
 def pinned_steps(project: Project, traces: Iterable[UUID]) -> dict[UUID, str]:

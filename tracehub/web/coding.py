@@ -11,7 +11,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import actions, coding
 from tracehub.review.models import FailureMode, Recoding
-from tracehub.web import board_view, shell
+from tracehub.web import board_view, recheck, shell
 from tracehub.web.queues import person, queue_of
 
 
@@ -40,7 +40,7 @@ def change(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
 def undo(request: HttpRequest, slug: str, queue_slug: str, recoding_id: int) -> HttpResponse:
     """Take a change of the taxonomy back."""
     queue = queue_of(request, slug, queue_slug, Role.REVIEWER)
-    coding.undo(get_object_or_404(Recoding, project=queue.project, pk=recoding_id))
+    recheck.take_back(get_object_or_404(Recoding, project=queue.project, pk=recoding_id))
     shell.toast(request, "Undone", icon="undo")
     return redirect("review_coding", slug=slug, queue_slug=queue_slug)
 
@@ -60,7 +60,7 @@ def _change(request: HttpRequest, project: Project, by: User) -> tuple[str, Reco
     mode = _mode(project, post.get("mode", ""))
     if act == "merge":
         into = _mode(project, post.get("into", ""))
-        return f"{mode.name} merged into {into.name}", coding.merge(mode, into, by=by)
+        return f"{mode.name} merged into {into.name}", recheck.merge(mode, into, by=by)
     if act == "split":
         name, rule = post.get("name", ""), post.get("definition", "")
         made, recoding = coding.split(mode, name, rule, chosen, by=by)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from tracehub.web import coding, disagreements, queues
+from tracehub.web import coding, disagreements, queues, recheck
 
 urlpatterns: list[URLPattern] = [
+    path("modes/<slug:mode_slug>/recheck", recheck.page, name="review_recheck"),
+    path(
+        "modes/<slug:mode_slug>/recheck/undo/<int:recoding_id>",
+        recheck.undo,
+        name="review_recheck_undo",
+    ),
     path("<slug:queue_slug>", queues.queue_page, name="review_queue"),
     path("<slug:queue_slug>/rules", queues.rules, name="review_rules"),
     path("<slug:queue_slug>/next", queues.next_trace, name="review_next"),

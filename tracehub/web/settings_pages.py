@@ -26,6 +26,7 @@ from tracehub.projects.models import (
     User,
 )
 from tracehub.review.models import FailureMode
+from tracehub.review.querysets import modes_to_check
 from tracehub.traces.sampling import store as sampling
 from tracehub.web import permissions
 from tracehub.web.forms.settings import ProfileForm, ProjectForm
@@ -50,6 +51,7 @@ def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, An
         "members": list(members.order_by("user__name", "user__email")),
         "invitations": list(_open_invitations(project)) if admin else [],
         "keys": list(_keys(project)) if admin else [],
+        "stale": modes_to_check(project),
         "modes": [mode for mode in modes if mode.archived_at is None],
         "archived_modes": [mode for mode in modes if mode.archived_at is not None],
         "mask_rules": _mask_rules(project),
