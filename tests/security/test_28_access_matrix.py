@@ -107,6 +107,8 @@ ALSO_FINE = {
     "failures/act": "404",
     "traces/verdict": "404",
     "traces/jobs/<int:job_id>/file": "404",  # not an export
+    "metrics/dashboards/<int:board_id>": "404",  # another person's
+    "metrics/dashboards/<int:board_id>/restore": "404",
     "traces/views/<int:view_id>": "404",  # another person's, for all but one
     "traces/views/<int:view_id>/restore": "404",
     "review/<slug:queue_slug>/unskip/<int:seat_id>": "404",

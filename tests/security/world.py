@@ -16,6 +16,7 @@ from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import rollouts, run_actions
 from tracehub.failures import actions as failures
+from tracehub.metrics import dashboards
 from tracehub.projects import actions
 from tracehub.projects.models import Project, Scope, User
 from tracehub.review import actions as reviews
@@ -34,6 +35,7 @@ ABSENT: dict[str, object] = {
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
     "item_id": 999_999, "job_id": 999_999, "view_id": 999_999, "rollout_number": 999,
+    "board_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
@@ -95,6 +97,9 @@ def make(
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
         "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,
         **_of_sets(project, word, said, number), "job_id": _job(project, people["reviewer"]),
+        "board_id": dashboards.save(
+            project, people["viewer"], f"{word} board", {}, shared=False
+        ).pk,
         "view_id": saved.save(project, people["viewer"], f"{word} view", {}, shared=False).pk,
         **_of_queue(project, word, said, people["reviewer"]), **_of_settings(project, word, said),
     }  # fmt: skip

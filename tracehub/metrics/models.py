@@ -10,6 +10,10 @@ from decimal import Decimal
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from tracehub.metrics.dashboard import Dashboard
+
+__all__ = ["Counters", "Dashboard", "Delta", "Histogram", "Rollup", "RollupCheck", "Series"]
+
 
 def money() -> models.DecimalField[Decimal, Decimal]:
     """Wide enough that no sum of absurd costs can overflow and stop the folder."""

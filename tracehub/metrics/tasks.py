@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from celery import shared_task
 
-from tracehub.metrics import rollup
+from tracehub.metrics import dashboards, rollup
 
 
 @shared_task(name="tracehub.fold")  # type: ignore[untyped-decorator]  # celery ships no types
@@ -15,5 +17,6 @@ def fold() -> None:
 
 @shared_task(name="tracehub.prune_rollups")  # type: ignore[untyped-decorator]
 def prune() -> None:
-    """Delete the buckets that are past their time. Safe to run twice."""
+    """Delete the buckets and dashboards that are past their time. Safe to run twice."""
     rollup.prune()
+    dashboards.forget(now=datetime.now(UTC))

@@ -24,7 +24,7 @@ from tracehub.metrics import querysets
 from tracehub.metrics.querysets import Groups, Marker
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TooSlow, bounded
-from tracehub.web import metric_panels, metric_specs, permissions
+from tracehub.web import dashboards, metric_panels, metric_specs, permissions
 from tracehub.web.links import with_query
 from tracehub.web.metric_panels import Data, Links, Panel
 from tracehub.web.metric_specs import Spec
@@ -46,22 +46,43 @@ READ_SECONDS = 5.0  # a filter that the rollups cannot answer reads every trace 
 @dataclass(frozen=True, slots=True)
 class ChartState(ListState):
     """What the URL says of the charts: that of a list, what they are grouped by, whether the
-    period before is drawn, and which charts."""
+    period before is drawn, which charts, of which dashboard, and whether they are being chosen."""
 
     group: str = ""
     compare: bool = False
     charts: tuple[str, ...] = ()  # their keys; none is all of them
+    dashboard: str = ""  # its id
+    edit: bool = False
     route: ClassVar[str] = "metrics"
 
     @property
     def params(self) -> dict[str, str]:
         given = ListState.params.fget(self)  # type: ignore[attr-defined]  # no super() with slots
-        own = {
+        own = {"dashboard": self.dashboard, "edit": "1" if self.edit else ""}
+        return {**given, **self.chosen, **{name: value for name, value in own.items() if value}}
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What a dashboard keeps besides the list: grouping, comparison and charts."""
+        given = {
             "group": self.group,
             "compare": "previous" if self.compare else "",
             "charts": ",".join(self.charts),
         }
-        return {**given, **{name: value for name, value in own.items() if value}}
+        return {name: value for name, value in given.items() if value}
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """All that a dashboard keeps."""
+        return {**self.list_params, **self.chosen}
+
+    @property
+    def choosing(self) -> str:
+        return self.url(edit="1")
+
+    @property
+    def chosen_done(self) -> str:
+        return self.url(edit="")
 
     @property
     def range_label(self) -> str:
@@ -94,9 +115,7 @@ class ChartState(ListState):
         return self._below("traces", q=wanted)
 
     def _below(self, route: str, **changes: str) -> str:
-        own = ("group", "compare", "charts")
-        kept = {name: value for name, value in self.params.items() if name not in own}
-        return with_query(reverse(route, args=[self.project.slug]), {**kept, **changes})
+        return with_query(reverse(route, args=[self.project.slug]), {**self.list_params, **changes})
 
     @property
     def compared(self) -> str:
@@ -114,7 +133,9 @@ def state_of(project: Project, params: QueryDict, now: datetime) -> ChartState:
     state = replace(
         ChartState.of(project, params, now),
         compare=params.get("compare") == "previous",
-        charts=tuple(key for key in _listed(params.get("charts", "")) if key in metric_specs.KEYS),
+        charts=_charts_of(params),
+        dashboard=params.get("dashboard", "") if params.get("dashboard", "").isdigit() else "",
+        edit=params.get("edit") == "1",
     )
     try:
         return replace(state, group=metrics.group(params.get("group", "")))
@@ -122,8 +143,16 @@ def state_of(project: Project, params: QueryDict, now: datetime) -> ChartState:
         return replace(state, problem=str(error))
 
 
-def _listed(text: str) -> list[str]:
-    return list(dict.fromkeys(part.strip() for part in text.split(",")))
+def _charts_of(params: QueryDict) -> tuple[str, ...]:
+    """Return the charts that were chosen, with the one moved that `up` or `down` names."""
+    keys = params.getlist("chart") or params.get("charts", "").split(",")
+    keys = [key for key in dict.fromkeys(keys) if key in metric_specs.KEYS]
+    for name, by in (("up", -1), ("down", 1)):
+        key = params.get(name, "")
+        if key in keys:
+            at = keys.index(key)
+            keys.insert(min(max(at + by, 0), len(keys) - 1), keys.pop(at))
+    return () if tuple(keys) == metric_specs.KEYS else tuple(keys)
 
 
 def _iso(moment: datetime) -> str:
@@ -138,9 +167,9 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     state = state_of(project, request.GET, now)
     swapped = request.headers.get("HX-Target", "").endswith("#main")
-    if "add" in request.GET and not swapped:
+    if ("add" in request.GET or "chart" in request.GET) and not swapped:
         return HttpResponseRedirect(state.url())
-    context = _context(state, now)
+    context = _context(state, now) | dashboards.context(request, state)
     if request.GET.get("format") == "csv" and "panels" in context:
         return _csv(state, context["panels"])
     bad = (state.error or context["problem"]) and not swapped
