@@ -75,7 +75,7 @@ def test_a_page_takes_few_queries_however_many_rows(
     for _ in range(60):
         trace_row(project, signals=[signal("timeout")])
     client.get("/skylane/traces")  # remembers the project, once
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         assert len(shown(client.get("/skylane/traces"))) == 50
 
 

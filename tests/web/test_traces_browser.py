@@ -273,6 +273,45 @@ def test_all_that_match_are_marked_by_keyboard_and_undone(open_page, project, wi
     assert signed.errors == []
 
 
+def test_a_time_is_brushed_a_list_is_saved_and_opened_by_keyboard(open_page, project):
+    fill(project, 60)
+    signed = open_page()
+    page = signed.open("/skylane/traces?q=cohort:canary")
+    box = page.locator("#hist").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20)
+    signed.shot("traces-brush")
+    page.mouse.up()
+    page.wait_for_url("**from=*")
+    expect(page.locator("summary[data-key=t]")).to_contain_text(" to ")
+    wide = page.locator("#hist g").count()
+    page.locator("#hist").focus()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator("#hist")).to_have_attribute("aria-valuenow", "4")
+    assert " to " in page.locator("#hist").get_attribute("aria-valuetext")
+    with page.expect_response("**/skylane/traces?*"):
+        page.keyboard.press("Enter")
+    assert wide > 0
+    page.keyboard.press("b")
+    page.locator("input[placeholder='Save this list as']").fill("Canary only")
+    signed.shot("traces-views")
+    assert signed.accessibility() == []
+    page.keyboard.press("Enter")
+    expect(page.locator(".nav__views .nav__item")).to_contain_text("Canary only")
+    signed.shot("traces-view")
+    page.goto(f"{signed.base}/skylane/failures")
+    page.keyboard.press("g")
+    page.keyboard.press("1")
+    page.wait_for_url("**view=*")
+    expect(page.locator("#filter .chip")).to_have_text(["cohort:canary"])
+    page.locator("#facet-env .facet__row").first.click()
+    expect(page.locator(".bar .badge")).to_have_text("edited")
+    assert signed.accessibility() == []
+    assert signed.errors == []
+
+
 def test_more_rows_come_when_scrolled_to_the_end(open_page, project):
     fill(project, 70)
     signed = open_page()

@@ -31,6 +31,7 @@ from tracehub.web.context import VIEWS as NAV_VIEWS
 from tracehub.web.links import with_query
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list import aside, suggest
+from tracehub.web.trace_list import histogram as drawn
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.rows import Row, rows
 from tracehub.web.trace_list.state import ListState
@@ -233,7 +234,7 @@ def _aside(state: ListState, modes: list[Any], *, counted: bool) -> dict[str, An
     counts = facets.counts(state.within, state.wanted)
     return {
         "histogram": histogram,
-        "drawing": aside.drawing(histogram),
+        "drawing": drawn.drawing(histogram, drawn.changes(state.within, histogram)),
         "narrow": aside.narrow(state, facets.separating(state.within, state.wanted)),
         "facets": aside.facets(state, counts, modes),
     }

@@ -1,4 +1,4 @@
-"""The facets beside the list and the histogram above it, measured for drawing."""
+"""The facets beside the list, and the terms to narrow it by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tracehub.core.query.terms import Pair
 from tracehub.core.query.tree import Absent, Filter, Node, Not, Pattern, Term, Value
 from tracehub.review.models import FailureMode
-from tracehub.traces.facets import Counts, Histogram
+from tracehub.traces.facets import Counts
 from tracehub.web import marks
 from tracehub.web.trace_list.state import ListState
 
@@ -25,7 +25,6 @@ TITLES = {
     "tag": "Tags",
 }
 SHOWN = 5
-HIST_HEIGHT = 48
 
 
 class FacetRow(NamedTuple):
@@ -139,60 +138,3 @@ def narrow(state: ListState, found: Sequence[tuple[Pair, int, int]]) -> list[Nar
         )
         for (key, value), traces, failing in found
     ]
-
-
-class Bar(NamedTuple):
-    """Two stacked rectangles in a box of HIST_HEIGHT; `title` says the numbers."""
-
-    x: int
-    all_y: float
-    all_height: float
-    failing_y: float
-    failing_height: float
-    title: str
-
-
-class Drawing(NamedTuple):
-    bars: list[Bar]
-    width: int
-    labels: list[str]
-    summary: str
-
-
-def drawing(histogram: Histogram) -> Drawing:
-    """Return the histogram as rectangles 9 wide and 1 apart, and five to seven labels."""
-    most = max([b.traces for b in histogram.bins] + [1])
-    scale = (HIST_HEIGHT - 4) / most
-    bars = []
-    for index, item in enumerate(histogram.bins):
-        whole, failing = item.traces * scale, item.failing * scale
-        if item.failing:
-            failing = max(failing, 1.0)
-        time = item.start.strftime("%-d %b %H:%M")
-        bars.append(
-            Bar(
-                index * 10,
-                round(HIST_HEIGHT - whole, 1),
-                round(whole - failing, 1) if whole > failing else 0,
-                round(HIST_HEIGHT - failing, 1),
-                round(failing, 1),
-                f"{time}: {item.failing} failing, {item.traces - item.failing} passing",
-            )
-        )
-    return Drawing(bars, len(bars) * 10 - 1, _labels(histogram), _summary(histogram))
-
-
-def _labels(histogram: Histogram) -> list[str]:
-    bins = histogram.bins
-    form = "%H:%M" if histogram.step.total_seconds() < 7200 else "%-d %b"
-    at = [bins[round(i * (len(bins) - 1) / 6)].start for i in range(7)] if len(bins) > 6 else []
-    if not at:
-        return [b.start.strftime("%H:%M") for b in bins]
-    return [at[0].strftime("%a %H:%M"), *(moment.strftime(form) for moment in at[1:])]
-
-
-def _summary(histogram: Histogram) -> str:
-    return (
-        f"{histogram.traces} traces over {len(histogram.bins)} bars, "
-        f"{histogram.failing} of them failing."
-    )
