@@ -90,6 +90,16 @@ def test_pages_by_index_hold_what_a_scan_finds_in_its_order(within, parts, sort,
     assert pages(within, text, sort, limit) == plain(within, text, sort)
 
 
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_trace_of_a_list_has_the_neighbours_it_has_there(within, sort):
+    wanted = parse("-user:u3")
+    order = plain(within, "-user:u3", sort)
+    rows = {row.name: row for row in Trace.objects.in_project(within.project)}
+    for above, name, below in zip([None, *order], order, [*order[1:], None], strict=False):
+        found = listing.beside(within, wanted, rows[name], sort=sort, seconds=20)
+        assert tuple(row and row.name for row in found) == (above, below), name
+
+
 @pytest.mark.parametrize("sort", ["-started_at", "started_at"])
 def test_a_search_that_runs_out_of_time_goes_on_where_it_stopped(within, monkeypatch, sort):
     clock = iter([0.0, 0.0, 0.0, *[99.0] * 100])  # begins, looks at two windows, and is late

@@ -22,9 +22,11 @@ from tracehub.traces.querysets import (
     TooSlow,
     TraceQuerySet,
     bounded,
+    cursor_after,
     cursor_at,
     page_of,
     read_cursor,
+    value_of,
 )
 
 FIRST = 1000  # traces read and checked at first, where a filter is common: 3 ms
@@ -63,6 +65,34 @@ def read(
         return _by_time(Extent(within, wanted), order, cursor, limit, seconds, without)
     with bounded(seconds):
         return _by_value(Extent(within, wanted), order, cursor, limit, without)
+
+
+def beside(
+    within: Range, wanted: Filter, trace: Trace, *, sort: str, seconds: float
+) -> tuple[Trace | None, Trace | None]:
+    """Return the traces just before and after one in a list, by two reads of a page of one.
+
+    `trace` itself need not match. Raises PageError, and TooSlow as `read` does.
+    """
+    order = Sort.of(sort)
+    back = Sort(order.column, not order.falling)
+
+    def first(way: Sort, cursor: str) -> Trace | None:
+        name = f"{'-' if way.falling else ''}{way.column}"
+        page = read(within, wanted, sort=name, cursor=cursor, limit=1, seconds=seconds)
+        return page.traces[0] if page.traces else None
+
+    def lacks(row: Trace) -> bool:
+        return value_of(row, order) is None
+
+    before = first(back, cursor_after(trace, back))
+    # Traces without the value are last both ways, so going back ends where they begin.
+    if before is None and lacks(trace):
+        before = first(back, "")
+        before = None if before is not None and lacks(before) else before
+    elif before is not None and lacks(before) and not lacks(trace):
+        before = None
+    return before, first(order, cursor_after(trace, order))
 
 
 def _base(within: Range, days: frozenset[date], without: tuple[str, ...]) -> TraceQuerySet:

@@ -27,18 +27,21 @@ if TYPE_CHECKING:
 
 AT = "(traces.day, traces.trace_id) IN (SELECT * FROM unnest(%s::date[], %s::uuid[]))"
 DEFAULT_SORT = "-started_at"
+_FIELDS = {
+    "started_at": "started_at",
+    "latency": "duration_ns",
+    "cost": "cost",
+    "tokens": "total_tokens",
+}
 # Traces without the value come last: it stands as less than all, or as more than all.
-_COLUMNS = {
-    "started_at": ("traces.started_at", "traces.started_at"),
-    "latency": (
-        "COALESCE(traces.duration_ns, -1)",
-        "COALESCE(traces.duration_ns, 9223372036854775807)",
-    ),
-    "cost": ("COALESCE(traces.cost, -1)", "COALESCE(traces.cost, 9999999999)"),
-    "tokens": (
-        "COALESCE(traces.total_tokens, -1)",
-        "COALESCE(traces.total_tokens, 9223372036854775807)",
-    ),
+_LAST = {
+    "latency": (-1, 9223372036854775807),
+    "cost": (-1, 9999999999),
+    "tokens": (-1, 9223372036854775807),
+}
+_COLUMNS = {"started_at": ("traces.started_at", "traces.started_at")} | {
+    name: tuple(f"COALESCE(traces.{_FIELDS[name]}, {last})" for last in both)
+    for name, both in _LAST.items()
 }
 SORTS = tuple(_COLUMNS)
 _CURSOR = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)~([0-9a-f]{32})")
@@ -225,25 +228,6 @@ class TraceQuerySet(models.QuerySet["Trace"]):
             reader.execute(statement, [*params, *more, limit])
             return [trace_id for (trace_id,) in reader.fetchall()]
 
-    def beside(self, trace: Trace, *, sort: str = DEFAULT_SORT) -> tuple[UUID | None, UUID | None]:
-        """Return the ids of the traces just before and after `trace` in the order `sort`.
-
-        `trace` itself need not be in the list. Raises PageError. Two look-ups as of `page`.
-        """
-        order = Sort.of(sort)
-        value = RawSQL(order.expression, [])  # noqa: S611 one of our own expressions
-        own = self.model._default_manager.filter(pk=trace.pk).annotate(sort_value=value)
-        here = [own.values_list("sort_value", flat=True).get(), trace.trace_id]
-        column = "started_at" if order.column == "started_at" else "sort_value"
-        found = []
-        for falling in (not order.falling, order.falling):
-            condition = f"({order.expression}, traces.trace_id) {'<' if falling else '>'} (%s, %s)"
-            rows = self.filter(RawSQL(condition, here, output_field=models.BooleanField()))  # noqa: S611 as above
-            rows = rows.annotate(sort_value=value)
-            names = [f"-{column}", "-trace_id"] if falling else [column, "trace_id"]
-            found.append(rows.order_by(*names).values_list("trace_id", flat=True).first())
-        return found[0], found[1]
-
 
 def page_of(found: list[Trace], limit: int) -> Page:
     """Return the page of `limit` rows, one more of which tells that there are others."""
@@ -259,11 +243,27 @@ def cursor_at(moment: datetime, *, falling: bool) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+def cursor_after(trace: Trace, order: Sort) -> str:
+    """Return the cursor of what follows a trace in an order; one without the value is last."""
+    value = value_of(trace, order)
+    if value is None:
+        value = _LAST[order.column][0 if order.falling else 1]
+    return _cursor_of(value, trace.trace_id)
+
+
+def value_of(trace: Trace, order: Sort) -> Any:
+    """Return what a trace is ordered by, None when it lacks it."""
+    return getattr(trace, _FIELDS[order.column])
+
+
 def _cursor(trace: Trace) -> str:
-    value = getattr(trace, "sort_value")  # noqa: B009 annotated by page, unknown to the type
+    return _cursor_of(getattr(trace, "sort_value"), trace.trace_id)  # noqa: B009 annotated by page, unknown to the type
+
+
+def _cursor_of(value: Any, trace_id: UUID) -> str:
     if isinstance(value, datetime):
         value = (value - _EPOCH) // _MICROSECOND
-    text = f"{Decimal(value):f}~{trace.trace_id.hex}"
+    text = f"{Decimal(value):f}~{trace_id.hex}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tracehub.traces import querysets
+from tracehub.traces import listing, querysets
+from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
@@ -29,10 +30,11 @@ def neighbours(trace: Trace, state: ListState) -> Neighbours:
         return Neighbours()
     start = min(state.start, trace.started_at - DEFAULT_RANGE)
     end = max(state.end, trace.started_at + DEFAULT_RANGE)
-    listed = Trace.objects.in_project(state.project).in_range(start, end).matching(state.wanted)
+    within = Range(state.project, start, end)
     try:
-        with querysets.bounded(SECONDS):
-            before, after = listed.beside(trace, sort=state.sort)
+        before, after = listing.beside(
+            within, state.wanted, trace, sort=state.sort, seconds=SECONDS
+        )
     except querysets.TooSlow:
         return Neighbours()
     return Neighbours(before.hex if before else None, after.hex if after else None)
