@@ -118,6 +118,8 @@ RETENTION_DAYS = env_int("TRACEHUB_RETENTION_DAYS", 30, minimum=1, maximum=3650)
 # Free disk space in MB below which ingestion answers 503, so that reads and recovery go on.
 MIN_FREE_MB = env_int("TRACEHUB_MIN_FREE_MB", 512, minimum=0, maximum=1_000_000)
 WEB_WORKERS = env_int("TRACEHUB_WEB_WORKERS", 1, minimum=1, maximum=64)
+# Where `tracehub up` takes OTLP over gRPC as well; 0 is off.
+OTLP_GRPC_PORT = env_int("TRACEHUB_OTLP_GRPC_PORT", 0, minimum=0, maximum=65535)
 # Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
 OUTBOUND_INSIDE = env_networks("TRACEHUB_OUTBOUND_INSIDE")
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))

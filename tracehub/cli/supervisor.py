@@ -165,6 +165,9 @@ class Supervisor:
         for name in _numbered("web", int(os.environ.get("TRACEHUB_WEB_WORKERS") or 1)):
             serve = ("tracehub.cli.serve", str(descriptor))
             yield self._child(name, *serve, pass_fds=[descriptor])
+        if port := int(os.environ.get("TRACEHUB_OTLP_GRPC_PORT") or 0):
+            grpc = ("tracehub.cli.main", "otlp-grpc", "--host", self.options.host)
+            yield self._child("otlp-grpc", *grpc, "--port", str(port))
         celery = ("celery", "-A", "tracehub.celery", "-q")
         for name in _numbered("worker", self.options.workers):
             # One process each, so that the kernel ends every one of them with us.

@@ -82,10 +82,10 @@ async def _answer(
     body.check_encoding(encoding)
     request = Request(scope["path"], headers, content_type, charset, b"", grant)
     async with ingest.admission.body(receive, headers) as sent:
-        return await _handle(ingest, route, request, sent, encoding)
+        return await handle_body(ingest, route, request, sent, encoding)
 
 
-async def _handle(
+async def handle_body(
     ingest: Ingest, route: Route, request: Request, sent: bytes, encoding: str
 ) -> Answer:
     """Inflate and handle a body; large ones, however small they came, one after another."""

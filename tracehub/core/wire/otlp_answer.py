@@ -37,6 +37,7 @@ CODES = {
     504: 4,
 }
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 NO_METRICS = "TraceHub stores traces, not metrics."
 
 
@@ -92,6 +93,22 @@ def status(http_status: int, message: str, field: str | None, as_json: bool) -> 
         detail += _bytes_field(2, _bytes_field(1, violation_body))
         body += _bytes_field(3, detail)
     return body
+
+
+def grpc_status(
+    http_status: int, message: str, field: str | None, retry_seconds: int | None
+) -> tuple[int, bytes]:
+    """google.rpc.Code and Status of a failure over gRPC; `retry_seconds` becomes a RetryInfo.
+
+    A message that is too large is INVALID_ARGUMENT: exporters send RESOURCE_EXHAUSTED again.
+    """
+    http_status = 400 if http_status == 413 else http_status
+    body = status(http_status, message, field, as_json=False)
+    if retry_seconds is not None:
+        delay = _bytes_field(1, _varint_field(1, retry_seconds))
+        detail = _bytes_field(1, RETRY_INFO.encode()) + _bytes_field(2, delay)
+        body += _bytes_field(3, detail)
+    return CODES.get(http_status, 3 if http_status < 500 else 13), body
 
 
 def _json_answer(name: str, rejected: int, message: str) -> bytes:
