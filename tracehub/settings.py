@@ -58,6 +58,38 @@ def env_networks(name: str) -> list[str]:
     return networks
 
 
+def mail(url: str) -> dict[str, Any]:
+    """Return Django's settings for a `smtp://user:password@host:587?from=TraceHub <a@b.c>`.
+
+    `smtps` is TLS from the start, `smtp` begins it with STARTTLS but on port 25. Without an
+    address mail is printed to the log.
+    """
+    if not url:
+        return {"backend": "console"}
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or set(query) - {"from"}:
+        raise SettingError(
+            "TRACEHUB_EMAIL_URL must look like smtp://user:password@host:587?from=a@b.example. "
+            f"Got {parts.scheme or 'no scheme'}://…"
+        )
+    secure = parts.scheme == "smtps"
+    port = parts.port or (465 if secure else 587)
+    sender = query.get("from") or f"tracehub@{parts.hostname}"
+    return {
+        "backend": "smtp",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": secure,
+        "EMAIL_USE_TLS": not secure and port != 25,
+        "EMAIL_TIMEOUT": 10,
+        "DEFAULT_FROM_EMAIL": sender,
+        "SERVER_EMAIL": sender,
+    }
+
+
 def database(name: str, url: str) -> dict[str, Any]:
     """Return Django's settings for a `postgres://user:password@host:port/database?host=/socket`."""
     parts = urlsplit(url)
@@ -280,7 +312,9 @@ CACHES = {
         "LOCATION": "cache",
     }
 }
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+_mail = mail(env_str("TRACEHUB_EMAIL_URL"))
+EMAIL_BACKEND = f"django.core.mail.backends.{_mail.pop('backend')}.EmailBackend"
+globals().update(_mail)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

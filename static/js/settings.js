@@ -1,6 +1,6 @@
 // A choice that acts at once: changing a field with `data-acts` sends its form.
 
-import "./connect.js";
+import "tracehub/connect";
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-acts]")) event.target.form.requestSubmit();

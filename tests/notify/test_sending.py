@@ -26,6 +26,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import AuditEntry, Event
 from tracehub.review import actions as reviews
 from tracehub.review import queueing
+from tracehub.settings import SettingError, mail
 
 
 @pytest.fixture
@@ -211,3 +212,16 @@ def test_old_events_are_forgotten_but_not_what_waits(project, hook, receiver, ca
     Event.objects.update(at="2026-01-01T00:00:00Z")
     sending.prune(Event.objects.latest("id").distributed_at)
     assert [event.body["run"] for event in Event.objects.all()] == [2]
+
+
+def test_the_mail_server_is_given_as_a_url():
+    found = mail("smtp://maja:p%40ss@mail.x.example?from=TraceHub <th@x.example>")
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == (
+        "mail.x.example", 587, True,
+    )  # fmt: skip
+    assert found["EMAIL_HOST_PASSWORD"] == "p@ss"
+    assert found["DEFAULT_FROM_EMAIL"] == "TraceHub <th@x.example>"
+    assert mail("smtps://mail.x.example")["EMAIL_PORT"] == 465
+    assert mail("") == {"backend": "console"}
+    with pytest.raises(SettingError, match="Got http://…"):
+        mail("http://maja:secret@mail.x.example")

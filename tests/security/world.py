@@ -17,6 +17,8 @@ from tracehub.evals import actions as evals
 from tracehub.evals import rollouts, run_actions
 from tracehub.failures import actions as failures
 from tracehub.metrics import dashboards
+from tracehub.notify import actions as notify
+from tracehub.notify import alert_actions
 from tracehub.projects import actions
 from tracehub.projects.models import Project, Scope, User
 from tracehub.review import actions as reviews
@@ -38,6 +40,7 @@ ABSENT: dict[str, object] = {
     "board_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
+    "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -158,12 +161,22 @@ def _of_queue(project: Project, word: str, said: str, reviewer: User) -> dict[st
             "seat_id": seat.pk}  # fmt: skip
 
 
+def _of_alerts(project: Project, word: str, said: str) -> dict[str, object]:
+    by = project.memberships.get(user__email=f"admin@{word}.example").user
+    url = f"https://hooks.{word}.example/x"
+    hook = notify.add_destination(project, "webhook", f"{word} hook{said}", url, by=by)
+    draft = alert_actions.draft(project, "new", f"{word} alert{said}", {}, [hook.pk], 1)
+    alert = alert_actions.add(draft, by=by)
+    delivery = notify.send_test(hook, by=by)
+    return {"destination_id": hook.pk, "alert_id": alert.pk, "delivery_id": delivery.pk}
+
+
 def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     key, _ = actions.create_key(project, "viewer", f"{word} spare{said}")
     actions.invite(project, f"soon@{word}.example", "viewer")
     rule = project.mask_rules.create(name=f"{word}-rule", kind="pattern", pattern=f"{word} secret")
     price = project.prices.create(model=f"{word}-*", valid_from="2026-01-01", input=1, output=1)
-    more = {"price_id": price.pk}
+    more = {"price_id": price.pk, **_of_alerts(project, word, said)}
     return more | {
         "key_id": key.pk,
         "invitation_id": project.invitations.get().pk,

@@ -18,10 +18,9 @@ from django.utils.text import slugify
 
 from tracehub.core import cases, promotion
 from tracehub.core.exports import FORMATS, Tally
-from tracehub.evals import querysets
+from tracehub.evals import announcing, querysets
 from tracehub.evals.models import Case, EvalSet, EvalSetVersion
 from tracehub.failures import reading as failures
-from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
@@ -196,7 +195,7 @@ def promote_trace(
     if known is None:
         made, new = add_cases(locked, [content])[0]
         if new:
-            _announce(locked, made)
+            announcing.promoted(locked, made)
         return made, new
     if kind and known.kind != kind:
         raise Conflict(
@@ -205,18 +204,6 @@ def promote_trace(
             "from_trace",
         )
     return known, False
-
-
-def _announce(eval_set: EvalSet, case: Case) -> None:
-    told = {
-        "set": eval_set.slug,
-        "case": case.case_id,
-        "title": case.title,
-        "kind": case.kind,
-        "trace_id": case.source_trace_id.hex if case.source_trace_id else None,
-        "failure": case.source_failure or None,
-    }
-    outbox.emit(eval_set.project_id, "case.promoted", told)
 
 
 @transaction.atomic

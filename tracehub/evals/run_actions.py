@@ -18,9 +18,8 @@ from django.utils.dateparse import parse_datetime
 from tracehub.core import gate_rules, gating
 from tracehub.core import runs as core
 from tracehub.core.assess.tries import ERROR, PASS, SKIPPED, Try
-from tracehub.evals import querysets, run_querysets
+from tracehub.evals import announcing, querysets, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
-from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
@@ -145,7 +144,7 @@ def _decide(run: Run) -> None:
     gate = run_querysets.gate(run, baseline)
     alone = [reason for reason in gate.reasons if reason.ok is None]
     if run.verdict != gate.verdict:
-        _announce(run, gate)
+        announcing.decided(run, gate)
     run.verdict = gate.verdict
     # The first run of a version has nothing to compare with; when no rule fails it may be the
     # baseline of those that follow.
@@ -156,20 +155,6 @@ def _decide(run: Run) -> None:
     )
     run.gate = stored(run, baseline, gate)
     run.save(update_fields=["verdict", "fit", "gate"])
-
-
-def _announce(run: Run, gate: gating.Gate) -> None:
-    told = {
-        "set": run.eval_set.slug,
-        "run": run.number,
-        "version": run.version,
-        "candidate": run.name,
-        "prompt_version": run.prompt_version or None,
-        "verdict": gate.verdict,
-        "before": run.verdict or None,
-        "headline": gate.headline,
-    }
-    outbox.emit(run.project_id, "gate.decided", told)
 
 
 def stored(run: Run, baseline: Run | None, gate: gating.Gate) -> dict[str, Any]:

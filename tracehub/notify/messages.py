@@ -26,9 +26,18 @@ def payload(event: Event) -> bytes:
         {
             "type": event.kind,
             "timestamp": iso(event.at),
-            "data": {"project": event.project.slug, **event.body, "url": message(event).url},
+            "data": {
+                "project": event.project.slug,
+                **_public(event.body),
+                "url": message(event).url,
+            },
         }
     )
+
+
+def _public(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body without what only the delivery needs."""
+    return {name: value for name, value in body.items() if name not in {"to", "place"}}
 
 
 def slack_payload(event: Event) -> bytes:

@@ -110,3 +110,42 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} to {self.destination_id}"
+
+
+class AlertKind(models.TextChoices):
+    """What an alert watches: events as they come, or counts hour by hour."""
+
+    NEW = "new", "A new failure"
+    REGRESSED = "regressed", "A resolved failure is back"
+    SPIKE = "spike", "Spike of failing traces"
+    RATE = "rate", "Failing rate above a limit"
+    BUDGET = "budget", "A budget is used up"
+
+
+class Alert(models.Model):
+    """A rule that sends news to destinations.
+
+    `rule` holds what its kind needs: `severity` of events, or `key`, `value`, `hours`, `percent`,
+    `least` and `against` of counts. After a message it is silent for `quiet` hours. `seen` is the
+    last event, and `checked_until` the last whole hour that it has looked at.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="alerts")
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=9, choices=AlertKind)
+    rule = models.JSONField(default=dict)
+    to = ArrayField(models.BigIntegerField(), default=list, blank=True)  # ids of destinations
+    quiet = models.PositiveSmallIntegerField(default=1)
+    on = models.BooleanField(default=True)
+    snoozed_until = models.DateTimeField(null=True)
+    seen = models.BigIntegerField(default=0)
+    checked_until = models.DateTimeField(default=timezone.now)
+    fired_at = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["project", "name"], name="alert_name_once"),)
+
+    def __str__(self) -> str:
+        return self.name

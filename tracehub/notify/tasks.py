@@ -7,7 +7,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from tracehub.notify import sending
+from tracehub.notify import alerting, sending
 
 RUN_SECONDS = 50.0  # of one message; the next one goes on
 
@@ -16,6 +16,7 @@ RUN_SECONDS = 50.0  # of one message; the next one goes on
 def notify() -> None:
     """Carry out what waits. Safe to run twice, and to be killed."""
     until = time.monotonic() + RUN_SECONDS
+    alerting.check_all(timezone.now())
     while sending.distribute(timezone.now()) and time.monotonic() < until:
         pass
     sending.deliver_due(until=until)

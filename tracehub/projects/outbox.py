@@ -14,6 +14,8 @@ KINDS = {
     "review.done": "A review is done",
     "case.promoted": "A case is promoted",
     "gate.decided": "A gate is decided",
+    # Body: `message`, and as wished `lines` and `place` (a path below the project).
+    "budget.exceeded": "A budget is used up",
 }
 
 

@@ -6,6 +6,7 @@ from django.urls import path
 
 from tracehub.web import (
     prices,
+    settings_alerts,
     settings_audit,
     settings_keys,
     settings_masking,
@@ -22,6 +23,25 @@ urlpatterns = [
     path("general", settings_pages.general, name="settings_general"),
     path("hide-content", settings_pages.hide_content, name="settings_hide_content"),
     path("profile", settings_pages.profile, name="settings_profile"),
+    path("alerts", settings_alerts.page, name="settings_alerts"),
+    path("alerts/new", settings_alerts.create, name="settings_alert_new"),
+    path("alerts/<int:alert_id>", settings_alerts.act, name="settings_alert"),
+    path("destinations/new", settings_alerts.add_destination, name="settings_destination_new"),
+    path(
+        "destinations/<int:destination_id>",
+        settings_alerts.destination,
+        name="settings_destination",
+    ),
+    path(
+        "destinations/<int:destination_id>/change",
+        settings_alerts.change_destination,
+        name="settings_destination_change",
+    ),
+    path(
+        "deliveries/<int:delivery_id>/replay",
+        settings_alerts.replay,
+        name="settings_delivery_replay",
+    ),
     path("audit", settings_audit.page, name="settings_audit"),
     path("audit.csv", settings_audit.export, name="settings_audit_file"),
     path("members/invite", settings_people.invite, name="settings_invite"),

@@ -1,0 +1,122 @@
+"""What people do with alerts: one verb, one transaction, one audit entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from tracehub.notify.models import Alert, AlertKind, Destination
+from tracehub.projects.actions import ActionError, Conflict, audit
+from tracehub.projects.models import Event, Project, User
+
+MOST = 50  # alerts of a project
+KEYS = ("", "cohort", "env", "prompt", "model")  # what an alert on counts can watch
+SEVERITIES = ("medium", "high", "critical")
+_BOUNDS = {"hours": (1, 24), "percent": (0, 100), "least": (1, 1_000_000)}
+
+
+def draft(
+    project: Project, kind: str, name: str, given: Mapping[str, Any], to: Sequence[int], quiet: int
+) -> Alert:
+    """Return an alert that is not stored, or raise ActionError naming the field."""
+    name = " ".join(name.split())
+    if kind not in AlertKind.values:
+        raise ActionError(f"kind must be one of {', '.join(AlertKind.values)}. Got {kind!r}.",
+                          "kind")  # fmt: skip
+    if not 1 <= len(name) <= 80:
+        raise ActionError(f"name must have 1 to 80 characters. Got {len(name)}.", "name")
+    if not 1 <= quiet <= 168:
+        raise ActionError(f"quiet must lie between 1 and 168 hours. Got {quiet}.", "quiet")
+    known = Destination.objects.filter(project=project, pk__in=list(to))
+    chosen = sorted(known.values_list("pk", flat=True))
+    rule = _rule(kind, given)
+    return Alert(project=project, name=name, kind=kind, rule=rule, to=chosen, quiet=quiet)
+
+
+def _rule(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if kind == AlertKind.BUDGET:
+        return {}
+    if kind in {AlertKind.NEW, AlertKind.REGRESSED}:
+        severity = given.get("severity") or "medium"
+        if severity not in SEVERITIES:
+            raise ActionError(
+                f"severity must be one of {', '.join(SEVERITIES)}. Got {severity!r}.", "severity"
+            )
+        return {"severity": severity}
+    rule: dict[str, Any] = {"key": given.get("key") or "", "value": given.get("value") or ""}
+    if rule["key"] not in KEYS:
+        raise ActionError(f"key must be one of {', '.join(KEYS[1:])}. Got {rule['key']!r}.", "key")
+    if bool(rule["key"]) != bool(rule["value"]):
+        raise ActionError("value must name what is watched, such as canary.", "value")
+    names = ["hours"] if kind == AlertKind.SPIKE else ["hours", "percent", "least"]
+    rule |= {name: _number(name, given.get(name)) for name in names}
+    if kind == AlertKind.RATE and given.get("against"):
+        if not rule["key"]:
+            raise ActionError("against needs a value that it is held against.", "against")
+        rule["against"] = given["against"]
+    return rule
+
+
+def _number(name: str, value: Any) -> float | int:
+    low, high = _BOUNDS[name]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not low <= number <= high or (name != "percent" and number != int(number)):
+        kind = "a number" if name == "percent" else "a whole number"
+        raise ActionError(f"{name} must be {kind} from {low} to {high:,}. Got {value!r}.", name)
+    return number if name == "percent" else int(number)
+
+
+def add(alert: Alert, *, by: User) -> Alert:
+    """Store a draft; it looks at what comes from now on. Raises ActionError, Conflict."""
+    if not alert.to:
+        raise ActionError("Choose at least one destination.", "to")
+    project = alert.project
+    if Alert.objects.filter(project=project).count() >= MOST:
+        raise ActionError(f"A project may have {MOST} alerts.", "name")
+    newest = Event.objects.filter(project=project).aggregate(newest=Max("id"))["newest"]
+    alert.seen, alert.created_by, alert.checked_until = newest or 0, by.email, timezone.now()
+    try:
+        with transaction.atomic():
+            alert.save()
+            audit("alert.created", by=by, project=project, object=alert.name, kind=alert.kind,
+                  rule=alert.rule)  # fmt: skip
+    except IntegrityError:
+        raise Conflict(f"name {alert.name!r} is taken.", "name") from None
+    return alert
+
+
+@transaction.atomic
+def turn(alert: Alert, on: bool, *, by: User) -> None:
+    """Turn an alert on or off. What happens while it is off is not told later."""
+    alert.on = on
+    fields = ["on"]
+    if on:
+        newest = Event.objects.filter(project=alert.project_id).aggregate(newest=Max("id"))
+        alert.seen, alert.checked_until = newest["newest"] or 0, timezone.now()
+        fields += ["seen", "checked_until"]
+    alert.save(update_fields=fields)
+    audit("alert.turned", by=by, project=alert.project, object=alert.name, on=on)
+
+
+@transaction.atomic
+def snooze(alert: Alert, until: datetime | None, *, by: User) -> None:
+    """Keep an alert silent until a time, or wake it; what comes meanwhile is not told later."""
+    alert.snoozed_until = until
+    alert.save(update_fields=["snoozed_until"])
+    audit("alert.snoozed", by=by, project=alert.project, object=alert.name,
+          until=until.isoformat() if until else None)  # fmt: skip
+
+
+@transaction.atomic
+def remove(alert: Alert, *, by: User) -> None:
+    """Forget an alert."""
+    audit("alert.removed", by=by, project=alert.project, object=alert.name, rule=alert.rule)
+    alert.delete()
