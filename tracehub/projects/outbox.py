@@ -15,7 +15,7 @@ KINDS = {
     "case.promoted": "A case is promoted",
     "gate.decided": "A gate is decided",
     # Body: `message`, and as wished `lines` and `place` (a path below the project).
-    "budget.exceeded": "A budget is used up",
+    "budget.passed": "A budget is passed, or will be",
 }
 
 
