@@ -8,7 +8,7 @@ import click
 
 from tracehub.cli.options import data_option, project_option
 
-FORMATS = ("auto", "otlp", "langsmith", "phoenix", "native")
+FORMATS = ("auto", "otlp", "langfuse", "langsmith", "phoenix", "native")
 
 
 @click.command()
@@ -20,7 +20,7 @@ FORMATS = ("auto", "otlp", "langsmith", "phoenix", "native")
 @project_option
 @data_option
 def import_file(file: Path, kind: str, project: str) -> None:
-    """Load traces from a file: JSON lines, or one JSON document.
+    """Load traces from a file: JSON lines, one JSON document, or Parquet.
 
     A bad line is named and skipped. Run it again after a break: it goes on where it stopped, and
     nothing is stored twice.

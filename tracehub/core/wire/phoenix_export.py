@@ -38,9 +38,9 @@ def otlp_of(item: dict[str, Json]) -> dict[str, Json]:
         "spanId": context.get("span_id"),
         "parentSpanId": item.get("parent_id") or "",
         "name": item.get("name") or "",
-        "startTimeUnixNano": _ns(item.get("start_time")),
-        "endTimeUnixNano": _ns(item.get("end_time")),
-        "attributes": _pairs(attributes),
+        "startTimeUnixNano": nanoseconds(item.get("start_time")),
+        "endTimeUnixNano": nanoseconds(item.get("end_time")),
+        "attributes": attribute_pairs(attributes),
         "events": [
             _event(event)
             for event in (events if isinstance(events, list) else [])
@@ -62,12 +62,12 @@ def _part(item: dict[str, Json], name: str) -> dict[str, Json]:
 def _event(event: dict[str, Json]) -> dict[str, Json]:
     return {
         "name": event.get("name") or "",
-        "timeUnixNano": _ns(event.get("timestamp")),
-        "attributes": _pairs(_part(event, "attributes")),
+        "timeUnixNano": nanoseconds(event.get("timestamp")),
+        "attributes": attribute_pairs(_part(event, "attributes")),
     }
 
 
-def _ns(value: Json) -> str:
+def nanoseconds(value: Json) -> str:
     """Nanoseconds as text; ISO 8601 and the milliseconds of pandas are understood, else zero."""
     if isinstance(value, int | float) and value >= 0:
         return str(int(value * 1_000_000))
@@ -81,7 +81,8 @@ def _ns(value: Json) -> str:
     return str(max(0, (past.days * 86_400 + past.seconds) * 10**9 + past.microseconds * 1000))
 
 
-def _pairs(attributes: dict[str, Json]) -> list[dict[str, Json]]:
+def attribute_pairs(attributes: dict[str, Json]) -> list[dict[str, Json]]:
+    """Return attributes as OTLP/JSON writes them, nested ones under dotted names."""
     return [{"key": k, "value": _value(v)} for k, v in _flat("", attributes) if v is not None]
 
 
