@@ -363,6 +363,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "views": {"task": "tracehub.views", "schedule": 60.0, "options": {"expires": 60}},
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
+    "budgets": {"task": "tracehub.budgets", "schedule": 600.0, "options": {"expires": 600}},
     "prune_rollups": {
         "task": "tracehub.prune_rollups",
         "schedule": 3600.0,

@@ -37,7 +37,7 @@ ABSENT: dict[str, object] = {
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
     "item_id": 999_999, "job_id": 999_999, "view_id": 999_999, "rollout_number": 999,
-    "board_id": 999_999,
+    "board_id": 999_999, "budget_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
@@ -177,6 +177,7 @@ def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     rule = project.mask_rules.create(name=f"{word}-rule", kind="pattern", pattern=f"{word} secret")
     price = project.prices.create(model=f"{word}-*", valid_from="2026-01-01", input=1, output=1)
     more = {"price_id": price.pk, **_of_alerts(project, word, said)}
+    more["budget_id"] = project.budgets.create(amount=5, created_by="x").pk
     return more | {
         "key_id": key.pk,
         "invitation_id": project.invitations.get().pk,

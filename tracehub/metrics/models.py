@@ -10,9 +10,13 @@ from decimal import Decimal
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from tracehub.metrics.budget import Axis, Breach, Budget, Passed
 from tracehub.metrics.dashboard import Dashboard
 
-__all__ = ["Counters", "Dashboard", "Delta", "Histogram", "Rollup", "RollupCheck", "Series"]
+__all__ = [
+    "Axis", "Breach", "Budget", "Counters", "Dashboard", "Delta", "Histogram", "Passed", "Rollup",
+    "RollupCheck", "Series",
+]  # fmt: skip
 
 
 def money() -> models.DecimalField[Decimal, Decimal]:

@@ -109,6 +109,13 @@ def _gate(body: dict[str, Any]) -> Said:
     return title, lines, f"evals/{body.get('set')}/runs/{body.get('run')}"
 
 
+def _budget(body: dict[str, Any]) -> Said:
+    verb = "is passed" if body.get("passed") == "spent" else "will be passed"
+    title = f"Budget of {body.get('budget')} {verb} in {body.get('month')}"
+    spent = f"${body.get('spent')} spent, ${body.get('forecast')} expected of ${body.get('amount')}"
+    return title, [f"{spent}."], "settings/budgets"
+
+
 def _other(body: dict[str, Any]) -> Said:
     return (
         str(body.get("message", "News")),
@@ -124,4 +131,5 @@ _WORDS = {
     "review.done": _review,
     "case.promoted": _case,
     "gate.decided": _gate,
+    "budget.passed": _budget,
 }

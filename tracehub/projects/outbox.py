@@ -14,6 +14,7 @@ KINDS = {
     "review.done": "A review is done",
     "case.promoted": "A case is promoted",
     "gate.decided": "A gate is decided",
+    "budget.passed": "A budget is passed, or will be",
     # Body: `message`, and as wished `lines` and `place` (a path below the project).
     "budget.passed": "A budget is passed, or will be",
 }

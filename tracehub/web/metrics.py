@@ -24,7 +24,7 @@ from tracehub.metrics import querysets
 from tracehub.metrics.querysets import Groups, Marker
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TooSlow, bounded
-from tracehub.web import dashboards, metric_panels, metric_specs, permissions
+from tracehub.web import budgets, dashboards, metric_panels, metric_specs, permissions
 from tracehub.web.links import with_query
 from tracehub.web.metric_panels import Data, Links, Panel
 from tracehub.web.metric_specs import Spec
@@ -170,6 +170,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if ("add" in request.GET or "chart" in request.GET) and not swapped:
         return HttpResponseRedirect(state.url())
     context = _context(state, now) | dashboards.context(request, state)
+    context["over_budget"] = budgets.told(project, now)
     if request.GET.get("format") == "csv" and "panels" in context:
         return _csv(state, context["panels"])
     bad = (state.error or context["problem"]) and not swapped

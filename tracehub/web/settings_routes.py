@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tracehub.web import (
+    budgets,
     prices,
     settings_alerts,
     settings_audit,
@@ -20,6 +21,9 @@ urlpatterns = [
     path("prices", prices.page, name="settings_prices"),
     path("prices/new", prices.create, name="settings_price_new"),
     path("prices/<int:price_id>/remove", prices.remove, name="settings_price_remove"),
+    path("budgets", budgets.page, name="settings_budgets"),
+    path("budgets/new", budgets.create, name="settings_budget_new"),
+    path("budgets/<int:budget_id>/remove", budgets.remove, name="settings_budget_remove"),
     path("general", settings_pages.general, name="settings_general"),
     path("hide-content", settings_pages.hide_content, name="settings_hide_content"),
     path("profile", settings_pages.profile, name="settings_profile"),
