@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 import tracehub.celery  # noqa: F401  messages go to the folder of this run, not to a default broker
 from tests.plugin import SERVER
+from tracehub.cli import pgroles
 from tracehub.cli.config import OWNER_ROLE
 from tracehub.cli.postgres import Server
 
@@ -47,19 +49,20 @@ def django_db_setup(
         config = setup_databases(verbosity=0, interactive=False)
         _disconnect()
     migrated = settings.DATABASES["default"]["NAME"]
+    cluster = postgres_server.cluster
+    pgroles.grant(cluster.url(migrated), cluster.app_url(migrated))
     _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}" OWNER {OWNER_ROLE}')
-    # Tests of `transaction=True` empty all tables after them; the clones refuse it as always.
-    with psycopg.connect(postgres_server.cluster.url(migrated), autocommit=True) as link:
-        link.execute("ALTER TABLE projects_auditentry DISABLE TRIGGER audit_not_emptied")
+    owner = _as(cluster.app_url())  # like web and worker; `database_url` is of the owner
     yield
     with django_db_blocker.unblock():
         _disconnect()
+        _as(owner)
         teardown_databases(config, verbosity=0)
 
 
 @pytest.fixture
 def database_url(django_db_setup, postgres_server: Server) -> Iterator[str]:
-    """A migrated database of the test's own."""
+    """A migrated database of the test's own, as its owner."""
     name = f"clone_{uuid.uuid4().hex[:12]}"
     _run(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER_ROLE}")
     yield postgres_server.cluster.url(name)
@@ -67,14 +70,14 @@ def database_url(django_db_setup, postgres_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def committed_db(database_url: str, django_db_blocker) -> Iterator[str]:
-    """Django on a database of the test's own, where commits are real; gives its URL."""
+def committed_db(database_url: str, postgres_server: Server, django_db_blocker) -> Iterator[str]:
+    """Django on a database of the test's own, where commits are real; gives its URL, for web."""
     before = settings.DATABASES["default"]["NAME"]
     clone = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     with django_db_blocker.unblock():
         _point_to(clone)
         try:
-            yield database_url
+            yield postgres_server.cluster.app_url(clone)
         finally:
             _point_to(before)
 
@@ -83,6 +86,17 @@ def _run(server: Server, statement: str) -> None:
     # As superuser: an autovacuum that looks at the database stops nobody else's DROP … FORCE.
     with psycopg.connect(server.cluster.superuser_url(), autocommit=True) as link:
         link.execute(statement.encode())
+
+
+def _as(url: str) -> str:
+    """Let Django connect as the role of `url` from now on; return such a URL of the one before."""
+    held = settings.DATABASES["default"]
+    before = f"postgresql://{quote(held['USER'])}:{quote(held['PASSWORD'])}@/any"
+    parts = urlsplit(url)
+    for settings_dict in (held, connection.settings_dict):
+        settings_dict["USER"] = unquote(parts.username or "")
+        settings_dict["PASSWORD"] = unquote(parts.password or "")
+    return before
 
 
 def _point_to(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from datetime import timedelta
@@ -9,7 +10,6 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from tracehub.cli import config, doctor
@@ -22,14 +22,15 @@ from tracehub.traces.models import Parked
 
 
 @pytest.fixture
-def healthy(committed_db, settings, monkeypatch, tmp_path):
+def healthy(committed_db, database_url, settings, monkeypatch, tmp_path):
     """A well installation, on the throw-away server of the tests."""
     monkeypatch.setenv("DATABASE_URL", committed_db)
+    monkeypatch.setenv("DATABASE_OWNER_URL", database_url)
     settings.SECRET_KEY = "x" * 50
     settings.DATA_DIR = tmp_path
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _path: disk(free=50))
     # The server of the tests is not durable, on purpose.
-    with psycopg.connect(committed_db, autocommit=True) as link:
+    with psycopg.connect(database_url, autocommit=True) as link:
         name = link.info.dbname
         for setting in ("synchronous_commit",):
             link.execute(f'ALTER DATABASE "{name}" SET {setting} = on')
@@ -47,8 +48,8 @@ def disk(free: int):
 
 
 def sql(query: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(query)
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as link:
+        link.execute(query)
 
 
 def plain_http(well) -> None:
@@ -74,6 +75,10 @@ def mighty_role(well) -> None:
     url = Cluster.of(config.data_dir()).superuser_url(well.dbname)
     well.monkeypatch.setenv("DATABASE_URL", url)
     sql(f'ALTER DATABASE "{well.dbname}" SET synchronous_commit = on')
+
+
+def owner_everywhere(well) -> None:
+    well.monkeypatch.setenv("DATABASE_URL", f"{os.environ['DATABASE_OWNER_URL']}&options=")
 
 
 def no_broker(well) -> None:
@@ -134,6 +139,7 @@ PLANTED = [
     (open_secret, "secret key", "chmod 600"),
     (not_durable, "database", "Set synchronous_commit to on"),
     (mighty_role, "role", "without SUPERUSER"),
+    (owner_everywhere, "role", "owns no table"),
     (no_broker, "broker", "TRACEHUB_BROKER_URL"),
     (pending_migration, "migrations", "migrate"),
     (no_worker, "worker", "tracehub up"),

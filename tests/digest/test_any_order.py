@@ -34,7 +34,8 @@ TABLES = {
     "histograms": "SELECT measure, resolution, bucket, series, index, count"
     " FROM rollup_histograms WHERE count <> 0 ORDER BY 1, 2, 3, 4, 5",
 }
-EMPTY = "TRUNCATE arrivals, spans, traces, rollups, rollup_deltas, rollup_series, rollup_histograms"
+TABLES = "arrivals spans traces rollups rollup_deltas rollup_series rollup_histograms"
+EMPTY = ";".join(f"DELETE FROM {table}" for table in TABLES.split())
 
 
 def random_span(draw, trace_id, number, parent):

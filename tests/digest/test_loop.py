@@ -10,7 +10,7 @@ from tracehub.digest.rows import digested
 from tracehub.projects.models import Project
 from tracehub.traces.models import Arrival, Parked, Trace
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tracehub.digest import tasks
 from tracehub.traces import partitions
 from tracehub.traces.models import Arrival, Refusal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 def test_prune_drops_days_past_retention_with_their_arrivals(settings):

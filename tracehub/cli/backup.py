@@ -40,7 +40,7 @@ def backup(file: Path) -> None:
     if file.exists():
         raise ConfigError(f"{file} exists. Choose another name, or take it away first.")
     with database() as _ours:
-        manifest = _written(config.database_url(), file)
+        manifest = _written(config.owner_url(), file)
     rows = sum(table["rows"] for table in manifest["tables"].values())
     click.echo(
         f"{file}: {len(manifest['tables'])} tables, {rows} rows, {file.stat().st_size / 1e6:.1f} MB"
@@ -131,7 +131,7 @@ def restore(file: Path, *, replace: bool) -> None:
             f"TraceHub runs on this data folder (process {state['pid']}). Stop it for the restore."
         )
     with database():
-        url = config.database_url()
+        url = config.owner_url()
         _check_target(url, replace=replace)
         with _in_place_of_the_old(url):
             with _bar("Load", manifest["dump"]["bytes"]) as bar, archive.dump_of(file) as dump:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tracehub.cli import config
+from tracehub.cli import config, pgroles
 
 ADMIN = "admin@localhost"
 DEFAULT_PROJECT = "default"
@@ -26,9 +27,12 @@ def main() -> int:
     import django
     from django.db import OperationalError
 
+    app_url = config.database_url()
+    os.environ["DATABASE_URL"] = config.owner_url()
     django.setup()
     try:
         prepare()
+        pgroles.grant(config.database_url(), app_url)
         for result_file in sys.argv[1:]:
             config.write_private(Path(result_file), config.to_json(welcome()))
     except OperationalError as error:

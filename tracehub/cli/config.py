@@ -17,7 +17,9 @@ from urllib.parse import quote
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DATABASE_NAME = "tracehub"
-OWNER_ROLE = "tracehub_owner"
+OWNER_ROLE = "tracehub_owner"  # migrations and commands
+APP_ROLE = "tracehub_app"  # web, worker and beat: rows, no tables
+READ_ROLE = "tracehub_read"  # reports of your own
 
 
 class ConfigError(Exception):
@@ -126,3 +128,8 @@ def database_url() -> str:
     known = read_json(folder / "postgres.json")
     socket_dir = Path(known.get("socket_dir") or folder / "run")
     return socket_url(socket_dir, OWNER_ROLE, known.get("owner_password") or "unset")
+
+
+def owner_url() -> str:
+    """Return the URL with which tables are made: DATABASE_OWNER_URL, else `database_url`."""
+    return os.environ.get("DATABASE_OWNER_URL", "").strip() or database_url()

@@ -25,6 +25,9 @@ def application(*, migrate: bool = True) -> Iterator[None]:
     """
     with database() as ours:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
+        app_url = config.database_url()
+        if ours and migrate:
+            os.environ["DATABASE_URL"] = config.owner_url()
         if url := running(config.data_dir()).get("url"):
             os.environ.setdefault("TRACEHUB_BASE_URL", str(url))
         import django
@@ -33,11 +36,13 @@ def application(*, migrate: bool = True) -> Iterator[None]:
         from django.core.management import call_command
         from django.db import OperationalError
 
+        from tracehub.cli import pgroles
         from tracehub.projects.actions import ActionError
 
         try:
             if ours and migrate:
                 call_command("migrate", interactive=False, verbosity=0)
+                pgroles.grant(config.owner_url(), app_url)
             yield
         except ActionError as refusal:
             raise click.ClickException(str(refusal)) from refusal
@@ -54,21 +59,25 @@ def running(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def database() -> Iterator[bool]:
-    """Have the database run during the block, with DATABASE_URL set for it.
+    """Have the database run during the block, with DATABASE_URL (and its owner's) set for it.
 
     Gives True when it was started for this block alone.
     """
     if not config.is_embedded():
         yield False
         return
+    from tracehub.cli.postgres import Cluster
+
     folder = config.make_data_dir(config.data_dir())
     with contextlib.ExitStack() as stack:
         ours = _join(folder, stack)
         url = config.database_url()
         if not ours:
             _wait_until_open(url)
-        os.environ["DATABASE_URL"] = url
-        stack.callback(os.environ.pop, "DATABASE_URL")
+        given = {"DATABASE_URL": Cluster.of(folder).app_url(), "DATABASE_OWNER_URL": url}
+        os.environ.update(given)
+        for name in given:
+            stack.callback(os.environ.pop, name)
         yield ours
 
 

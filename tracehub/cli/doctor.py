@@ -125,23 +125,30 @@ def _server() -> Finding:
 
 
 def _role() -> Finding:
-    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
 
-    with psycopg.connect(config.database_url(), connect_timeout=10) as link:
-        row = link.execute(
-            "SELECT current_user, rolsuper OR rolcreaterole OR rolbypassrls"
-            " OR pg_has_role('pg_execute_server_program', 'member')"
-            " FROM pg_roles WHERE rolname = current_user"
-        ).fetchone()
-    name, mighty = row or ("unknown", True)
-    if mighty:
+    from tracehub.cli import pgroles
+
+    url = config.database_url()
+    name = conninfo_to_dict(url).get("user") or "the default role"
+    may = pgroles.excess(url)
+    if "do anything" in may:
         return Finding(
             "role",
             f"{name} may do more than TraceHub needs",
             "Make a role without SUPERUSER, CREATEROLE and BYPASSRLS that owns the database, and "
             "name it in DATABASE_URL.",
         )
-    return Finding("role", f"{name}, owner of its tables and nothing else; one role for all parts")
+    if may and config.owner_url() != url:
+        return Finding(
+            "role",
+            f"web and worker, as {name}, may {' and '.join(may)}",
+            "Give DATABASE_URL a role that owns no table, and run `python -m "
+            "tracehub.cli.bootstrap`, which gives it its rights.",
+        )
+    if may:
+        return Finding("role", f"{name} for all parts; DATABASE_OWNER_URL would split them")
+    return Finding("role", f"{name} for web and worker, which may change no table")
 
 
 def _broker() -> Finding:

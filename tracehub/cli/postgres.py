@@ -72,20 +72,20 @@ class Cluster:
         return pgbinaries.locate(self.user)
 
     def url(self, database: str = config.DATABASE_NAME) -> str:
-        """Return the URL with which the application connects, as the owner of its database."""
-        state = self.state
-        socket_dir = Path(state["socket_dir"])
-        return config.socket_url(
-            socket_dir, config.OWNER_ROLE, state["owner_password"], database=database
-        )
+        """Return the URL of the owner of the database, who makes its tables."""
+        return self._url(config.OWNER_ROLE, "owner_password", database)
+
+    def app_url(self, database: str = config.DATABASE_NAME) -> str:
+        """Return the URL with which web and worker connect: they read and write rows alone."""
+        return self._url(config.APP_ROLE, "app_password", database)
 
     def superuser_url(self, database: str = "postgres") -> str:
         """Return the URL for maintenance; the application never gets it."""
+        return self._url(SUPERUSER, "superuser_password", database)
+
+    def _url(self, role: str, password: str, database: str) -> str:
         state = self.state
-        socket_dir = Path(state["socket_dir"])
-        return config.socket_url(
-            socket_dir, SUPERUSER, state["superuser_password"], database=database
-        )
+        return config.socket_url(Path(state["socket_dir"]), role, state[password], database)
 
     # -- making ------------------------------------------------------------------------------
 
@@ -144,8 +144,8 @@ class Cluster:
         draft = self.home / "new"
         shutil.rmtree(draft, ignore_errors=True)
         passwords = {
-            "superuser_password": secrets.token_urlsafe(32),
-            "owner_password": secrets.token_urlsafe(32),
+            f"{of}_password": secrets.token_urlsafe(32)
+            for of in ("superuser", "owner", "app", "read")
         }
         self._remember(**passwords)
         password_file = self.home / "password"

@@ -57,8 +57,10 @@ class Supervisor:
         self.url = listening.base_url(self.listener)
         temporary = self.options.folder / "tmp"
         temporary.mkdir(mode=0o700, exist_ok=True)
+        # Of the database web and worker get the application's role alone.
+        self.owner = {"DATABASE_OWNER_URL": os.environ.get("DATABASE_OWNER_URL", "")}
         self.env = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in self.owner},
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "tracehub.settings",
             "TRACEHUB_DATA_DIR": str(self.options.folder),
@@ -134,7 +136,8 @@ class Supervisor:
             if child.deaths > 1:
                 raise ConfigError(f"PostgreSQL does not start: {child.last_words}")
             await asyncio.sleep(0.02)
-        self.env["DATABASE_URL"] = await asyncio.to_thread(_ensured, cluster)
+        owner, self.env["DATABASE_URL"] = await asyncio.to_thread(_ensured, cluster)
+        self.owner = {"DATABASE_OWNER_URL": owner}
 
     def _child(self, name: str, *arguments: str, **options: Any) -> Child:
         """Return a Python child that dies with us, whatever ends us."""
@@ -151,6 +154,7 @@ class Supervisor:
         """Migrate and make the first project; None when the database cannot be reached."""
         result = self.options.folder / "tmp" / "welcome.json"
         child = self._child("setup", "tracehub.cli.bootstrap", str(result))
+        child.options["env"] = self.env | self.owner
         code = await self.keeper.run_once(child)
         if code == TRY_AGAIN:
             return None
@@ -228,12 +232,13 @@ def _numbered(name: str, count: int) -> list[str]:
     return [name if n == 1 else f"{name}-{n}" for n in range(1, count + 1)]
 
 
-def _ensured(cluster: Cluster) -> str:
+def _ensured(cluster: Cluster) -> tuple[str, str]:
+    """Return the URLs of the owner and of the application."""
     from tracehub.cli import pgroles
 
     pgroles.ensure_database(cluster)
     pgroles.check_durable(cluster.url())
-    return cluster.url()
+    return cluster.url(), cluster.app_url()
 
 
 def run(options: Options) -> None:

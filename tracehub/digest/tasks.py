@@ -14,12 +14,12 @@ from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.models import Heartbeat
 from tracehub.failures.rules import store as second_pass
-from tracehub.projects.models import AuditEntry, SignInLink
+from tracehub.projects.models import SignInLink
+from tracehub.projects.store import prune_audit
 from tracehub.traces import partitions, saved
 from tracehub.traces.models import Refusal
 
 REFUSALS_KEPT = timedelta(days=7)
-AUDIT_KEPT = timedelta(days=401)  # the database lets go after 400 by its own clock
 BULK_SECONDS = 1.0  # of one message, of which beat sends one every 2 s: digests come in between
 RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 
@@ -39,7 +39,7 @@ def prune() -> None:
     partitions.drop_before(now.date() - timedelta(days=settings.RETENTION_DAYS))
     Refusal.objects.filter(at__lt=now - REFUSALS_KEPT).delete()
     SignInLink.objects.filter(expires_at__lt=now - REFUSALS_KEPT).delete()
-    AuditEntry.objects.filter(at__lt=now - AUDIT_KEPT).delete()
+    prune_audit()
     bulk_actions.forget_old()
     call_command("clearsessions")
     second_pass.forget_before(now.date() - timedelta(days=settings.RETENTION_DAYS))

@@ -243,10 +243,14 @@ class MaskCount(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what, when. Rows are added and read, never changed."""
+    """Who did what, when. Rows are added and read, never changed: also not with their project."""
 
     project = models.ForeignKey(
-        Project, null=True, on_delete=models.SET_NULL, related_name="audit_entries"
+        Project,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="audit_entries",
     )
     at = models.DateTimeField(default=timezone.now)
     actor = models.CharField(max_length=254)  # e-mail, key prefix or "system"

@@ -19,6 +19,12 @@ ADD_MASK_COUNTS = """
 Counts = tuple[list[int], list[str], list[int]]  # projects, rules, counts
 
 
+def prune_audit() -> None:
+    """Delete audit entries of more than 400 days, which no role of the application may itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tracehub_prune_audit()")
+
+
 def mask_rules(project_id: int) -> list[tuple[str, str, str, str]]:
     """Return name, kind, pattern and action of the rules that are on, in order."""
     with connection.cursor() as cursor:

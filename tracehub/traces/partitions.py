@@ -66,8 +66,7 @@ def _drop(partition: Partition) -> bool:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
-            # The name was made from a matched date above, never from outside.
-            cursor.execute(f'DROP TABLE IF EXISTS "{partition.table}"')
+            cursor.execute("SELECT tracehub_drop_partition(%s)", (partition.table,))
             cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM sampling_waiting WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM term_counts WHERE day = %s", (partition.day,))
