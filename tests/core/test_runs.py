@@ -32,7 +32,7 @@ def test_a_verdict_is_taken_and_an_output_alone_is_assessed():
     assert tries["c_0001"][1]["assertions"][0]["status"] == "pass"
     assert tries["c_0002"][0]["status"] == "pass"
     found = runs.outcome("format", "high", tries["c_0001"])
-    assert found == Outcome("format", "pass", True, "high", 0.0042, 12.0)
+    assert found == Outcome("format", "pass", True, "high", 0.0042, 12.0, 2, 1)
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,41 @@ assert len(made.to_df()) == 3
     tool(script, exported("mlflow"), "mlflow==3.17.2")
 
 
+def test_a_phoenix_server_gives_the_same_rows_back(exported, tool):
+    script = """
+import json, os, socket, subprocess, sys, time, urllib.request
+with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+    ports = one.getsockname()[1], two.getsockname()[1]
+env = {**os.environ, "PHOENIX_WORKING_DIR": os.getcwd(), "PHOENIX_PORT": str(ports[0]),
+       "PHOENIX_GRPC_PORT": str(ports[1]), "PHOENIX_TELEMETRY_ENABLED": "false"}
+phoenix = os.path.join(os.path.dirname(sys.executable), "phoenix")
+server = subprocess.Popen([phoenix, "serve"], env=env, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
+base = f"http://127.0.0.1:{ports[0]}"
+try:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(base + "/healthz", timeout=1)
+            break
+        except OSError:
+            time.sleep(0.5)
+    from phoenix.client import Client
+    datasets = Client(base_url=base).datasets
+    rows = [json.loads(line) for line in open("examples.jsonl")]
+    datasets.create_dataset(name="jsonl", examples=rows)
+    for row, got in zip(rows, datasets.get_dataset(dataset="jsonl").examples, strict=True):
+        assert (got["id"], got["input"], got["output"]) == (row["id"], row["input"], row["output"])
+    made = datasets.create_dataset(
+        name="csv", csv_file_path="examples.csv", example_id_key="id", split_key="split",
+        input_keys=["input"], output_keys=["output"], metadata_keys=["metadata"])
+    assert [example["id"] for example in made.examples] == ["c_0001", "c_0002", "c_0003"]
+finally:
+    server.terminate()
+    server.wait(30)
+"""
+    tool(script, exported("phoenix"), "arize-phoenix==20.26.1", "arize-phoenix-client==3.5.0")
+
+
 def test_openai_s_types_take_the_eval(exported, tool):
     script = """
 import json

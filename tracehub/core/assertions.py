@@ -18,6 +18,14 @@ _FIELDS: dict[str, tuple[Schema, tuple[str, ...]]] = {
         {"pattern": {"type": "string", "minLength": 1, "maxLength": 2000}, "ignore_case": _BOOL},
         ("pattern",),
     ),
+    "similarity": (
+        {
+            "value": _TEXT,
+            "threshold": {"type": "number", "minimum": 0, "maximum": 1},
+            "ignore_case": _BOOL,
+        },
+        ("value", "threshold"),
+    ),
     "json_schema": (
         {
             "schema": {"type": "object"},

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tracehub.core.assess.repeats import Repeats, summed
 from tracehub.core.assess.tries import ERROR, PASS, SKIPPED
 from tracehub.core.cases import KINDS
 from tracehub.core.gate_rules import Rules
@@ -30,7 +31,10 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A case in one run, over its tries; cost (US dollars) and latency are means per try."""
+    """A case in one run, over its tries; cost (US dollars) and latency are means per try.
+
+    `tries` are those that were told, `passes` how many of them passed.
+    """
 
     kind: str
     status: str
@@ -38,6 +42,8 @@ class Outcome:
     severity: str = ""
     cost: float | None = None
     latency_ms: float | None = None
+    tries: int = 1
+    passes: int = 0
 
     @property
     def blocks(self) -> bool:
@@ -102,6 +108,7 @@ class Gate:
     changes: dict[str, str] = field(default_factory=dict)  # case id -> change
     before: dict[str, str] = field(default_factory=dict)  # case id -> status in the baseline
     after: dict[str, str] = field(default_factory=dict)
+    repeats: Repeats | None = None  # None without several tries of each case
 
     def as_json(self, *, set: str, version: int, run: int, baseline: int | None) -> dict[str, Any]:
         """Return the gate in the form `tracehub.gate/1`; `run` and `baseline` are numbers."""
@@ -144,14 +151,16 @@ def decide(run: Outcomes, baseline: Outcomes | None, *, expected: int, rules: Ru
     worse = [case for case, change in changes.items() if change == "regressed"]
     better = sum(change == "fixed" for change in changes.values())
     p_value = mcnemar_worse(len(worse), better) if baseline is not None else None
+    told = [one for one in run.values() if one.status != SKIPPED]
+    repeats = summed((one.tries, one.passes) for one in told)
     reasons = [
         *_enough(run, baseline, expected, rules),
         *_block(run, baseline, rules),
         *_floors(run, rules),
         *_drop(len(worse), better, p_value, rules),
         *_ratios(run, baseline, rules),
+        *_steady(run, repeats),
     ]
-    told = [one for one in run.values() if one.status != SKIPPED]
     verdict = _verdict(reasons)
     return Gate(
         verdict=verdict,
@@ -165,6 +174,7 @@ def decide(run: Outcomes, baseline: Outcomes | None, *, expected: int, rules: Ru
         changes=changes,
         before={case: one.status for case, one in (baseline or {}).items()},
         after={case: one.status for case, one in run.items()},
+        repeats=repeats,
     )
 
 
@@ -342,6 +352,23 @@ def _ratio(rule: str, limit: float, pairs: Sequence[tuple[float, float]]) -> Rea
         round(ratio, 4), limit, title=title, short=f"{ratio:.2f} ×",
         unsure=not within and low <= 1,
     )  # fmt: skip
+
+
+def _steady(run: Outcomes, repeats: Repeats | None) -> Iterator[Reason]:
+    """Say how steady the answers are, and name the cases that flip; they hold nothing up."""
+    if repeats is not None:
+        yield Reason(
+            "repeats", True, f"{repeats.sentence()}.", round(repeats.pass_hat, 4),
+            title=f"All of {repeats.k} tries pass (pass^{repeats.k})",
+            short=f"{repeats.pass_hat:.0%}",
+        )  # fmt: skip
+    flaky = sorted(case for case, one in run.items() if one.flaky)
+    if flaky:
+        named = [f"{case} ({run[case].passes} of {run[case].tries})" for case in flaky]
+        yield Reason(
+            "flaky", True, f"Passed and failed within this run: {_listed(named)}.", len(flaky),
+            title="Flaky cases, which do not block", short=str(len(flaky)), unsure=True,
+        )  # fmt: skip
 
 
 def _slices(

@@ -192,11 +192,14 @@ def outcome(kind: str, severity: str, tries: Sequence[Try]) -> Outcome:
     status, flaky = overall([one["status"] for one in tries])
     costs = [float(one["cost"]) for one in tries if one["cost"] is not None]
     times = [float(one["latency_ms"]) for one in tries if one["latency_ms"] is not None]
+    told = [one["status"] for one in tries if one["status"] != SKIPPED]
     return Outcome(
         kind=kind,
         severity=severity,
         status=status,
         flaky=flaky,
+        tries=len(told),
+        passes=told.count(PASS),
         cost=fmean(costs) if costs else None,
         latency_ms=fmean(times) if times else None,
     )

@@ -178,6 +178,8 @@ class RunResult(models.Model):
     cost = models.FloatField(null=True)  # US dollars, mean of the tries
     latency_ms = models.FloatField(null=True)
     tries = models.JSONField(default=list)
+    told = models.PositiveSmallIntegerField(default=1)  # tries that were not skipped
+    passes = models.PositiveSmallIntegerField(default=0)  # how many of them passed
 
     class Meta:
         constraints = (

@@ -13,6 +13,7 @@ from tracehub.core.gating import Reason
 from tracehub.core.rollout import ROLLED_BACK, RUNNING, STAGES, Course, following
 from tracehub.evals import run_querysets
 from tracehub.evals.models import EvalSet, Rollout, RolloutStep, Run, RunResult
+from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
 
@@ -190,6 +191,17 @@ def _note(
         run=run.number if run else None,
         failing=failing_cases(run) if rollout.stage == ROLLED_BACK else [],
     )
+    told = {
+        "rollout": rollout.number,
+        "prompt": rollout.prompt,
+        "candidate": rollout.candidate,
+        "control": rollout.control,
+        "before": before or None,
+        "stage": rollout.stage,
+        "by": actor,
+        "reason": why or None,
+    }
+    outbox.emit(rollout.project_id, "rollout.moved", told)
     audit(
         "rollout.moved",
         by=by,

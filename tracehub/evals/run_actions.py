@@ -126,6 +126,8 @@ def _results(
                 cost=outcome.cost,
                 latency_ms=outcome.latency_ms,
                 tries=of_case,
+                told=outcome.tries,
+                passes=outcome.passes,
             )
         )
     return made

@@ -109,6 +109,12 @@ def _gate(body: dict[str, Any]) -> Said:
     return title, lines, f"evals/{body.get('set')}/runs/{body.get('run')}"
 
 
+def _rollout(body: dict[str, Any]) -> Said:
+    title = f"{body.get('candidate')} is now {str(body.get('stage')).replace('_', ' ')}"
+    lines = [f"Held against {body.get('control')}.", str(body.get("reason") or "")]
+    return title, lines, f"rollout?id={body.get('rollout')}"
+
+
 def _budget(body: dict[str, Any]) -> Said:
     verb = "is passed" if body.get("passed") == "spent" else "will be passed"
     title = f"Budget of {body.get('budget')} {verb} in {body.get('month')}"
@@ -132,4 +138,5 @@ _WORDS = {
     "case.promoted": _case,
     "gate.decided": _gate,
     "budget.passed": _budget,
+    "rollout.moved": _rollout,
 }

@@ -15,8 +15,7 @@ KINDS = {
     "case.promoted": "A case is promoted",
     "gate.decided": "A gate is decided",
     "budget.passed": "A budget is passed, or will be",
-    # Body: `message`, and as wished `lines` and `place` (a path below the project).
-    "budget.passed": "A budget is passed, or will be",
+    "rollout.moved": "A rollout moves to another stage",
 }
 
 

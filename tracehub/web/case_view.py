@@ -59,6 +59,8 @@ def assertion_line(assertion: Mapping[str, Any]) -> str:
             return f"output does not contain {shown}"
         case "regex":
             return f"output matches {assertion.get('pattern')}"
+        case "similarity":
+            return f"output is {assertion.get('threshold')} similar to {shown}"
         case "json_schema":
             contract = assertion.get("contract")
             return f"matches {contract}" if contract else "matches its schema"

@@ -41,6 +41,7 @@ def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> Htt
         "set": run.eval_set,
         "baseline": baseline,
         "panel": run_view.panel(stored),
+        "repeats": gate.repeats,
         "only": only,
         "counts": {name: sum(_listed(gate, case, name) for case in gate.after) for name in ONLY},
         "total": len(gate.after),

@@ -37,6 +37,12 @@ TABLE = [
     ({"type": "regex", "pattern": r"[0-9]+ kg"}, "up to 23 kg each", True),
     ({"type": "regex", "pattern": "^KG$", "ignore_case": True}, "kg", True),
     ({"type": "regex", "pattern": "^kg"}, "23 kg", False),
+    ({"type": "similarity", "value": "Up to 23 kg.", "threshold": 0.9}, "Up to 23kg.", True),
+    ({"type": "similarity", "value": "STRASSE é😀", "threshold": 1, "ignore_case": True},
+     "straße é😀", True),
+    ({"type": "similarity", "value": "abcdefgh", "threshold": 0.63}, "axbcfedghh", True),  # 12/18
+    ({"type": "similarity", "value": "abcdefgh", "threshold": 0.68}, "axbcfedghh", False),
+    ({"type": "similarity", "value": "kg", "threshold": 0.1}, "", False),
     ({"type": "json_schema", "schema": SCHEMA}, json.dumps(REFUND), True),
     ({"type": "json_schema", "schema": SCHEMA}, {"refund": {"amount": "418.60 EUR"}}, False),
     ({"type": "json_schema", "schema": SCHEMA}, "not JSON", False),

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import jsonschema_rs
 import re2
+from rapidfuzz.distance import Indel
 
 from tracehub.core.assertions import at_pointer
 from tracehub.core.trace import Json
 
 MAX_GOT = 300  # characters of what came that a result keeps
+MAX_COMPARED = 50_000  # characters of an output that `similarity` looks at
 # The score, from 0 to 1, that a judge gives an answer: (rubric, model or None, output text).
 Judge = Callable[[str, str | None, str], float]
 
@@ -149,6 +151,18 @@ def _compiled(pattern: str, ignore_case: bool) -> Any:
         ) from error
 
 
+def _similarity(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
+    """Twice the longest common subsequence, over both lengths: 1 for equal texts."""
+    got, wanted = _folded(as_text(answer.output), a), _folded(a["value"], a)
+    found = Indel.normalized_similarity(got[:MAX_COMPARED], wanted)
+    if found >= a["threshold"]:
+        return None
+    return Wrong(
+        f"The output is {found:.2f} similar to the text, {a['threshold']:g} needed.",
+        _short(answer.output),
+    )
+
+
 def _json_schema(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
     try:
         value = parsed(answer.output)
@@ -247,6 +261,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], Answer], Wrong | None]] = {
     "contains": _contains,
     "not_contains": _contains,
     "regex": _regex,
+    "similarity": _similarity,
     "json_schema": _json_schema,
     "json_pointer_equals": _pointer,
     "tool_called": _tool_called,

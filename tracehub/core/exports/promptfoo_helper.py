@@ -81,6 +81,24 @@ const CHECKS = {
     const pass = new RegExp(a.pattern, a.ignore_case ? 'iu' : 'u').test(text(output));
     return verdict(pass, pass ? 'found' : 'the pattern is not in the output');
   },
+  similarity(output, a) {
+    // Twice the longest common subsequence over both lengths, by bits.
+    const fold = (t) => Array.from(a.ignore_case ? t.toLowerCase() : t);
+    const got = fold(text(output)).slice(0, 50000);
+    const wanted = fold(a.value);
+    const places = new Map();
+    wanted.forEach((c, i) => places.set(c, (places.get(c) || 0n) | (1n << BigInt(i))));
+    const mask = (1n << BigInt(wanted.length)) - 1n;
+    let row = mask;
+    for (const c of got) {
+      const hits = row & (places.get(c) || 0n);
+      row = ((row + hits) | (row - hits)) & mask;
+    }
+    const left = row.toString(2).split('1').length - 1;
+    const both = got.length + wanted.length;
+    const found = both ? (2 * (wanted.length - left)) / both : 1;
+    return verdict(found >= a.threshold, found.toFixed(2) + ' similar to the text');
+  },
   json_pointer_equals(output, a) {
     const got = at(parsed(output), a.pointer);
     const pass = got !== undefined && equal(got, a.value);

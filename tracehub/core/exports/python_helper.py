@@ -76,6 +76,23 @@ def _regex(a, output, _):
     return None if found else f"the pattern {a['pattern']!r} is not in the output"
 
 
+def _similarity(a, output, _):
+    """Twice the longest common subsequence over both lengths (Hyyrö 2004, by bits)."""
+    got, wanted = _text(output)[:50000], a["value"]
+    if a.get("ignore_case"):
+        got, wanted = got.casefold(), wanted.casefold()
+    places, mask = {}, (1 << len(wanted)) - 1
+    for i, char in enumerate(wanted):
+        places[char] = places.get(char, 0) | (1 << i)
+    row = mask
+    for char in got:
+        hits = row & places.get(char, 0)
+        row = ((row + hits) | (row - hits)) & mask
+    common = len(wanted) - bin(row).count("1")
+    found = 2 * common / (len(got) + len(wanted)) if got or wanted else 1.0
+    return None if found >= a["threshold"] else f"it is {found:.2f} similar to the text"
+
+
 def _json_schema(a, output, _):
     try:
         import jsonschema
@@ -143,6 +160,7 @@ _CHECKS = {
     "contains": _contains,
     "not_contains": _contains,
     "regex": _regex,
+    "similarity": _similarity,
     "json_schema": _json_schema,
     "json_pointer_equals": _pointer,
     "tool_called": _tool_called,
