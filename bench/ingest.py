@@ -2,7 +2,8 @@
 
   python bench/ingest.py [--shapes 1x1,1x4,20x4,100x4] [--traces 2000] [--repeat 3] [--web 1]
 
-A shape is traces per request x connections; a trace is 5 spans of 2.1 KB. Both write to one
+A shape is traces per request x connections; a trace is 5 spans of 2.1 KB and began within the
+last minute, as it would when an application sends it. Both write to one
 embedded PostgreSQL with fsync on. Prints durable spans/s, latency, CPU seconds per 1,000 spans of
 web, worker and Postgres, bytes on disk, and how the tables fared (HOT updates, dead tuples).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -29,8 +31,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import loadgen  # noqa: E402
+import tracegen  # noqa: E402
+
+from tracehub.cli import processes  # noqa: E402
+from tracehub.cli.supervisor import WORKER_NICE  # noqa: E402
 
 DIRTY = "SELECT count(*) FROM arrivals WHERE dirty_seq IS NOT NULL"
+MINUTE_NS = 60 * 10**9
 SHAPES = "1x1,1x4,20x1,20x4,100x4"
 
 
@@ -167,7 +174,9 @@ def main() -> None:
                 "-l",
                 "warning",
             ]
-            worker = stack.enter_context(process(command, env, **quiet))
+            # As the supervisor starts it: it yields the processor to who waits for an answer.
+            yields = processes.dies_with_parent(signal.SIGKILL, nice=WORKER_NICE)
+            worker = stack.enter_context(process(command, env, preexec_fn=yields, **quiet))
         ref_env = {"BENCH_DSN": cluster.superuser_url("reference"), "REF_STAGED": "1"}
         ref_port = free_port()
         ref = stack.enter_context(
@@ -221,8 +230,10 @@ def free_port() -> int:
 
 
 def run(targets: dict[str, Any], options: argparse.Namespace, url: str) -> list[dict[str, Any]]:
+    tracegen.SPREAD_NS = MINUTE_NS
     runs, seed = [], int(time.time()) & 0x3FFFFF
     for repeat in range(options.repeat + 1):
+        tracegen.BASE_NS = time.time_ns() - MINUTE_NS
         for shape in options.shapes.split(","):
             per, connections = map(int, shape.split("x"))
             traces = max(per * connections * 2, options.traces if per > 1 else options.traces // 4)
@@ -238,7 +249,7 @@ def run(targets: dict[str, Any], options: argparse.Namespace, url: str) -> list[
                         **target,
                     )
                 )
-                if name == "tracehub":
+                if name == "tracehub" and not options.no_worker:
                     wait_idle(url)
                 if repeat:  # the first round warms up
                     runs.append({**result, "shape": shape})

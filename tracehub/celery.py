@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import uuid
@@ -55,4 +56,6 @@ _make_broker_folders()
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def look_at_once(**_context: Any) -> None:
     """A worker that starts does not wait for the sweep: work may have come while it was away."""
+    gc.freeze()  # what is loaded by now stays, and is not gone through again with each batch
+    gc.set_threshold(20_000, 20, 50)
     app.send_task("tracehub.digest", expires=60, ignore_result=True)

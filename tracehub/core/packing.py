@@ -25,6 +25,8 @@ VERSION = b"\x01"
 MAX_RECEIVED = 64 * 1024 * 1024
 MIN_TEXT = 24  # characters; a shorter text is hardly worth its reference
 MAX_TEXTS = 64  # of one span are referred to, the longest
+HEAD = 32  # bytes of a text that are looked for first
+MAX_MISSED = 16  # places where only the head fits
 MAX_SCANNED = 256 * 1024 * 1024  # bytes looked through for the texts of one span
 LEVEL = 3  # 1 saves 1 us a span and costs 4 % more space
 
@@ -56,11 +58,34 @@ def pack(received: bytes, content: dict[str, Json]) -> bytes:
         if left < 0:
             break
         for kind, form in _forms(text):
-            shorter = received.replace(form, b"%c%d\x00" % (kind, number))
-            if len(shorter) != len(received):
+            shorter = _replace(received, form, b"%c%d\x00" % (kind, number))
+            if shorter is not received:
                 received = shorter
                 break
     return VERSION + _pack(received)
+
+
+def _replace(received: bytes, form: bytes, reference: bytes) -> bytes:
+    """`received.replace(form, reference)`, or `received` itself where there is nothing to replace.
+
+    Looks for a short head of the form first: `replace` prepares a table for each long text, which
+    takes longer than to look for it once.
+    """
+    head = form[:HEAD]
+    parts, done, missed = [], 0, 0
+    at = received.find(head)
+    while at >= 0 and missed < MAX_MISSED:
+        if received.startswith(form, at):
+            parts += (received[done:at], reference)
+            done = at + len(form)
+            at = received.find(head, done)
+        else:
+            missed += 1
+            at = received.find(head, at + 1)
+    if at >= 0:  # a text that begins like many others: in linear time, whatever was sent
+        shorter = received.replace(form, reference)
+        return shorter if len(shorter) != len(received) else received
+    return b"".join((*parts, received[done:])) if done else received
 
 
 def unpack(stored: bytes, content: dict[str, Json]) -> bytes:
@@ -84,21 +109,18 @@ def unpack(stored: bytes, content: dict[str, Json]) -> bytes:
 def _texts(content: dict[str, Json]) -> list[str]:
     """Return the longest texts of a content, in an order that jsonb cannot change."""
     found: list[str] = []
-    _collect(content.values(), found)
+    waiting: list[Any] = [content]
+    while waiting:
+        node = waiting.pop()
+        for value in node.values() if node.__class__ is dict else node:
+            kind = value.__class__
+            if kind is str:
+                if len(value) >= MIN_TEXT:
+                    found.append(value)
+            elif kind is dict or kind is list or kind is tuple:
+                waiting.append(value)
     # By length alone first: comparing texts is for ties.
     return sorted(set(found), key=lambda text: (-len(text), text))[:MAX_TEXTS]
-
-
-def _collect(values: Any, found: list[str]) -> None:
-    for value in values:
-        kind = value.__class__
-        if kind is str:
-            if len(value) >= MIN_TEXT:
-                found.append(value)
-        elif kind is dict:
-            _collect(value.values(), found)
-        elif kind is list or kind is tuple:
-            _collect(value, found)
 
 
 def _forms(text: str) -> Iterator[tuple[int, bytes]]:

@@ -7,6 +7,7 @@ Every span has this object, and in jsonb each name costs its length and 8 bytes;
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from tracehub.core.trace import SpanDigest, SpanFacts, Tokens, ValidationError
@@ -69,16 +70,19 @@ BITS = {
 SAME_MODEL = 128  # the model that answered is the one that was asked for
 _DEFAULTS = {f.name: getattr(SpanFacts(), f.name) for f in fields(SpanFacts)}
 _YES = tuple((name, bit) for name, bit in BITS.items() if name != "uncounted")
-_TRACE = tuple((name, short, _DEFAULTS[name]) for name, short in TRACE.items())
+_TRACE = tuple((short, _DEFAULTS[name]) for name, short in TRACE.items())
+# One call for all fields of a record.
+_of_digest, _of_bits, _of_facts = attrgetter(*DIGEST), attrgetter(*dict(_YES)), attrgetter(*TRACE)
 
 
 def write(digest: SpanDigest) -> dict[str, Json]:
     """Return the part of a digest that has no column of its own."""
-    out: dict[str, Json] = {"b": _bits(digest)}
-    for name, short in DIGEST.items():
-        value = getattr(digest, name)
-        if value or value == 0:  # a count or a hash of zero says something
-            out[short] = value
+    out: dict[str, Json] = {
+        short: value
+        for short, value in zip(DIGEST.values(), _of_digest(digest), strict=True)
+        if value or value == 0  # a count or a hash of zero says something
+    }
+    out["b"] = _bits(digest)
     if digest.model_requested == digest.model:
         out.pop("mr", None)
         out["b"] |= SAME_MODEL
@@ -89,17 +93,16 @@ def write(digest: SpanDigest) -> dict[str, Json]:
         for name, short in TOKENS.items():
             if (value := getattr(digest.tokens, name)) is not None:
                 out[short] = value
-    facts = digest.facts
-    for name, short, default in _TRACE:
-        if (value := getattr(facts, name)) != default:
+    for (short, default), value in zip(_TRACE, _of_facts(digest.facts), strict=True):
+        if value != default:
             out[short] = value if short not in "IJ" else True
     return out
 
 
 def _bits(digest: SpanDigest) -> int:
     bits = 0 if digest.tokens_counted else BITS["uncounted"]
-    for name, bit in _YES:
-        if getattr(digest, name):
+    for (_, bit), yes in zip(_YES, _of_bits(digest), strict=True):
+        if yes:
             bits |= bit
     return bits
 

@@ -7,7 +7,6 @@ what came over the wire, after masking, packed: it refers to the texts in `conte
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -171,7 +170,7 @@ def content_of(span: Span) -> dict[str, Json]:
 
 def _plain(value: Prompt | ToolUse | ValidationError) -> dict[str, Json]:
     """Return a record as the dict that comes back from jsonb: texts are found by walking both."""
-    return {f.name: getattr(value, f.name) for f in fields(value)}
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def row_of(

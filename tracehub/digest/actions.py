@@ -37,6 +37,7 @@ from tracehub.traces.texts import store as texts
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.3  # seconds between two cycles
+FOLD_EVERY = 1.0  # seconds between two merges of the rollups; charts add what is not merged yet
 BATCH = 200  # traces in one transaction
 TRIES = 3  # before a trace that cannot be digested is parked
 Cursor = store.Cursor
@@ -45,13 +46,15 @@ Cursor = store.Cursor
 def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -> int:
     """Work until nothing is dirty or the time is up; return how many traces were looked at."""
     end = time.monotonic() + seconds
-    total = 0
+    total = folded = 0
+    fold_at = 0.0
     while time.monotonic() < end:
         began = time.monotonic()
         done = _cycle()
         total += done
-        if done:
+        if total > folded and (not done or began >= fold_at):
             rollup.fold_all()
+            folded, fold_at = total, began + FOLD_EVERY
         judged = sampling.drop_due()
         indexed = _in_the_time_left(texts.index_some, until=min(end, began + PAUSE))
         looked = _in_the_time_left(second.look_some, until=min(end, began + PAUSE))
@@ -59,6 +62,8 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
             sleep(max(0.0, PAUSE - (time.monotonic() - began)))
         elif not indexed and not judged and not looked:
             break
+    if total > folded:
+        rollup.fold_all()
     return total
 
 
@@ -74,39 +79,38 @@ def _in_the_time_left(work: Callable[[], int], *, until: float) -> int:
 
 
 def _cycle() -> int:
-    """Digest what is dirty now, shard by shard; return how many traces that were."""
+    """Digest what is dirty now, in batches; return how many traces that were."""
     with transaction.atomic():
         mark = store.high_mark(store.driver_cursor())
     done = 0
-    for shard in range(store.SHARDS):
-        while batch := _shard_batch(shard, mark):
+    for shards in store.SHARDS:
+        while batch := _batch(shards, mark):
             done += batch
     return done
 
 
-def _shard_batch(shard: int, mark: int, limit: int = BATCH) -> int:
-    """Digest one batch of a shard in a transaction; when it fails, its traces one by one."""
+def _batch(shards: Sequence[int], mark: int, limit: int = BATCH) -> int:
+    """Digest one batch in a transaction; when it fails, its traces one by one."""
     try:
         with transaction.atomic():
-            claimed = _claim(shard, mark, limit)
+            claimed = _claim(shards, mark, limit)
             digest_traces(claimed)
     except Exception:
         logger.exception("A batch of traces failed; trying them one by one.")
-        return _one_by_one(shard, mark, limit)
+        return _one_by_one(shards, mark, limit)
     return len(claimed)
 
 
-def _claim(shard: int, mark: int, limit: int) -> list[store.Claimed]:
+def _claim(shards: Sequence[int], mark: int, limit: int) -> list[store.Claimed]:
     cursor = store.driver_cursor()
-    if not store.try_shard(cursor, shard):
-        return []
-    return store.claim(cursor, shard, up_to=mark, limit=limit, tries=TRIES)
+    taken = store.try_shards(cursor, shards)
+    return store.claim(cursor, taken, up_to=mark, limit=limit, tries=TRIES) if taken else []
 
 
-def _one_by_one(shard: int, mark: int, limit: int) -> int:
+def _one_by_one(shards: Sequence[int], mark: int, limit: int) -> int:
     """Digest the traces of a batch alone, so that one bad trace harms only itself."""
     with transaction.atomic():
-        claimed = _claim(shard, mark, limit)
+        claimed = _claim(shards, mark, limit)
     for trace in claimed:
         try:
             with transaction.atomic():

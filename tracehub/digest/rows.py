@@ -194,11 +194,11 @@ def fill_previews(
     said = answered = None
     if input_payload is not None:
         if summary.input_part == "last_user":
-            said = last_user_message(input_payload["input"])
+            said = last_user_message(input_payload.get("input"))
         else:
-            said = input_payload[summary.input_part]
+            said = input_payload.get(summary.input_part)
     if output_payload is not None:
-        answered = output_payload[summary.output_part]
+        answered = output_payload.get(summary.output_part)
     row["input_preview"], row["output_preview"] = preview(said), preview(answered)
     digested.texts = TextRow(
         project_id=row["project_id"],

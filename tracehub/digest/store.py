@@ -27,13 +27,14 @@ from tracehub.core.supplements import Supplement
 from tracehub.traces.store import UPSERT_SPANS as REWRITE_SPANS
 from tracehub.traces.store import span_columns
 
-SHARDS = 8
+# Of the traces, by their ids. A worker takes half of them at a time, so two can work at once.
+SHARDS = ((0, 1, 2, 3), (4, 5, 6, 7))
 _LOCK = 7425  # first key of the advisory locks of digest shards
 
 CLAIM = """
     SELECT project_id, trace_id, day, dirty_seq FROM arrivals
     WHERE dirty_seq IS NOT NULL AND dirty_seq <= %s AND tries < %s
-        AND (get_byte(uuid_send(trace_id), 15) & 7) = %s
+        AND (get_byte(uuid_send(trace_id), 15) & 7) = ANY(%s)
     ORDER BY dirty_seq LIMIT %s
 """
 LOAD_SPANS = """
@@ -48,9 +49,9 @@ LOAD_TRACES = """
         failures, user_id, release
     FROM traces WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
 """
+# Whole contents: each `->` on a column would decompress it once more.
 LOAD_PAYLOADS = """
-    SELECT trace_id, span_id, content -> 'input' AS input, content -> 'output' AS output,
-        content -> 'trace_input' AS trace_input, content -> 'trace_output' AS trace_output
+    SELECT trace_id, span_id, content
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
 """
@@ -216,17 +217,20 @@ def high_mark(cursor: Cursor) -> int:
     return int(row["last_value"]) if row else 0
 
 
-def try_shard(cursor: Cursor, shard: int) -> bool:
-    """Take a shard for this transaction; False when another worker holds it."""
-    row = cursor.execute(
-        "SELECT pg_try_advisory_xact_lock(%s, %s) AS taken", (_LOCK, shard)
-    ).fetchone()
-    return bool(row and row["taken"])
+def try_shards(cursor: Cursor, shards: Sequence[int]) -> list[int]:
+    """Take shards for this transaction; return those that no other worker holds."""
+    rows = cursor.execute(
+        "SELECT s FROM unnest(%s::int[]) AS s WHERE pg_try_advisory_xact_lock(%s, s)",
+        (list(shards), _LOCK),
+    ).fetchall()
+    return [row["s"] for row in rows]
 
 
-def claim(cursor: Cursor, shard: int, *, up_to: int, limit: int, tries: int) -> list[Claimed]:
-    """Return dirty traces of a shard, oldest first. Reads the partial index on dirty rows."""
-    rows = cursor.execute(CLAIM, (up_to, tries, shard, limit)).fetchall()
+def claim(
+    cursor: Cursor, shards: Sequence[int], *, up_to: int, limit: int, tries: int
+) -> list[Claimed]:
+    """Return dirty traces of shards, oldest first. Reads the partial index on dirty rows."""
+    rows = cursor.execute(CLAIM, (up_to, tries, list(shards), limit)).fetchall()
     return [Claimed(r["project_id"], r["trace_id"], r["day"], r["dirty_seq"]) for r in rows]
 
 
@@ -296,12 +300,12 @@ def load_traces(
 def load_payloads(
     cursor: Cursor, project_id: int, day: date, spans: Sequence[tuple[UUID, int]]
 ) -> dict[tuple[UUID, int], dict[str, Any]]:
-    """Return input and output of single spans, by (trace, span number)."""
+    """Return the contents of single spans, by (trace, span number)."""
     if not spans:
         return {}
     ids = ([trace for trace, _ in spans], [span for _, span in spans])
     rows = cursor.execute(LOAD_PAYLOADS, (project_id, day, *ids)).fetchall()
-    return {(row["trace_id"], row["span_id"]): row for row in rows}
+    return {(row["trace_id"], row["span_id"]): row["content"] for row in rows}
 
 
 def load_outputs(

@@ -75,7 +75,8 @@ def _delta_row(key: core.Key, delta: core.Delta) -> list[Any]:
         datetime.fromtimestamp(key.minute * 60, UTC),
         core.series_id(key),
         *key[2:],
-        *([bucket[i] for bucket in buckets] for i in range(3)),
+        # As array literals: numbers and names of measures need no quotes, and COPY takes text.
+        *(f"{{{','.join(str(bucket[i]) for bucket in buckets)}}}" for i in range(3)),
         *counters,
     ]
 

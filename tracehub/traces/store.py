@@ -68,6 +68,9 @@ TYPES = (
     "jsonb",
     "bytea",
 )
+# jsonb travels as a version byte and its text: as bytea it goes through untouched, in C.
+COPY_TYPES = tuple("bytea" if name == "jsonb" else name for name in TYPES)
+JSONB = b"\x01"
 _PAYLOAD = COLUMNS[4:]
 _names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
 
@@ -257,9 +260,9 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
         (fresh if new else known).append((row.project_id, day, *row[1:]))
     if fresh:
         async with cursor.copy(COPY_SPANS) as copy:
-            copy.set_types(TYPES)
-            for values in fresh:
-                await copy.write_row(values)
+            copy.set_types(COPY_TYPES)
+            for *values, facts, content, raw in fresh:
+                await copy.write_row((*values, JSONB + facts, JSONB + content, raw))
     if known:
         await cursor.execute(UPSERT_SPANS, span_columns(known))
     if late:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -123,6 +124,7 @@ def is_counted(pair: Pair) -> bool:
     return key in COUNTED and len(value) <= LONGEST and (key != "prompt" or "@" in value)
 
 
+@lru_cache(maxsize=16_384)  # most traces of a day share most of their terms
 def number(project_id: int, day: date, pair: Pair) -> int:
     """Return the term of a pair: a signed 64-bit number.
 

@@ -31,8 +31,9 @@ INDEXES = {
     "traces_by_latency": "(project_id, COALESCE(duration_ns, -1) DESC, trace_id DESC)",
     "traces_by_cost": "(project_id, COALESCE(cost, -1) DESC, trace_id DESC)",
     "traces_by_tokens": "(project_id, COALESCE(total_tokens, -1) DESC, trace_id DESC)",
-    # No pending list: a read would have to go through it, and batches fill few entries twice.
-    "traces_terms": "USING gin (terms) WITH (fastupdate = off)",
+    # A batch of the worker goes into a short pending list (KB) and from there sorted into the
+    # index: a quarter of the WAL, and a read goes through 64 pages more at most.
+    "traces_terms": "USING gin (terms) WITH (fastupdate = on, gin_pending_list_limit = 512)",
 }
 
 
