@@ -109,7 +109,7 @@ PAGES: dict[str, dict[str, str]] = {
     "settings/sampling": {"POST": "admin"},
     "settings/signals": {"GET": "viewer"},
     "settings/signals/again": {"POST": "admin"},
-    "settings/signals/kinds/<slug:kind>": {"POST": "admin"},
+    "settings/signals/kind": {"POST": "admin"},
     "settings/signals/scores/new": {"POST": "admin"},
     "settings/signals/scores/<int:score_id>/remove": {"POST": "admin"},
     "settings/signals/own/new": {"POST": "admin"},

@@ -41,6 +41,7 @@ ABSENT: dict[str, object] = {
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
+    "own_id": 999_999, "score_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -176,7 +177,12 @@ def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     actions.invite(project, f"soon@{word}.example", "viewer")
     rule = project.mask_rules.create(name=f"{word}-rule", kind="pattern", pattern=f"{word} secret")
     price = project.prices.create(model=f"{word}-*", valid_from="2026-01-01", input=1, output=1)
-    more = {"price_id": price.pk, **_of_alerts(project, word, said)}
+    own = project.custom_signals.create(
+        slug=f"{word}-own", name=f"{word} own{said}", severity="low", q="model:x", created_by="x"
+    )
+    score = project.score_settings.create(name=f"{word} score{said}", at_most=1)
+    more = {"price_id": price.pk, "own_id": own.pk, "score_id": score.pk}
+    more |= _of_alerts(project, word, said)
     more["budget_id"] = project.budgets.create(amount=5, created_by="x").pk
     return more | {
         "key_id": key.pk,

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.stored import digest_of, span_number
-from tracehub.digest import grouping, sampling, second, store
+from tracehub.digest import grouping, recheck, sampling, second, store
 from tracehub.digest.joining import supplement_spans
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
@@ -58,9 +58,10 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
         judged = sampling.drop_due()
         indexed = _in_the_time_left(texts.index_some, until=min(end, began + PAUSE))
         looked = _in_the_time_left(second.look_some, until=min(end, began + PAUSE))
+        again = recheck.step()
         if done:
             sleep(max(0.0, PAUSE - (time.monotonic() - began)))
-        elif not indexed and not judged and not looked:
+        elif not (indexed or judged or looked or again):
             break
     if total > folded:
         rollup.fold_all()

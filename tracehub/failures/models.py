@@ -6,6 +6,8 @@ comes later and is undone at once. Counts are kept by the worker, by difference 
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 from django.utils import timezone
 
@@ -265,3 +267,43 @@ class LateSignals(models.Model):
 
     def __str__(self) -> str:
         return self.trace_id.hex
+
+
+class Recheck(models.Model):
+    """A job that has the worker look at past traces again; it goes on where it stopped.
+
+    `day` and `after` are where it stands: the traces of `day` up to `after` were handed over.
+    `second`: their payloads are read again as well. `q` names the traces; empty means all.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rechecks")
+    reason = models.CharField(max_length=160)
+    q = models.TextField(blank=True)
+    second = models.BooleanField(default=False)
+    since = models.DateField()
+    until = models.DateField()
+    day = models.DateField()
+    after = models.UUIDField(default=UUID(int=0))
+    traces = models.BigIntegerField(default=0)  # handed over
+    total = models.BigIntegerField(null=True)  # None: too many to count at the start
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.reason
+
+    @property
+    def share(self) -> float:
+        """Return how far it is, from 0 to 1: by traces, else by days."""
+        if self.finished_at:
+            return 1.0
+        if self.total is not None:
+            return min(1.0, self.traces / max(1, self.total))
+        return (self.day - self.since).days / ((self.until - self.since).days + 1)
+
+    @property
+    def ms_left(self) -> float | None:
+        """Return about how long it goes on, in ms; None before anything can be said."""
+        took = (timezone.now() - self.created_at).total_seconds() * 1000
+        done = self.share
+        return took * (1 - done) / done if 0 < done < 1 else None

@@ -14,6 +14,7 @@ from tracehub.web import (
     settings_modes,
     settings_pages,
     settings_people,
+    settings_signals,
     settings_sampling,
 )
 
@@ -48,6 +49,20 @@ urlpatterns = [
     ),
     path("audit", settings_audit.page, name="settings_audit"),
     path("audit.csv", settings_audit.export, name="settings_audit_file"),
+    path("signals", settings_signals.page, name="settings_signals"),
+    path("signals/again", settings_signals.look_again, name="settings_signals_again"),
+    path("signals/kind", settings_signals.kind, name="settings_signal"),
+    path("signals/scores/new", settings_signals.score, name="settings_score_new"),
+    path(
+        "signals/scores/<int:score_id>/remove",
+        settings_signals.score_remove,
+        name="settings_score_remove",
+    ),
+    path("signals/own/new", settings_signals.own, name="settings_own_new"),
+    path("signals/own/<int:own_id>/turn", settings_signals.own_turn, name="settings_own_turn"),
+    path(
+        "signals/own/<int:own_id>/remove", settings_signals.own_remove, name="settings_own_remove"
+    ),
     path("members/invite", settings_people.invite, name="settings_invite"),
     path(
         "invitations/<int:invitation_id>/withdraw",

@@ -107,3 +107,12 @@ def _first(most: int, signals: Iterable[Signal], off: frozenset[str]) -> list[Si
 def worst(signals: list[Signal]) -> Severity | None:
     """Return the highest severity, None when there is no signal."""
     return max((s.severity for s in signals), key=SEVERITIES.index, default=None)
+
+
+def one(kind: str) -> Detector | LateDetector:
+    """Return the detector that is named as its kind; KeyError for kinds that share one."""
+    return _BY_KIND[kind]
+
+
+_ALL: tuple[Detector | LateDetector, ...] = (*DETECTORS, *SECOND)
+_BY_KIND = {detector.__module__.rpartition(".")[2]: detector for detector in _ALL}

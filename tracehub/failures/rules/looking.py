@@ -7,7 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from tracehub.core.query.errors import FilterError
-from tracehub.core.signals.base import Contents
+from tracehub.core.signals.base import Asked, Contents
 from tracehub.core.signals.custom import CustomRule, check_filter
 from tracehub.core.signals.rules import Rules
 from tracehub.core.signals.run import detect_late
@@ -23,10 +23,15 @@ def look(
     project_id: int, summary: TraceSummary, spans: Sequence[Span], rules: Rules
 ) -> list[Signal]:
     """Return what the detectors of the second pass find; `spans` in order of start."""
-    before = []
-    if summary.session_id and "rephrased" not in rules.off:
-        before = store.earlier(project_id, summary.session_id, when(summary.start_ns))
+    before = [] if "rephrased" in rules.off else earlier(project_id, summary)
     return detect_late(Contents(summary, spans[:MOST], rules, before))
+
+
+def earlier(project_id: int, summary: TraceSummary) -> list[Asked]:
+    """Return what was asked before in the session of a trace, newest first."""
+    if not summary.session_id:
+        return []
+    return store.earlier(project_id, summary.session_id, when(summary.start_ns))
 
 
 def custom(

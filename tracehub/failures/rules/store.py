@@ -93,6 +93,14 @@ BASELINES = f"""
         duration_ns = excluded.duration_ns, cost = excluded.cost, tokens = excluded.tokens,
         at = excluded.at
 """  # noqa: S608 our own names
+# Reviewed traces by the index on terms; people review thousands, not millions.
+AGREED = """
+    SELECT kind, count(*) FILTER (WHERE verdict = 'fail'), count(*)
+    FROM traces, unnest(signal_kinds) AS kind
+    WHERE project_id = %s AND day >= %s AND started_at >= %s AND started_at < %s
+        AND terms && %s::int8[] AND verdict IN ('fail', 'pass')
+    GROUP BY kind
+"""
 USUAL_TRACES = 5_000
 USUAL_FOR = timedelta(days=7)
 SESSION = timedelta(hours=1)  # how far back a question counts as asked before
@@ -194,6 +202,16 @@ def earlier(project_id: int, session: str, at: datetime) -> list[Asked]:
     with connection.cursor() as cursor:
         cursor.execute(EARLIER, [*values, EARLIER_TRACES])
         return [Asked(trace_id.hex, text) for trace_id, text in cursor.fetchall()]
+
+
+def agreed(project_id: int, start: datetime, end: datetime) -> dict[str, tuple[int, int]]:
+    """Return, by kind of signal, how many reviewed traces with it failed, of how many."""
+    days = [start.date() + timedelta(days=n) for n in range((end.date() - start.date()).days + 1)]
+    wanted = terms.searched(project_id, days, [("is", "reviewed")])
+    values: list[Any] = [project_id, start.date() - timedelta(days=1), start, end, wanted]
+    with connection.cursor() as cursor:
+        cursor.execute(AGREED, values)
+        return {kind: (failed, reviewed) for kind, failed, reviewed in cursor.fetchall()}
 
 
 def texts(

@@ -1,0 +1,77 @@
+"""Settings › Signals in Chromium: wide, narrow, dark; a switch that acts; the try-out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from playwright.sync_api import expect
+
+from tests import server
+from tests import trace_factory as factory
+from tests.browser import Signed, chromium
+from tests.web import stories
+from tracehub.failures.models import CustomSignal, ScoreSetting, SignalSetting
+from tracehub.failures.rules import store
+from tracehub.review.actions import submit_review
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def base(committed_db):
+    call_command("createcachetable")
+    with server.running() as url:
+        yield url
+
+
+@pytest.fixture
+def admin(base):
+    project = stories.project()
+    admin = stories.member(project, "admin")
+    for times in (3, 4, 5):
+        trace_id = f"{times:032x}"
+        spans = [factory.tool_span(trace_id) for _ in range(times)]
+        factory.trace(project, *spans, trace_id=trace_id)
+    submit_review(project, UUID(int=5), "fail", author=admin)
+    factory.digest_now(project, f"{5:032x}")
+    CustomSignal.objects.create(
+        project=project, slug="promise", name="Promises money", severity="high", created_by="a",
+        q="prompt:refund env:production", field="output", pattern="(?i)guarantee",
+    )  # fmt: skip
+    ScoreSetting.objects.create(project=project, name="stars", at_most=2, labels=["rude"])
+    store.ask(project.pk, datetime.now(UTC).date(), [UUID(int=3)])
+    return admin
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)])
+def test_signals_are_accessible_and_act_by_keyboard(browser, base, admin, width, dark):
+    signed = Signed(browser, base, admin, width=width, dark=dark)
+    page = signed.open("/skylane/settings/signals")
+    expect(page.get_by_role("checkbox", name="Wrong language")).to_be_checked()
+    field = page.get_by_role("textbox", name="Threshold of Tool loop, calls")
+    field.fill("3")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # Try
+    expect(page.get_by_text("Would have fired on 3")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    shade = "dark" if dark else "light"
+    signed.shot(f"signals-{width}-{shade}")
+    assert signed.accessibility() == []
+    page.locator("#own").scroll_into_view_if_needed()
+    signed.shot(f"signals-own-{width}-{shade}")
+    if not dark and width == 1440:
+        page.get_by_role("checkbox", name="Wrong language").focus()
+        page.keyboard.press("Space")
+        expect(page.get_by_text("Wrong language is off")).to_be_visible()
+        assert not SignalSetting.objects.get(kind="wrong_language").on
+    assert signed.errors == []
+    signed.context.close()
