@@ -57,6 +57,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/traces/jobs", trace_jobs.page, name="traces_jobs"),
     path("<slug:slug>/traces/jobs/<int:job_id>", trace_jobs.act, name="traces_job"),
     path("<slug:slug>/traces/jobs/<int:job_id>/file", trace_jobs.download, name="traces_file"),
+    path("<slug:slug>/traces/columns", traces.columns, name="traces_columns"),
     path("<slug:slug>/traces/views", saved_views.create, name="saved_views"),
     path("<slug:slug>/traces/views/<int:view_id>", saved_views.change, name="saved_view"),
     path(

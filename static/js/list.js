@@ -42,7 +42,7 @@ function preview() {
   for (const signal of row.querySelectorAll("[title]:has(> .signal)")) {
     list.append(el("dt", {}, "signal"), el("dd", {}, signal.title));
   }
-  row.after(el("tr", { class: "preview" }, el("td", { colspan: "9" }, list)));
+  row.after(el("tr", { class: "preview" }, el("td", { colspan: String(row.cells.length) }, list)));
 }
 
 function toggle(row, upTo = false) {
@@ -158,6 +158,20 @@ document.addEventListener("scroll", (event) => {
   const box = event.target;
   if (box.id === "results-scroll" && box.scrollHeight - box.scrollTop - box.clientHeight < 400) loadMore();
 }, { capture: true, passive: true });
+
+// The browser knows its time zone, the server prints the times.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
+// Columns move at once; the form keeps their order when it is sent.
+document.addEventListener("click", (event) => {
+  const up = event.target.closest(".columns button[name=up]");
+  const item = up?.closest("li");
+  if (!item?.previousElementSibling) return;
+  event.preventDefault();
+  item.previousElementSibling.before(item);
+  up.focus();
+});
 
 // Live asks every 3 s whether newer traces came, and offers them; rows never move by themselves.
 const LIVE_MS = 3000;

@@ -60,6 +60,7 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/jobs": READ,
     "traces/jobs/<int:job_id>": {"POST": "reviewer"},  # a viewer on own exports
     "traces/jobs/<int:job_id>/file": READ,  # who asked for it, and admins: see test_trace_jobs
+    "traces/columns": {"POST": "viewer"},
     "traces/views": {"POST": "viewer"},
     "traces/views/<int:view_id>": {"POST": "viewer"},  # an own one
     "traces/views/<int:view_id>/restore": {"POST": "viewer"},

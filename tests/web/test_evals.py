@@ -218,7 +218,7 @@ def test_pages_cost_few_queries(client, reviewer, eval_set, django_assert_max_nu
         add(eval_set, f"n {n}")
     actions.fix(eval_set)
     for path in ("", "/refund-regressions", "/refund-regressions/cases/c_0001"):
-        with django_assert_max_num_queries(17):
+        with django_assert_max_num_queries(19):
             client.get(f"/skylane/evals{path}")
 
 

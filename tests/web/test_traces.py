@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_page_takes_few_queries_however_many_rows(
     for _ in range(60):
         trace_row(project, signals=[signal("timeout")])
     client.get("/skylane/traces")  # remembers the project, once
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(34):
         assert len(shown(client.get("/skylane/traces"))) == 50
 
 
@@ -315,3 +315,40 @@ def test_terms_that_set_failing_traces_apart_are_offered(client, project, review
     assert "control" not in strip
     assert "gpt-4o" not in strip
     assert "Narrow by" not in client.get("/skylane/traces?q=cohort:canary").text
+
+
+def heads(page: str) -> list[str]:
+    row = page.partition("<thead>")[2].partition("</thead>")[0]
+    cells = re.findall(r"<th[^>]*>(.*?)</th>", row, re.DOTALL)
+    return [re.sub(r"<[^>]+>", "", cell) for cell in cells][1:]
+
+
+def test_columns_density_and_times_are_kept_for_the_person(client, project, reviewer):
+    row = trace_row(
+        project, started_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC), user_id="u_48f1",
+        tags=["vip"], error_count=2,
+    )  # fmt: skip
+    address = "/skylane/traces?from=2026-07-01&to=2026-07-03"
+    standard = heads(client.get(address).text)
+    assert standard == [
+        "Time", "Name, cohort", "Input → output", "Prompt, model", "Latency", "Tokens, cost",
+        "Signals", "Verdict, labels",
+    ]  # fmt: skip
+    chosen = ["time", "user", "tags", "spans", "made-up"]
+    sent = {"column": chosen, "up": "tags", "exact": "on", "dense": "on", "next": address}
+    assert client.post("/skylane/traces/columns", sent)["Location"] == address
+    client.cookies["zone"] = "Europe/Berlin"
+    page = client.get(address).text
+    assert heads(page) == ["Name, cohort", "Time", "Tags", "User, session", "Spans, errors"]
+    assert "table--dense" in page
+    assert '>00:30:00</time><span class="line-2">2 Jul<' in page
+    assert "u_48f1" in page
+    assert "2 failed" in page
+    assert 'name="from" value="2026-07-01T00:00"' in page  # the form of the range says UTC
+    client.post("/skylane/traces/columns", sent | {"utc": "on"})
+    assert '>22:30:00</time><span class="line-2">1 Jul<' in client.get(address).text
+    client.post("/skylane/traces/columns", {"reset": "1"})
+    client.cookies["zone"] = "../etc/passwd"
+    page = client.get(address).text
+    assert heads(page) == standard
+    assert shown(client.get(address)) == [row.hex]

@@ -41,7 +41,7 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "jsonl": Format("JSONL", "Whole traces with their spans, one per line", "application/jsonl"),
+    "jsonl": Format("JSONL", "Whole traces, one per line", "application/jsonl"),
     "csv": Format("CSV", "Flat, one row per trace", "text/csv; charset=utf-8"),
     "parquet": Format("Parquet", "Typed columns, zstd", "application/vnd.apache.parquet"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,9 +10,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from tracehub.core.query.terms import FINE
 from tracehub.failures.querysets import tab_counts
 from tracehub.projects.models import Project, User
-from tracehub.traces import saved
+from tracehub.traces import rollup, saved
 from tracehub.traces.models import SavedView
 from tracehub.web import permissions
 from tracehub.web.links import with_query
@@ -37,6 +39,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "here": address(request),
         "nav_views": lambda: views(request, project) if project else [],
+        "received": lambda: received(project) if project else 0,
         "triage": lambda: needing_decision(project) if project else None,
         "switcher": lambda: switcher(request),
     }
@@ -62,6 +65,15 @@ def views(request: HttpRequest, project: Project) -> list[tuple[SavedView, str, 
         (view, with_query(page, view.params | {"view": str(view.pk)}), shown == str(view.pk))
         for view in saved.visible(project, user)[:VIEWS]
     ]
+
+
+def received(project: Project) -> int:
+    """Return how many traces a minute began lately: 5 to 10 minutes. One look at the counts."""
+    now = timezone.now()
+    start = rollup.floor(now - rollup.FINE_STEP, rollup.FINE_STEP)
+    kept = rollup.series(project.pk, (FINE, ""), start, now)
+    traces = sum(count for count, _ in kept.values())
+    return math.ceil(traces * 60 / (now - start).total_seconds())
 
 
 def needing_decision(project: Project) -> int:

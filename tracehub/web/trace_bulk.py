@@ -24,6 +24,7 @@ from tracehub.review.models import Queue, Verdict
 from tracehub.traces.models import Arrival, Trace
 from tracehub.web import permissions, shell, trace_jobs
 from tracehub.web.settings_pages import person
+from tracehub.web.trace_list.columns import Look
 from tracehub.web.trace_list.rows import rows
 from tracehub.web.trace_list.state import ListState
 
@@ -52,7 +53,10 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
     state = ListState.of(project, params, timezone.now())
     standing = querysets.standing(project.pk, [known])
     shown = rows(state, [trace], standing, querysets.modes(project), {}) if trace else []
-    return render(request, "traces/changed.html", {"rows": shown, "state": state})
+    look = Look.of(request.user)
+    with timezone.override(look.zone(request)):
+        told = {"rows": shown, "state": state, "look": look}
+        return render(request, "traces/changed.html", told)
 
 
 @require_POST

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core.query import Filter, words
@@ -26,13 +26,14 @@ from tracehub.traces import facets, listing, querysets, saved
 from tracehub.traces.models import Trace
 from tracehub.traces.sampling import store as sampled
 from tracehub.traces.texts import store as texts
-from tracehub.web import concealing, permissions, saved_views, trace_jobs
+from tracehub.web import concealing, permissions, saved_views, shell, trace_jobs
 from tracehub.web.context import VIEWS as NAV_VIEWS
 from tracehub.web.links import with_query
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list import aside, suggest
 from tracehub.web.trace_list import histogram as drawn
 from tracehub.web.trace_list.chips import chips
+from tracehub.web.trace_list.columns import PREFERENCE, Look
 from tracehub.web.trace_list.rows import Row, rows
 from tracehub.web.trace_list.state import ListState
 
@@ -61,7 +62,9 @@ def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
     target = target if target in FRAGMENTS else ""
     if "add" in request.GET and not target:
         return HttpResponseRedirect(state.url())
-    context = _context(state, target, counted="counts" in request.GET)
+    look = Look.of(request.user)
+    with timezone.override(look.zone(request)):
+        context = _context(state, target, counted="counts" in request.GET) | {"look": look}
     if target in ("", "main"):
         context |= trace_jobs.lately(project, person(request))
         context |= _views(state, person(request))
@@ -69,10 +72,23 @@ def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
     # A fragment with its error in place is what was asked for; the page of a bad URL is not.
     bad = (state.error or state.problem) and not target
     template = FRAGMENTS.get(target, "traces/list.html")
-    answer = render(request, template, context, status=400 if bad else 200)
+    with timezone.override(look.zone(request)):
+        answer = render(request, template, context, status=400 if bad else 200)
     if target == "main":
         answer["HX-Push-Url"] = state.url()
     return answer
+
+
+@require_POST
+def columns(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keep which columns the person wants, in which order, how dense, and how times are shown."""
+    permissions.project_for(request, slug)
+    user = person(request)
+    user.preferences.pop(PREFERENCE, None)
+    if "reset" not in request.POST:
+        user.preferences[PREFERENCE] = Look.sent(request.POST).kept()
+    user.save(update_fields=["preferences"])
+    return shell.back(request, reverse("traces", args=[slug]))
 
 
 @require_GET

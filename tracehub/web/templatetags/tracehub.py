@@ -21,6 +21,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from tracehub.web import copy, marks
+from tracehub.web.trace_list.columns import Column
+from tracehub.web.trace_list.state import ListState
 
 register = template.Library()
 
@@ -178,8 +180,26 @@ def points(value: float | None) -> str:
 
 @register.filter
 def clock(moment: datetime | None) -> str:
-    """The time of day in UTC: 09:40:12."""
-    return moment.strftime("%H:%M:%S") if moment else "not yet"
+    """The time of day in the zone of the page: 09:40:12."""
+    return timezone.localtime(moment).strftime("%H:%M:%S") if moment else "not yet"
+
+
+@register.filter
+def day(moment: datetime) -> str:
+    """The day in the zone of the page: 29 Nov."""
+    return timezone.localtime(moment).strftime("%-d %b")
+
+
+@register.simple_tag
+def sort_links(state: ListState, column: Column) -> list[dict[str, str | bool]]:
+    """The links in the head of a column that orders the list; those beside the chosen are quiet."""
+    sorts = state.sorts()
+    found = [(label, *sorts[name]) for label, name in column.sorts]
+    chosen = any(direction for _, _, direction in found)
+    return [
+        {"label": label, "url": url, "state": direction, "quiet": chosen and not direction}
+        for label, url, direction in found
+    ]
 
 
 @register.filter

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils.timezone import localtime
+
 from tracehub.core.steps import Window
 from tracehub.evals.models import RolloutStep
 from tracehub.metrics.querysets import version_markers
@@ -72,7 +74,7 @@ def drawing(histogram: Histogram, changed: Sequence[Change] = ()) -> Drawing:
         whole, failing = item.traces * scale, item.failing * scale
         if item.failing:
             failing = max(failing, 1.0)
-        time = item.start.strftime("%-d %b %H:%M")
+        time = localtime(item.start).strftime("%-d %b %H:%M")
         bars.append(
             Bar(
                 index * 10,
@@ -89,7 +91,9 @@ def drawing(histogram: Histogram, changed: Sequence[Change] = ()) -> Drawing:
         width=max(1, len(bars) * 10 - 1),
         labels=_labels(histogram, placed),
         summary=_summary(histogram, changed),
-        marks=[(10 * index, f"{one.at:%-d %b %H:%M}: {one.name}") for index, one in placed],
+        marks=[
+            (10 * index, f"{localtime(one.at):%-d %b %H:%M}: {one.name}") for index, one in placed
+        ],
         start=int(histogram.bins[0].start.timestamp()) if histogram.bins else 0,
         step=int(histogram.step.total_seconds()),
     )
@@ -104,14 +108,14 @@ def _labels(histogram: Histogram, placed: Sequence[tuple[int, Change]]) -> list[
     """Return times along the axis; one with a change nearby names the change in its place."""
     bins = histogram.bins
     if len(bins) < LABELS:
-        return [b.start.strftime("%H:%M") for b in bins]
+        return [localtime(b.start).strftime("%H:%M") for b in bins]
     form = "%H:%M" if histogram.step.total_seconds() < 7200 else "%-d %b"
     width = (len(bins) - 1) / (LABELS - 1)
-    labels = [bins[round(i * width)].start.strftime(form) for i in range(LABELS)]
-    labels[0] = bins[0].start.strftime("%a %H:%M")
+    labels = [localtime(bins[round(i * width)].start).strftime(form) for i in range(LABELS)]
+    labels[0] = localtime(bins[0].start).strftime("%a %H:%M")
     for index, change in placed:
         near = min(max(round(index / width), 1), LABELS - 2)
-        labels[near] = f"{change.at.strftime(form)} · {change.name}"
+        labels[near] = f"{localtime(change.at).strftime(form)} · {change.name}"
     return labels
 
 
@@ -120,5 +124,5 @@ def _summary(histogram: Histogram, changed: Sequence[Change]) -> str:
         f"{histogram.traces} traces over {len(histogram.bins)} bars, "
         f"{histogram.failing} of them failing."
     )
-    marks = "; ".join(f"{one.name} at {one.at:%-d %b %H:%M}" for one in changed)
+    marks = "; ".join(f"{one.name} at {localtime(one.at):%-d %b %H:%M}" for one in changed)
     return f"{told} Changed: {marks}." if marks else told

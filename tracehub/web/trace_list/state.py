@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.timezone import localtime
 
 from tracehub.core.query import Filter, FilterError, parse
 from tracehub.core.times import TimeError, parse_range
@@ -119,9 +120,9 @@ class ListState:
             for age, label in RANGES:
                 if (self.since or "24h") == age:
                     return label
-        same_day = self.start.date() == self.end.date()
-        first = self.start.strftime("%-d %b %H:%M")
-        return f"{first} to {self.end.strftime('%H:%M' if same_day else '%-d %b %H:%M')}"
+        start, end = localtime(self.start), localtime(self.end)
+        form = "%H:%M" if start.date() == end.date() else "%-d %b %H:%M"
+        return f"{start.strftime('%-d %b %H:%M')} to {end.strftime(form)}"
 
     @property
     def ranges(self) -> list[tuple[str, str, bool]]:
