@@ -82,7 +82,7 @@ def test_a_kind_is_turned_off_and_the_past_looked_at_again(client, project, admi
     factory.digest_now(project, f"{5:032x}")
     assert Trace.objects.get().signal_kinds == []
     assert AuditEntry.objects.filter(action="signal.set").count() == 1
-    assert client.post(f"{URL}/kind", {"kind": "no_such"}).status_code == 404
+    assert client.post(f"{URL}/kind", {"kind": "no_such"}).status_code == 422
 
 
 def test_precision_comes_from_reviews_with_its_interval(client, project, admin):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -124,9 +124,10 @@ def kind(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep a switch and a threshold, or with `try` show on what it would have fired."""
     project = permissions.project_for(request, slug, Role.ADMIN)
     kind = request.POST.get("kind", "")
-    if kind not in KINDS:
-        raise Http404("There is no such kind of signal.")
     typed = request.POST.get("threshold", "")
+    if kind not in KINDS:
+        unknown = ActionError(f"kind must be a kind of signal. Got {kind[:40]!r}.")
+        return _refused(request, project, "kinds", unknown)
     try:
         threshold = actions.check_threshold(kind, typed)
     except ActionError as error:
