@@ -86,13 +86,21 @@ async function draw(plot, figure, look) {
   plot.on("plotly_selected", (event) => openRange(plot, event));
 }
 
+let turn = 0; // of the drawing that counts: a swap begins another one
+
+/** Draw one chart a frame, so that the first one is seen while the others are still to come. */
 async function drawAll() {
   const source = document.getElementById("figures");
   if (!source) return;
+  turn += 1;
+  const mine = turn;
   const figures = JSON.parse(source.textContent);
   const { look, done } = palette();
-  await Promise.all([...document.querySelectorAll("[data-figure]")]
-    .map((plot) => draw(plot, figures[plot.dataset.figure], look)));
+  for (const plot of document.querySelectorAll("[data-figure]")) {
+    if (mine !== turn) break;
+    await draw(plot, figures[plot.dataset.figure], look);
+    await new Promise(requestAnimationFrame);
+  }
   done();
 }
 

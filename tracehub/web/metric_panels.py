@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from tracehub.core import metrics
 from tracehub.core.metrics import METRICS, Metric, Number, Sums
@@ -55,12 +56,12 @@ class Panel:
     units: list[str]  # of the columns after the first
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Data:
     """All that the charts draw: sums by group, those of the period before, version markers.
 
     `wanted` is the filter of the page, and `links` leads to traces. `before` is None when the
-    period before is not compared with.
+    period before is not compared with. What all charts share is added up once.
     """
 
     frame: Window
@@ -70,6 +71,29 @@ class Data:
     wanted: Filter
     links: Links
     before: Groups | None = None
+
+    @cached_property
+    def totals(self) -> dict[str, Sums]:
+        """The sums of each group over the whole range."""
+        return {label: added(steps.values()) for label, steps in self.found.items()}
+
+    @cached_property
+    def whole(self) -> Sums:
+        return added(self.totals.values())
+
+    @cached_property
+    def was(self) -> Sums | None:
+        """The sums of the period before, of all groups."""
+        if self.before is None:
+            return None
+        return added(sums for steps in self.before.values() for sums in steps.values())
+
+    @cached_property
+    def sides(self) -> tuple[Sums, Sums]:
+        """The sums before and after the last version marker."""
+        steps, last = self.found.get("", {}), self.markers[-1].at
+        before = added(sums for at, sums in steps.items() if at < last)
+        return before, added(sums for at, sums in steps.items() if at >= last)
 
     def only(self, more: str) -> str:
         """Return the filter of the page and of a line: "" for a line that counts every trace."""
@@ -97,11 +121,9 @@ def build(specs: Iterable[Spec], data: Data, apart: Mapping[str, Data]) -> list[
 
 def _whole(spec: Spec, data: Data) -> Panel:
     frame, steps = data.frame, data.found.get("", {})
-    whole = added(steps.values())
-    lines = {name: line(METRICS[name], "", frame, steps, whole) for name in spec.names}
+    lines = {name: line(METRICS[name], "", frame, steps, data.whole) for name in spec.names}
     headline = METRICS[spec.headline]
     earlier = None if data.before is None else data.before.get("", {})
-    was = None if earlier is None else added(earlier.values())
     curves = [_curve(drawn, lines[drawn.metric], data) for drawn in spec.lines]
     dashed = [] if earlier is None else _dashed(spec, data, earlier)
     parts = {"say": lambda v: say(headline, v), "tick": lambda v: tick(headline, v)}
@@ -111,10 +133,10 @@ def _whole(spec: Spec, data: Data) -> Panel:
         )
     else:
         figure = charts.figure(frame, curves, data.markers, before=dashed, **parts)
-    finding = _finding(headline, data, steps, whole, was)
+    finding = _finding(headline, data)
     shown = [*(d.metric for d in spec.lines), *spec.columns]
     table = _table(spec, data, lines, shown, earlier)
-    return _panel(spec, data, finding, lines[spec.headline], was, curves, figure, table)
+    return _panel(spec, data, finding, lines[spec.headline], curves, figure, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +152,6 @@ def _panel(
     data: Data,
     finding: Finding | None,
     headline: Line,
-    was: Sums | None,
     curves: Sequence[Curve],
     figure: Json,
     table: _Table,
@@ -142,7 +163,7 @@ def _panel(
     label = "in all groups" if data.group else _stat_label(spec, data.frame, headline)
     if data.group and spec.by:
         label = spec.label
-    earlier = "" if was is None else _was(metric, was, data.frame)
+    earlier = "" if data.was is None else _was(metric, data.was, data.frame)
     heading = f"{title} {finding.text}" if finding else title
     ends = "At the end: " + ", ".join(f"{curve.label} {curve.last}" for curve in curves)
     said = (heading, f"{stat} {label}", earlier, note, ends)
@@ -167,18 +188,13 @@ def _was(metric: Metric, was: Sums, frame: Window) -> str:
     return f"{say(metric, value)} in the {period(frame)} before, dashed"
 
 
-def _finding(
-    metric: Metric, data: Data, steps: Mapping[datetime, Sums], whole: Sums, was: Sums | None
-) -> Finding | None:
+def _finding(metric: Metric, data: Data) -> Finding | None:
     """Return the change on the period before, or else since the last version."""
-    if was is not None:
-        return change(metric, was, whole, f"vs {period(data.frame)} before")
+    if data.was is not None:
+        return change(metric, data.was, data.whole, f"vs {period(data.frame)} before")
     if not data.markers or not (metric.under or metric.measure):  # sums of different lengths
         return None
-    last = data.markers[-1]
-    before = added(sums for at, sums in steps.items() if at < last.at)
-    after = added(sums for at, sums in steps.items() if at >= last.at)
-    return change(metric, before, after, f"since {last.version}")
+    return change(metric, *data.sides, f"since {data.markers[-1].version}")
 
 
 def _table(
@@ -233,8 +249,9 @@ def _past(
 
 def _grouped(spec: Spec, data: Data) -> Panel:
     metric, frame = METRICS[spec.headline], data.frame
-    totals = {label: added(steps.values()) for label, steps in data.found.items()}
-    lines = [line(metric, label, frame, steps, totals[label]) for label, steps in _ordered(data)]
+    lines = [
+        line(metric, label, frame, steps, data.totals[label]) for label, steps in _ordered(data)
+    ]
     if spec.by:
         lines = sorted(lines, key=lambda each: -each.sums[metric.under[0]])
     curves = [
@@ -250,24 +267,16 @@ def _grouped(spec: Spec, data: Data) -> Panel:
         for each, curve in zip(lines, curves, strict=False)
         if each.group in earlier
     ]
-    whole = added(totals.values())
-    was = None
-    if data.before is not None:
-        was = added(sums for steps in data.before.values() for sums in steps.values())
     figure = charts.figure(
         frame, curves, data.markers,
         say=lambda v: say(metric, v), tick=lambda v: tick(metric, v), before=dashed,
     )  # fmt: skip
-    if was is not None:
-        finding = change(metric, was, whole, f"vs {period(frame)} before")
-    else:
-        finding = _highest(metric, lines)
+    finding = _highest(metric, lines) if data.was is None else _finding(metric, data)
     more = len(lines) - len(curves)
     note = f"{len(curves)} of {len(lines)} drawn" if more > 0 else ""
-    total = line(metric, "", frame, {}, whole)
-    return _panel(
-        spec, data, finding, total, was, curves, figure, _groups_table(spec, data, lines), note
-    )
+    total = line(metric, "", frame, {}, data.whole)
+    table = _groups_table(spec, data, lines)
+    return _panel(spec, data, finding, total, curves, figure, table, note)
 
 
 def _ordered(data: Data) -> list[tuple[str, dict[datetime, Sums]]]:
