@@ -7,6 +7,9 @@ bin := .venv/bin
 # Lints load the settings, which would make a secret key in the user's data folder otherwise.
 lint_env := TRACEHUB_SECRET_KEY=lint TRACEHUB_DATA_DIR=.venv/lint DATABASE_URL=postgresql://nobody@/none
 
+# Both cores: a process each, with a PostgreSQL each; whole files, the longest first.
+parallel := -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -35,7 +38,7 @@ lint: install-dev ## Format, style, types, import rules, templates, vendored fil
 
 .PHONY: test
 test: lint ## Everything that CI checks, in about 10 minutes on 2 cores
-	@CHROMIUM=$$(scripts/chromium) && export CHROMIUM && $(bin)/python -m pytest $(PYTEST)
+	@CHROMIUM=$$(scripts/chromium) && export CHROMIUM && $(bin)/python -m pytest $(parallel) $(PYTEST)
 
 .PHONY: test-faults
 test-faults: install-dev ## The long fault tests: SEED=1 MINUTES=60 by default

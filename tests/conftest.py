@@ -30,6 +30,12 @@ T = TypeVar("T")
 TEMPLATE = "migrated"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits for real processes: at the end it would keep one core idle."""
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Server:
     """The server of this run."""
