@@ -153,6 +153,10 @@ WEB_WORKERS = env_int("TRACEHUB_WEB_WORKERS", 1, minimum=1, maximum=64)
 # Where `tracehub up` takes OTLP over gRPC as well; 0 is off.
 OTLP_GRPC_PORT = env_int("TRACEHUB_OTLP_GRPC_PORT", 0, minimum=0, maximum=65535)
 # Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
+# The built-in judge of traces, and the judge of rubrics in eval sets: OpenAI's chat API.
+JUDGE_URL = env_str("TRACEHUB_JUDGE_URL").rstrip("/")
+JUDGE_KEY = env_str("TRACEHUB_JUDGE_KEY")
+JUDGE_MODEL = env_str("TRACEHUB_JUDGE_MODEL")
 OUTBOUND_INSIDE = env_networks("TRACEHUB_OUTBOUND_INSIDE")
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
@@ -348,6 +352,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # Replaces messages that were lost: every 5 s is the promise of docs/design/ingestion.md.
     "sweep": {"task": "tracehub.digest", "schedule": 5.0, "options": {"expires": 5}},
+    "judge": {"task": "tracehub.judge", "schedule": 5.0, "options": {"expires": 5}},
     "queues": {"task": "tracehub.queues", "schedule": 600.0, "options": {"expires": 600}},
     "prune": {
         "task": "tracehub.prune",

@@ -28,6 +28,15 @@ def test_alpha_matches_the_published_example():
     assert agreement.krippendorff_alpha(PUBLISHED) == pytest.approx(0.743, abs=0.0005)
 
 
+def test_ordinal_alpha_matches_the_published_example():
+    """The same ratings as ranks: 0.815, section C of the same paper."""
+    assert agreement.ordinal_alpha(PUBLISHED) == pytest.approx(0.815, abs=0.0005)
+    assert agreement.ordinal_alpha([[1, 4], [1, 4]]) == 1
+    near, far = [[1, 2, 4, 3], [1, 3, 4, 3]], [[1, 1, 4, 3], [1, 4, 4, 3]]
+    assert agreement.ordinal_alpha(near) > agreement.ordinal_alpha(far)
+    assert agreement.ordinal_alpha([[2, None], [2, 3]]) is None
+
+
 def test_coefficients_match_the_libraries():
     assert agreement.krippendorff_alpha(M) == pytest.approx(0.590909, abs=1e-6)
     assert agreement.gwet_ac1(M) == pytest.approx(0.803922, abs=1e-6)

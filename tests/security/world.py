@@ -23,7 +23,7 @@ from tracehub.projects import actions
 from tracehub.projects.models import Project, Scope, User
 from tracehub.review import actions as reviews
 from tracehub.review import coding, queueing
-from tracehub.review.models import QueueItem, Seat
+from tracehub.review.models import FailureMode, JudgeRun, QueueItem, Seat
 from tracehub.traces import saved
 from tracehub.traces.actions import save_prompt
 
@@ -35,13 +35,13 @@ CONTRACT = {
 ABSENT: dict[str, object] = {
     "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
-    "mode_slug": "no-such-mode", "queue_slug": "no-such-queue", "seat_id": 999_999,
+    "mode_slug": "no-such-mode", "run_id": 999_999, "queue_slug": "no-such-queue", "seat_id": 999_999,
     "item_id": 999_999, "job_id": 999_999, "view_id": 999_999, "rollout_number": 999,
     "board_id": 999_999, "budget_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
-    "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
     "own_id": 999_999, "score_id": 999_999,
+    "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -99,6 +99,7 @@ def make(
     )  # fmt: skip
     objects: dict[str, object] = {
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
+        "run_id": _judge_run(project, mode),
         "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,
         **_of_sets(project, word, said, number), "job_id": _job(project, people["reviewer"]),
         "board_id": dashboards.save(
@@ -152,6 +153,13 @@ def _of_sets(project: Project, word: str, said: str, runs: int) -> dict[str, obj
             "rollout_number": rollout.number, "number": run.number, "id": run.number}  # fmt: skip
 
 
+def _judge_run(project: Project, mode: FailureMode) -> int:
+    return JudgeRun.objects.create(
+        project=project, mode=mode, rubric="x", version=1, model="m", scope="dev", cap=1,
+        state="done",
+    ).pk  # fmt: skip
+
+
 def _of_queue(project: Project, word: str, said: str, reviewer: User) -> dict[str, object]:
     queue, _ = queueing.create_queue(
         project, f"{word} queue{said}", slug=f"{word}-queue", reviewers=[reviewer]
@@ -182,8 +190,8 @@ def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     )
     score = project.score_settings.create(name=f"{word} score{said}", at_most=1)
     more = {"price_id": price.pk, "own_id": own.pk, "score_id": score.pk}
-    more |= _of_alerts(project, word, said)
     more["budget_id"] = project.budgets.create(amount=5, created_by="x").pk
+    more |= _of_alerts(project, word, said)
     return more | {
         "key_id": key.pk,
         "invitation_id": project.invitations.get().pk,

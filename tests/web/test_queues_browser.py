@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from tests import server
 from tests.browser import Signed, chromium
 from tests.trace_rows import trace_row
 from tests.web import stories
-from tracehub.review import actions, queueing
-from tracehub.review.models import Repeat, Review
+from tracehub.review import actions, judge_runs, queueing
+from tracehub.review.models import JudgeRun, Repeat, Review
 from tracehub.traces.models import Feedback
 
 pytestmark = pytest.mark.browser
@@ -32,7 +34,7 @@ def base(committed_db):
 
 
 @pytest.fixture
-def people(committed_db):
+def people(committed_db, settings):
     project = stories.project()
     maja = stories.member(project, "admin", "maja@skylane.example")
     tor = stories.member(project, "reviewer", "tor@skylane.example")
@@ -70,6 +72,14 @@ def people(committed_db):
             )  # fmt: skip
     rule = "The sum differs from what the booking and the fare rules give."
     actions.edit_mode(modes[0], "Wrong amount", rule, by=maja)
+    settings.JUDGE_URL, settings.JUDGE_MODEL = "https://judge.example/v1", "gpt-4o-mini"
+    judge_runs.save_rubric(modes[0], "The refund differs from the fare.", by=maja)
+    for scope in ("dev", "test"):
+        run = judge_runs.start(modes[0], scope, by=maja, cap=Decimal(2), most=50)
+        for task in run.tasks.all():
+            task.fails, task.done_at = task.trace_id.int >> 64 & 3 == 0, run.created_at
+            task.save()
+        JudgeRun.objects.filter(pk=run.pk).update(state="done", cost="0.0123")
     for number, item in enumerate(queue.items.all()[:4]):
         first = Review.objects.get(trace_id=item.trace_id, author=maja)
         again = "pass" if number == 3 else first.verdict
@@ -87,6 +97,7 @@ PAGES = {
     "review": "", "queue": "/refund-canary-week-47", "rules": "/refund-canary-week-47/rules",
     "apart": "/refund-canary-week-47/disagreements",
     "coding": "/refund-canary-week-47/coding", "recheck": "/modes/wrong-amount/recheck",
+    "judge": "/modes/wrong-amount/judge",
 }  # fmt: skip
 
 

@@ -161,6 +161,7 @@ def _agreement(found: Agreement) -> dict[str, Any]:
         "alpha": _coefficient(found.alpha),
         "ac1": _coefficient(found.ac1),
         "unsure": found.unsure,
+        "severity": _coefficient(found.severity),
         "pairs": [
             {
                 "reviewers": [pair.first.email, pair.second.email],

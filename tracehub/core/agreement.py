@@ -63,6 +63,34 @@ def krippendorff_alpha(rows: Ratings) -> float | None:
     return 1 - disagreed / by_chance
 
 
+def ordinal_alpha(rows: Sequence[Sequence[int | None]]) -> float | None:
+    """Return ordinal alpha: ratings far apart in rank disagree more. For severities as 1, 2, …
+
+    None without a shared item or without two different ratings.
+    Source: Krippendorff 2011, https://repository.upenn.edu/handle/20.500.14332/2089
+    """
+    units = [[v for v in unit if v is not None] for unit in zip(*rows, strict=True)]
+    units = [unit for unit in units if len(unit) > 1]
+    totals = Counter(value for unit in units for value in unit)
+    count = sum(totals.values())
+    if len(totals) < 2:
+        return None
+
+    def apart(one: int, other: int) -> float:
+        """The squared number of ratings from one rank to another, both ends counted half."""
+        low, high = min(one, other), max(one, other)
+        between = sum(n for value, n in totals.items() if low <= value <= high)
+        return float(between - (totals[one] + totals[other]) / 2) ** 2
+
+    disagreed = sum(
+        2 * sum(apart(x, y) for x, y in combinations(unit, 2)) / (len(unit) - 1) for unit in units
+    )
+    by_chance = sum(2 * totals[x] * totals[y] * apart(x, y) for x, y in combinations(totals, 2)) / (
+        count - 1
+    )
+    return 1 - disagreed / by_chance
+
+
 def gwet_ac1(rows: Ratings) -> float | None:
     """Return AC1, which keeps its sense when nearly all verdicts are alike.
 

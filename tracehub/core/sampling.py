@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import md5
 from typing import Literal, NamedTuple, get_args
 
 from tracehub.core.stats import wilson_interval
@@ -92,6 +93,11 @@ def fraction(digest: str) -> float:
     0.5
     """
     return int(digest[:_DIGITS], 16) / 16.0**_DIGITS
+
+
+def drawn(text: str) -> float:
+    """Return the fixed random number in [0, 1) of a text."""
+    return fraction(md5(text.encode(), usedforsecurity=False).hexdigest())
 
 
 def shares(sizes: Mapping[str, int], room: int) -> dict[str, int]:

@@ -7,7 +7,7 @@ A judge is a name of feedback that came with a source that begins with "judge" o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,9 +18,10 @@ from tracehub.core.stats import wilson_interval
 from tracehub.core.trace import Json
 from tracehub.projects.models import Project
 from tracehub.review.models import Verdict
-from tracehub.review.querysets import standing
+from tracehub.review.querysets import Standing, standing
 from tracehub.traces.models import Feedback
 
+BUILT_IN = "judge:rubric"  # source of the built-in judge, whose name is the slug of a mode
 MOST = 5000  # verdicts of judges that are read, the newest
 WORDS = {"fail": True, "failed": True, "bad": True, "pass": False, "passed": False, "good": False}
 ENOUGH = 30  # of each class; below it rates are too uncertain to correct with
@@ -70,12 +71,12 @@ def judges(project: Project, *, traces: Iterable[UUID] | None = None) -> list[Ju
     wanted = None if traces is None else set(traces)
     everything = {trace for found in said.values() for trace in found}
     asked = everything if wanted is None else everything & wanted
-    people = {
-        trace: held.verdict == Verdict.FAIL
-        for trace, held in standing(project.pk, asked).items()
-        if held.verdict != Verdict.UNSURE
-    }
-    found = [_judge(name, fails, people) for name, fails in sorted(said.items())]
+    held = standing(project.pk, asked)
+    built_in = set(_verdicts(project).filter(source=BUILT_IN).values_list("name", flat=True))
+    found = [
+        compared(name, fails, truth(held, name if name in built_in else ""))
+        for name, fails in sorted(said.items())
+    ]
     return [judge for judge in found if judge.caught.number + judge.cleared.number]
 
 
@@ -129,14 +130,23 @@ def _verdicts(project: Project) -> QuerySet[Feedback]:
     return Feedback.objects.filter(by_judge, project=project).order_by("-id")
 
 
-def _judge(name: str, fails: dict[UUID, bool], people: dict[UUID, bool]) -> Judge:
+def truth(held: Mapping[UUID, Standing], mode: str = "") -> dict[UUID, bool]:
+    """Return whether people say fail; with `mode`, a slug, whether they name that mode."""
+    return {
+        trace: one.verdict == Verdict.FAIL and (not mode or mode in one.modes)
+        for trace, one in held.items()
+        if one.verdict != Verdict.UNSURE
+    }
+
+
+def compared(name: str, fails: dict[UUID, bool], people: dict[UUID, bool]) -> Judge:
     both = [(trace, fails[trace], people[trace]) for trace in fails if trace in people]
     of_bad = [judge for _, judge, person in both if person]
     of_good = [judge for _, judge, person in both if not person]
     caught = Share(sum(of_bad), len(of_bad))
     cleared = Share(len(of_good) - sum(of_good), len(of_good))
     judged = Share(sum(fails.values()), len(fails))
-    rate, interval, refusal = _corrected(judged, caught, cleared)
+    rate, interval, refusal = corrected(judged, caught, cleared)
     kappa = None
     if len(both) >= agreement.FEWEST_SHARED:
         kappa = agreement.cohen_kappa([j for _, j, _ in both], [p for _, _, p in both])
@@ -144,7 +154,7 @@ def _judge(name: str, fails: dict[UUID, bool], people: dict[UUID, bool]) -> Judg
     return Judge(name, caught, cleared, kappa, judged, missed, rate, interval, refusal)
 
 
-def _corrected(
+def corrected(
     judged: Share, caught: Share, cleared: Share
 ) -> tuple[float | None, tuple[float, float] | None, str]:
     """Return the failing rate of all traces behind the judge's, or why there is none."""

@@ -223,6 +223,79 @@ class Seat(models.Model):
         return f"seat {self.pk} of item {self.item_id}"
 
 
+class Rubric(models.Model):
+    """What the built-in judge looks for, for one failure mode. Another text is the next version."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    mode = models.OneToOneField(FailureMode, on_delete=models.CASCADE, related_name="rubric")
+    text = models.TextField(max_length=4000)
+    version = models.PositiveIntegerField(default=1)
+    edited_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"rubric of {self.mode_id} v{self.version}"
+
+
+class JudgeRun(models.Model):
+    """One pass of the judge over traces; it goes on where it stopped. Whoever holds it works.
+
+    `scope` is a half of the reviewed traces, or what `q` finds, of which `share` percent were drawn
+    by chance. The run stops when `cost`, in US dollars, reaches `cap`.
+    """
+
+    class Scope(models.TextChoices):
+        DEV = "dev", "Reviewed, dev half"
+        TEST = "test", "Reviewed, test half"
+        FILTER = "filter", "What a filter finds"
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        STOPPED = "stopped", "Stopped"
+        CAPPED = "capped", "Stopped at the cap"
+        FAILED = "failed", "Failed"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="judge_runs")
+    mode = models.ForeignKey(FailureMode, on_delete=models.CASCADE, related_name="judge_runs")
+    rubric = models.TextField()
+    version = models.PositiveIntegerField()
+    model = models.CharField(max_length=200)
+    scope = models.CharField(max_length=6, choices=Scope)
+    q = models.TextField(blank=True)
+    share = models.PositiveSmallIntegerField(default=100)
+    cap = models.DecimalField(max_digits=10, decimal_places=2)
+    cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    state = models.CharField(max_length=7, choices=State, default=State.RUNNING)
+    error = models.CharField(max_length=300, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)  # in a row that reached no answer
+    held_until = models.DateTimeField(default=timezone.now)  # by whoever works, or till a next try
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"judge run {self.pk}"
+
+
+class JudgeTask(models.Model):
+    """One trace of a run: the verdict when there is one, `error` when the judge gave none."""
+
+    run = models.ForeignKey(JudgeRun, on_delete=models.CASCADE, related_name="tasks")
+    trace_id = models.UUIDField()
+    fails = models.BooleanField(null=True)
+    error = models.CharField(max_length=200, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["run", "trace_id"], name="judge_task_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.trace_id.hex} in {self.run_id}"
+
+
 class Repeat(models.Model):
     """A trace shown again to who reviewed it, unsaid: how far a person agrees with themselves.
 

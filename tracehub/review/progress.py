@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
 from statistics import median
+from typing import Any
 
 from django.db.models import Prefetch
 
 from tracehub.core import agreement
 from tracehub.projects.models import User
-from tracehub.review.models import FailureMode, Queue, QueueItem, Review, Seat, Verdict
+from tracehub.review.models import FailureMode, Queue, QueueItem, Review, Seat, Severity, Verdict
 
 PACE_HOURS = 12
 BINARY = {Verdict.FAIL: 1, Verdict.PASS: 0}  # unsure counts as not rated
@@ -49,6 +50,7 @@ class Agreement:
     alpha: Coefficient
     ac1: Coefficient
     unsure: int
+    severity: Coefficient  # ordinal, where both gave one
     pairs: list[Pair]
     modes: list[tuple[FailureMode, int, Coefficient]]
 
@@ -166,6 +168,7 @@ def agreement_of(queue: Queue) -> Agreement:
         alpha=_coefficient(agreement.krippendorff_alpha, rows, enough),
         ac1=_coefficient(agreement.gwet_ac1, rows, enough),
         unsure=sum(r.verdict == Verdict.UNSURE for reviews in items for r in reviews),
+        severity=_severity(items, list(people)),
         pairs=_pairs([p for p in people.values() if p], rows),
         modes=_modes(items, list(people)),
     )
@@ -188,7 +191,7 @@ def _rating(
 
 
 def _coefficient(
-    measure: Callable[[agreement.Ratings], float | None], rows: agreement.Ratings, enough: bool
+    measure: Callable[[Any], float | None], rows: agreement.Ratings, enough: bool
 ) -> Coefficient:
     if not enough:
         return Coefficient(None, None)
@@ -223,6 +226,17 @@ def _modes(
         rows = [[_names(reviews, person, mode) for reviews in items] for person in people]
         found.append((mode, count, _coefficient(agreement.krippendorff_alpha, rows, enough)))
     return found
+
+
+def _severity(items: Sequence[Sequence[Review]], people: Sequence[int | None]) -> Coefficient:
+    """Ordinal alpha of the severities, over items where two or more gave one."""
+    ranks = {value: rank for rank, value in enumerate(Severity.values, 1)}
+    rows = [
+        [_rating(r, person, lambda one: ranks.get(one.severity)) for r in items]
+        for person in people
+    ]
+    shared = sum(sum(v is not None for v in unit) > 1 for unit in zip(*rows, strict=True))
+    return _coefficient(agreement.ordinal_alpha, rows, shared >= agreement.FEWEST_SHARED)
 
 
 def _names(reviews: Sequence[Review], person: int | None, mode: FailureMode) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from tracehub.web import coding, disagreements, queues, recheck
+from tracehub.web import coding, disagreements, judge, queues, recheck
 
 urlpatterns: list[URLPattern] = [
     path("modes/<slug:mode_slug>/recheck", recheck.page, name="review_recheck"),
@@ -13,6 +13,10 @@ urlpatterns: list[URLPattern] = [
         recheck.undo,
         name="review_recheck_undo",
     ),
+    path("modes/<slug:mode_slug>/judge", judge.page, name="review_judge"),
+    path("modes/<slug:mode_slug>/judge/rubric", judge.rubric, name="review_judge_rubric"),
+    path("modes/<slug:mode_slug>/judge/run", judge.run, name="review_judge_run"),
+    path("modes/<slug:mode_slug>/judge/stop/<int:run_id>", judge.stop, name="review_judge_stop"),
     path("<slug:queue_slug>", queues.queue_page, name="review_queue"),
     path("<slug:queue_slug>/rules", queues.rules, name="review_rules"),
     path("<slug:queue_slug>/next", queues.next_trace, name="review_next"),
