@@ -80,8 +80,8 @@ function take(option) {
   else input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function lastChipBack() {
-  const chip = [...document.querySelectorAll("#filter .chip")].at(-1);
+/** Take a part of the filter out and put it into the field, to be changed there. */
+function edit(chip) {
   if (!chip) return;
   pending = chip.dataset.text;
   chip.querySelector("a").click();
@@ -101,11 +101,25 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Enter" && !field().value.trim()) {
     // An empty field adds nothing.
   } else if (event.key === "Backspace" && !field().value) {
-    lastChipBack();
+    edit([...document.querySelectorAll("#filter .chip")].at(-1));
   } else {
     return;
   }
   event.preventDefault();
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#filter .chip__edit");
+  if (button) edit(button.closest(".chip"));
+});
+
+// The values of a long facet, by a part of their name.
+document.addEventListener("input", (event) => {
+  if (!event.target.matches(".facet__search")) return;
+  const asked = event.target.value.trim().toLowerCase();
+  for (const row of event.target.parentElement.querySelectorAll("a.facet__row")) {
+    row.hidden = !row.querySelector(".truncate").textContent.toLowerCase().includes(asked);
+  }
 });
 
 document.addEventListener("mousedown", (event) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -139,6 +140,15 @@ def test_filters_come_from_typing_suggestions_and_facets(open_page, project):
     page.keyboard.press("Backspace")
     expect(page.locator("#filter .chip")).to_have_count(1)
     expect(page.locator("#filter-input")).to_have_value("signal:" + option_text(signed))
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter .chip")).to_have_count(2)
+    page.locator("#filter .chip__edit").first.click()
+    expect(page.locator("#filter-input")).to_have_value("latency:>5s")
+    expect(page.locator("#filter-input")).to_be_focused()
+    page.locator("#filter-input").fill("latency:>2s")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter .chip")).to_have_count(2)
+    assert "latency:>2s" in page.locator("#filter .chip").all_inner_texts()
     assert signed.errors == []
 
 
@@ -355,12 +365,19 @@ def test_counts_of_a_large_range_come_after_the_list(open_page, project, monkeyp
 
 def test_facets_are_a_sheet_on_a_phone(open_page, project):
     fill(project, 30)
+    for n in range(20):
+        trace_row(project, tags=[f"area-{n:02}", "area-vip"] if n == 10 else [f"area-{n:02}"])
     signed = open_page(width=390)
     page = signed.open("/skylane/traces")
     page.locator("button", has_text="Filters").click()
     sheet = page.locator("#facets")
     expect(sheet).to_be_visible()
     signed.shot("traces-sheet")
+    sheet.locator("#facet-tag > summary").click()
+    sheet.locator("#facet-tag .facet__more summary").click()
+    sheet.locator("#facet-tag .facet__search").fill("AREA-17")
+    expect(sheet.locator("#facet-tag .facet__more a:visible")).to_have_text(re.compile("area-17"))
+    signed.shot("traces-facet-search")
     sheet.locator("#facet-model .facet__row").first.click()
     expect(page.locator("#filter .chip")).to_have_count(1)
     sheet.locator("button", has_text="Show").click()

@@ -27,7 +27,12 @@ NUMBERS = frozenset({"settings", "metrics", "connect"})
 # Pages that hide texts by themselves, with `shown` and `rows`.
 CONCEALED = frozenset({"traces", "traces_newer", "trace_suggestions", "trace", "trace_json"})
 # What is written here is seen by who writes it, or is no page at all.
-UNSEEN = frozenset({"trace_reveal", "trace_review", "review_withdraw"})
+UNSEEN = frozenset(
+    {
+        "trace_reveal", "trace_review", "review_withdraw", "traces_columns", "traces_job",
+        "traces_jobs",
+    }
+)  # fmt: skip
 REVEALED = "revealed"  # session key: what was revealed or noted, and when
 LASTS_SECONDS = 3600
 MOST = 200

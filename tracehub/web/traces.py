@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -141,9 +142,11 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
         context["notice"] = (state.problem, "The default is shown instead.", "")
     if state.error is not None:
         return context | {"mended": state.error.mended(state.text)}
+    began = time.monotonic()
     try:
         if target != "histogram":
             context |= _listed(state, modes)
+            context["took_ms"] = 1000 * (time.monotonic() - began)
     except querysets.TooSlow:
         return context | {"rows": [], "stopped": True, "notice": _too_slow()}
     except querysets.PageError as error:
