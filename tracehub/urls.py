@@ -14,6 +14,7 @@ from tracehub.web import (
     dashboards,
     evals,
     exporter,
+    failure_talk,
     failures,
     health,
     matrix,
@@ -73,6 +74,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/failures/undo/<str:token>", failures.undo, name="failures_undo"),
     path("<slug:slug>/failures/matrix", matrix.page, name="failures_matrix"),
     path("<slug:slug>/failures/<str:key>", failures.group_page, name="failure"),
+    path("<slug:slug>/failures/<str:key>/say", failure_talk.say, name="failure_say"),
     path("<slug:slug>/metrics", metrics.page, name="metrics"),
     path("<slug:slug>/metrics/dashboards", dashboards.create, name="dashboards"),
     path("<slug:slug>/metrics/dashboards/<int:board_id>", dashboards.change, name="dashboard"),
@@ -99,19 +101,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/review/", include(review_routes.urlpatterns)),
     path("<slug:slug>/rollout", rollouts.page, name="rollout"),
     path("<slug:slug>/rollout/flags.json", rollouts.flag_file, name="rollout_flags"),
-    path(
-        "<slug:slug>/rollout/<int:rollout_number>/move", rollouts.move, name="rollout_move"
-    ),
-    path(
-        "<slug:slug>/rollout/<int:rollout_number>/undo", rollouts.undo, name="rollout_undo"
-    ),
+    path("<slug:slug>/rollout/<int:rollout_number>/move", rollouts.move, name="rollout_move"),
+    path("<slug:slug>/rollout/<int:rollout_number>/undo", rollouts.undo, name="rollout_undo"),
     path("<slug:slug>/evals", evals.set_list, name="evals"),
     path("<slug:slug>/evals/<slug:set_slug>", evals.set_page, name="evals_set"),
     path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),
     path("<slug:slug>/evals/<slug:set_slug>/export", evals.export, name="evals_export"),
-    path(
-        "<slug:slug>/evals/<slug:set_slug>/coverage", coverage.page, name="evals_coverage"
-    ),
+    path("<slug:slug>/evals/<slug:set_slug>/coverage", coverage.page, name="evals_coverage"),
     path("<slug:slug>/evals/<slug:set_slug>/gate", runs.rules_page, name="evals_gate"),
     path("<slug:slug>/evals/<slug:set_slug>/runs/<int:number>", runs.run_page, name="evals_run"),
     path(

@@ -89,6 +89,9 @@ PAGES: dict[str, dict[str, str]] = {
     "settings/alerts": READ,
     "settings/alerts/new": {"POST": "admin"},
     "settings/alerts/<int:alert_id>": {"POST": "admin"},
+    "settings/owners/new": {"POST": "admin"},
+    "settings/owners/<int:owner_rule_id>/remove": {"POST": "admin"},
+    "settings/tracker": {"POST": "admin"},
     "settings/destinations/new": {"POST": "admin"},
     "settings/destinations/<int:destination_id>": {"GET": "admin"},
     "settings/destinations/<int:destination_id>/change": {"POST": "admin"},
@@ -152,6 +155,7 @@ PAGES: dict[str, dict[str, str]] = {
     "failures/act": {"POST": "reviewer"},
     "failures/undo/<str:token>": {"POST": "reviewer"},
     "failures/<str:key>": READ,
+    "failures/<str:key>/say": {"POST": "reviewer"},
     "rollout": {"GET": "viewer", "POST": "reviewer"},
     "rollout/flags.json": READ,
     "rollout/<int:rollout_number>/move": {"POST": "reviewer"},  # against the gate: admin

@@ -16,6 +16,7 @@ from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import rollouts, run_actions
 from tracehub.failures import actions as failures
+from tracehub.failures import talk
 from tracehub.metrics import dashboards
 from tracehub.notify import actions as notify
 from tracehub.notify import alert_actions
@@ -42,6 +43,7 @@ ABSENT: dict[str, object] = {
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "own_id": 999_999, "score_id": 999_999,
     "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
+    "owner_rule_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -177,7 +179,13 @@ def _of_alerts(project: Project, word: str, said: str) -> dict[str, object]:
     draft = alert_actions.draft(project, "new", f"{word} alert{said}", {}, [hook.pk], 1)
     alert = alert_actions.add(draft, by=by)
     delivery = notify.send_test(hook, by=by)
-    return {"destination_id": hook.pk, "alert_id": alert.pk, "delivery_id": delivery.pk}
+    rule = talk.add_owner_rule(project, "prompt", f"{word}{said}*", by, by=by)
+    return {
+        "destination_id": hook.pk,
+        "alert_id": alert.pk,
+        "owner_rule_id": rule.pk,
+        "delivery_id": delivery.pk,
+    }
 
 
 def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:

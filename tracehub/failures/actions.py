@@ -13,8 +13,9 @@ from django.utils import timezone
 from tracehub.core.contracts.bounds import ContractError, check_schema
 from tracehub.core.contracts.checking import check_labels
 from tracehub.failures import querysets
-from tracehub.failures.lifecycle import RELEASE
+from tracehub.failures.lifecycle import RELEASE, news
 from tracehub.failures.models import Activity, Contract, Failure, Status
+from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import ApiKey, Project, User
 
@@ -140,9 +141,16 @@ def ignore(
     by: Actor | None,
     until: datetime | None = None,
     events: int | None = None,
+    doubled: bool = False,
 ) -> Activity:
-    """Hide a group: for good, until a time, or until `events` more traces came."""
-    words = ""
+    """Hide a group: for good, until a time, until `events` more traces came, or until it doubles.
+
+    Doubled: a day (UTC) with twice the daily mean of the last seven, and three at least.
+    """
+    words, rate = "", None
+    if doubled:
+        rate = max(3.0, 2 * querysets.daily_mean(failure, timezone.now()))
+        words = f"until a day has {rate:.0f} events, twice the usual"
     if until is not None:
         if until <= timezone.now():
             raise ActionError("ignored_until must be in the future.", "ignored_until")
@@ -152,7 +160,7 @@ def ignore(
         words = f"until {events:,} more events"
     return _change(
         failure, by, "ignored", words, status=Status.IGNORED, ignored_until=until,
-        ignored_events=total,
+        ignored_events=total, ignored_rate=rate,
     )  # fmt: skip
 
 
@@ -160,7 +168,14 @@ def ignore(
 def reopen(failure: Failure, *, by: Actor | None) -> Activity:
     """Make a group ongoing again."""
     return _change(
-        failure, by, "reopened", "", status=Status.ONGOING, ignored_until=None, ignored_events=None
+        failure,
+        by,
+        "reopened",
+        "",
+        status=Status.ONGOING,
+        ignored_until=None,
+        ignored_events=None,
+        ignored_rate=None,
     )
 
 
@@ -170,6 +185,9 @@ def assign(failure: Failure, user: User | None, *, by: Actor | None) -> Activity
     if user is not None and not user.memberships.filter(project=failure.project_id).exists():
         raise ActionError(f"{user.email} is no member of this project.", "assignee")
     words = f"to {user.email}" if user else "to nobody"
+    if user is not None and user != by:
+        told = {**news(failure), "assignee": user.email, "by": _name(by), "emails": [user.email]}
+        outbox.emit(failure.project_id, "failure.assigned", told)
     return _change(failure, by, "assigned", words, assignee_id=user.pk if user else None)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tracehub.core.trace import Json
 from tracehub.core.versions import release_number
-from tracehub.failures import querysets
+from tracehub.failures import owners, querysets
 from tracehub.failures.models import Activity, Failure, Status
 from tracehub.failures.store import Seen
 from tracehub.projects import outbox
@@ -32,7 +32,9 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
     )
     for failure in asleep.order_by("pk"):
         if failure.status == Status.IGNORED:
-            if querysets.shown_status(failure, now) != Status.IGNORED:
+            if _doubled(failure, fresh[failure.pk]):
+                _reopen(failure, Status.ONGOING, "shown again", "A day has twice the usual events.")
+            elif querysets.shown_status(failure, now) != Status.IGNORED:
                 _reopen(failure, Status.ONGOING, "shown again", "The time or count is over.")
             continue
         back = [seen for seen in fresh[failure.pk] if came_back(failure, seen)]
@@ -40,17 +42,25 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
             first = min(back, key=lambda seen: seen.started_at)
             failure.regressed_at = first.started_at
             _reopen(failure, Status.REGRESSED, "regressed", _where(first))
-            told = {**news(failure), "where": _where(first)}
+            to = [failure.assignee.email] if failure.assignee else []
+            told = {**news(failure), "where": _where(first), "emails": to}
             outbox.emit(failure.project_id, "failure.regressed", told)
+
+
+def _doubled(failure: Failure, fresh: Sequence[Seen]) -> bool:
+    """Tell whether one of the days of these events has as many as ends the silence."""
+    if failure.ignored_rate is None:
+        return False
+    days = {seen.started_at.astimezone(UTC).date() for seen in fresh}
+    counted = querysets.days_of([failure], min(days))[failure.pk]
+    return any(counted.get(day, 0) >= failure.ignored_rate for day in days)
 
 
 def _announce_new(rows: Iterable[Failure], added: Mapping[int, Sequence[Seen]]) -> None:
     """Note the groups that have no trace but these: nobody has seen them before."""
-    outbox.emit_all(
-        (one.project_id, "failure.new", news(one))
-        for one in rows
-        if one.status == Status.NEW and one.events == len(added[one.pk])
-    )
+    made = [one for one in rows if one.status == Status.NEW and one.events == len(added[one.pk])]
+    owners.assign(made)
+    outbox.emit_all((one.project_id, "failure.new", news(one)) for one in made)
 
 
 def news(failure: Failure) -> dict[str, Json]:

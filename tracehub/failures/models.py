@@ -79,6 +79,8 @@ class Failure(models.Model):
     regressed_at = models.DateTimeField(null=True)
     ignored_until = models.DateTimeField(null=True)
     ignored_events = models.PositiveIntegerField(null=True)  # of `events`, when it shows again
+    ignored_rate = models.FloatField(null=True)  # events a day, when it shows again
+    issue = models.URLField(max_length=500, blank=True, db_default="")  # elsewhere
     assignee = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -148,6 +150,7 @@ class Activity(models.Model):
     actor = models.CharField(max_length=254)  # address, name of a key, or "TraceHub"
     verb = models.CharField(max_length=20)
     detail = models.CharField(max_length=400, blank=True)
+    text = models.TextField(blank=True, max_length=4000)  # of a comment
     before = models.JSONField(default=dict)
     undone_at = models.DateTimeField(null=True)
 
@@ -307,3 +310,33 @@ class Recheck(models.Model):
         took = (timezone.now() - self.created_at).total_seconds() * 1000
         done = self.share
         return took * (1 - done) / done if 0 < done < 1 else None
+
+
+class OwnerRule(models.Model):
+    """Who gets new failures of a prompt or a span. `*` in the pattern stands for anything."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="owner_rules")
+    key = models.CharField(max_length=6, choices=[("prompt", "Prompt"), ("span", "Span")])
+    pattern = models.CharField(max_length=200)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "key", "pattern"], name="owner_rule_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key}:{self.pattern}"
+
+
+class Tracker(models.Model):
+    """Where a project's issues are opened: an address, and no token."""
+
+    project = models.OneToOneField(
+        Project, on_delete=models.CASCADE, primary_key=True, related_name="tracker"
+    )
+    kind = models.CharField(max_length=6)
+    base = models.URLField(max_length=300)
+
+    def __str__(self) -> str:
+        return self.base

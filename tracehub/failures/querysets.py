@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -21,6 +22,7 @@ from tracehub.failures.models import Activity, Contract, Failure, FailureDay, St
 from tracehub.projects.models import Project
 from tracehub.traces.models import PromptVersion, Trace
 
+_KEY = re.compile(r"TH-([1-9][0-9]{0,8})")
 NEW_FOR = timedelta(days=7)  # then a group that nobody decided about is ongoing
 TABS = ("all", "triage", "new", "regressed", "ongoing", "resolved", "ignored")
 TRIAGE = ("new", "regressed")  # what needs a decision
@@ -175,6 +177,19 @@ def days_of(failures: Sequence[Failure], since: date) -> dict[int, dict[date, in
         if len(ids := ids_of(failure)) > 1:
             found[failure.pk] = _distinct_days(failure.project_id, ids, since)
     return found
+
+
+def by_key(project: Project, key: str) -> Failure | None:
+    """Return the group of a project with a key such as `TH-418`, None without one."""
+    found = _KEY.fullmatch(key)
+    return get(project, int(found[1])) if found else None
+
+
+def daily_mean(failure: Failure, now: datetime) -> float:
+    """Return the mean of events a day over the seven days before today."""
+    today = now.astimezone(UTC).date()
+    days = days_of([failure], today - timedelta(days=7))[failure.pk]
+    return sum(n for day, n in days.items() if day < today) / 7
 
 
 # By the partial index on `failures`; only for groups that others were merged into.

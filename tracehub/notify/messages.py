@@ -37,7 +37,7 @@ def payload(event: Event) -> bytes:
 
 def _public(body: dict[str, Any]) -> dict[str, Any]:
     """Return a body without what only the delivery needs."""
-    return {name: value for name, value in body.items() if name not in {"to", "place"}}
+    return {name: value for name, value in body.items() if name not in {"to", "place", "emails"}}
 
 
 def slack_payload(event: Event) -> bytes:
@@ -87,6 +87,19 @@ def _regressed(body: dict[str, Any]) -> Said:
     return _failure(body, "is back")
 
 
+def _assigned(body: dict[str, Any]) -> Said:
+    return f"{body.get('key')} is yours: {body.get('title')}", [f"By {body.get('by')}."], _at(body)
+
+
+def _mentioned(body: dict[str, Any]) -> Said:
+    title = f"{body.get('by')} named you on {body.get('key')}"
+    return title, [str(body.get("title"))], _at(body)
+
+
+def _at(body: dict[str, Any]) -> str:
+    return f"failures/{quote(str(body.get('key', '')))}"
+
+
 def _trace(body: dict[str, Any]) -> Said:
     kinds = ", ".join(body.get("signals") or []) or "status error"
     return f"{body.get('name')} failed: {kinds}", [], f"traces/{body.get('trace_id')}"
@@ -134,6 +147,8 @@ _WORDS = {
     "trace.failed": _trace,
     "failure.new": _new,
     "failure.regressed": _regressed,
+    "failure.assigned": _assigned,
+    "failure.mentioned": _mentioned,
     "review.done": _review,
     "case.promoted": _case,
     "gate.decided": _gate,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import requests
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Q
@@ -22,7 +23,7 @@ from tracehub.core import webhooks
 from tracehub.notify import messages
 from tracehub.notify.models import Delivery, DeliveryStatus, Destination, Kind
 from tracehub.projects import outbound
-from tracehub.projects.models import Event
+from tracehub.projects.models import Event, Membership
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,14 @@ def distribute(now: datetime) -> int:
     by_project: dict[int, list[Destination]] = {}
     for one in Destination.objects.filter(project__in=projects, on=True):
         by_project.setdefault(one.project_id, []).append(one)
+    for event in events:
+        by_project.setdefault(event.project_id, []).extend(_personal(event))
     Delivery.objects.bulk_create(
         [
             Delivery(project_id=event.project_id, event=event, destination=one, next_at=now)
             for event in events
-            for one in by_project.get(event.project_id, [])
-            if _wants(one, event)
+            for one in {each.pk: each for each in by_project.get(event.project_id, [])}.values()
+            if one.on and _wants(one, event)
         ],
         ignore_conflicts=True,
     )
@@ -71,7 +74,27 @@ def distribute(now: datetime) -> int:
 def _wants(destination: Destination, event: Event) -> bool:
     if event.kind == FIRED:
         return destination.pk in event.body.get("to", [])
+    if destination.kind == Kind.EMAIL and destination.address in event.body.get("emails", []):
+        return True
     return event.kind in destination.events
+
+
+def _personal(event: Event) -> list[Destination]:
+    """Return destinations of the members whom an event is for, made when they are new.
+
+    None while no mail server is set. They stand in Settings as `@address`, to be turned off there.
+    """
+    emails = event.body.get("emails") or []
+    if not emails or settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        return []
+    seats = Membership.objects.filter(project=event.project_id, user__email__in=emails)
+    return [
+        Destination.objects.get_or_create(
+            project_id=event.project_id, name=f"@{email}"[:80],
+            defaults={"kind": Kind.EMAIL, "address": email},
+        )[0]
+        for email in seats.values_list("user__email", flat=True)
+    ]  # fmt: skip
 
 
 def deliver_due(*, until: float, clock: Callable[[], datetime] = timezone.now) -> int:

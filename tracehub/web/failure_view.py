@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import Count
 from django.urls import reverse
 
@@ -24,7 +25,7 @@ from tracehub.projects.models import Membership, Project, User
 from tracehub.traces import rollup
 from tracehub.traces.models import PromptVersion, Trace
 from tracehub.traces.querysets import TooSlow, bounded
-from tracehub.web import links, marks, word_diff
+from tracehub.web import failure_talk, links, marks, word_diff
 from tracehub.web.trace_view.text import visible
 
 DAYS = 14
@@ -199,8 +200,14 @@ def pane(project: Project, failure: Failure, now: datetime) -> dict[str, Any]:
             reverse("traces", args=[project.slug]), {"q": f"failure:{failure.key}", "from": "14d"}
         ),
         "recent": sum(querysets.days_of([failure], first_day(now)).get(failure.pk, {}).values()),
+        "new_issue": failure_talk.new_issue_url(project, failure, page_of(project, failure)),
         **_comparison(project, failure, start, end),
     }
+
+
+def page_of(project: Project, failure: Failure) -> str:
+    """Return the address of a failure's own page, for links from elsewhere."""
+    return settings.BASE_URL + reverse("failure", args=[project.slug, failure.key])
 
 
 def _has_versions(failure: Failure) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -35,7 +34,6 @@ TABS = (
     ("resolved", "Resolved"),
     ("ignored", "Ignored"),
 )
-_KEY = re.compile(r"TH-([1-9][0-9]{0,8})")
 
 
 @require_GET
@@ -83,7 +81,7 @@ def group_list(request: HttpRequest, slug: str) -> HttpResponse:
 def group_page(request: HttpRequest, slug: str, key: str) -> HttpResponse:
     """One group on a page of its own."""
     project = permissions.project_for(request, slug)
-    failure = _find(project, key)
+    failure = querysets.by_key(project, key)
     if failure is None:
         raise Http404("There is no such failure in this project.")
     context = failure_view.pane(project, failure, timezone.now())
@@ -95,7 +93,7 @@ def act(request: HttpRequest, slug: str) -> HttpResponse:
     """Do to the chosen groups what `act` says; the toast takes all of it back."""
     project = permissions.project_for(request, slug, Role.REVIEWER)
     keys = dict.fromkeys(request.POST.getlist("key")[:MAX_SELECTED])
-    failures = [found for key in keys if (found := _find(project, key)) is not None]
+    failures = [found for key in keys if (found := querysets.by_key(project, key)) is not None]
     if not failures:
         shell.toast(request, "No failures were selected", icon="none")
         return shell.back(request)
@@ -130,7 +128,11 @@ def _do(
         days = {"7d": 7, "30d": 30}.get(value)
         until = timezone.now() + timedelta(days=days) if days else None
         events = int(value) if value.isdigit() and 0 < int(value) <= 1_000_000 else None
-        return [actions.ignore(one, by=by, until=until, events=events) for one in failures]
+        doubled = value == "doubled"
+        return [
+            actions.ignore(one, by=by, until=until, events=events, doubled=doubled)
+            for one in failures
+        ]
     if verb == "split":
         return [actions.split(one, by=by) for one in failures]
     if verb == "reopen":
@@ -142,7 +144,7 @@ def _merge(
     project: Project, failures: Sequence[Failure], key: str, by: User | None
 ) -> list[Activity]:
     """Merge the groups into the one named, else into the first of them."""
-    into = _find(project, key.upper()) if key else failures[0]
+    into = querysets.by_key(project, key.upper()) if key else failures[0]
     if into is None:
         raise ActionError(f"There is no failure {key[:40]!r} in this project.", "merge_into")
     rest = [one for one in failures if one.pk != into.pk]
@@ -175,14 +177,9 @@ def _undo_url(request: HttpRequest, project: Project, done: Sequence[Activity]) 
     return reverse("failures_undo", args=[project.slug, token])
 
 
-def _find(project: Project, key: str) -> Failure | None:
-    found = _KEY.fullmatch(key)
-    return querysets.get(project, int(found[1])) if found else None
-
-
 def _chosen(project: Project, key: str, rows: Sequence[querysets.Row]) -> Failure | None:
     """Return the group that the URL names, else the first of the list."""
-    named = _find(project, key)
+    named = querysets.by_key(project, key)
     return named or (querysets.get(project, rows[0].failure.number) if rows else None)
 
 

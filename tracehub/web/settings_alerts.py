@@ -12,11 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from tracehub.core import trackers
+from tracehub.failures import owners, talk
+from tracehub.failures.models import OwnerRule, Tracker
 from tracehub.notify import actions, alert_actions, alerting, querysets
 from tracehub.notify.models import Alert, AlertKind, Delivery, Destination, Kind
 from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError
-from tracehub.projects.models import Project, Role
+from tracehub.projects.models import Project, Role, User
 from tracehub.web import permissions
 from tracehub.web.settings_pages import FRESH, person
 from tracehub.web.shell import toast
@@ -44,7 +47,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
-    now = timezone.now()
+    now, found = timezone.now(), Tracker.objects.filter(project=project).first()
     destinations = list(querysets.destinations(project))
     names = {one.pk: one.name for one in destinations}
     alerts = Alert.objects.filter(project=project).order_by("name")
@@ -71,6 +74,10 @@ def _context(request: HttpRequest, project: Project, **more: Any) -> dict[str, A
         "ways": Kind.choices,
         "events": outbox.KINDS.items(),
         "typed": {"hours": 1, "percent": 5, "least": 50, "quiet": 1},
+        "owner_rules": owners.rules(project),
+        "members": [seat.user for seat in project.memberships.select_related("user")],
+        "asked": {"base": found.base, "kind_of": found.kind} if found else {},
+        "trackers": trackers.TRACKERS.items(),
         "problems": {},
         "fresh": request.session.pop(FRESH, None) if admin else None,
         **more,
@@ -125,7 +132,7 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
 def _refused(
     request: HttpRequest, project: Project, form: str, typed: dict[str, Any], error: ActionError
 ) -> HttpResponse:
-    key = "typed" if form == "alert" else "written"
+    key = {"alert": "typed", "destination": "written"}.get(form, "asked")
     more = {"problems": {form: {error.field or "all": str(error)}}, key: typed}
     shown = _context(request, project, **more)
     return render(request, "settings/alerts.html", shown, status=422)
@@ -226,3 +233,44 @@ def replay(request: HttpRequest, slug: str, delivery_id: int) -> HttpResponse:
     actions.replay(found)
     toast(request, f"evt_{found.event_id} is on its way again", icon="bell")
     return HttpResponseRedirect(reverse("settings_destination", args=[slug, found.destination_id]))
+
+
+@require_POST
+def add_owner(request: HttpRequest, slug: str) -> HttpResponse:
+    """Give new failures of a prompt or span to a member."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    post = request.POST
+    pk = post.get("owner", "")
+    owner = User.objects.filter(pk=int(pk)).first() if pk.isdigit() and len(pk) < 16 else None
+    try:
+        rule = talk.add_owner_rule(
+            project, post.get("key", ""), post.get("pattern", ""), owner, by=person(request)
+        )
+    except ActionError as error:
+        return _refused(request, project, "owner", {"pattern": post.get("pattern", "")}, error)
+    toast(request, f"New failures of {rule} go to {rule.owner}", icon="user")
+    return _back(project, "owners")
+
+
+@require_POST
+def remove_owner(request: HttpRequest, slug: str, owner_rule_id: int) -> HttpResponse:
+    """Forget an owner rule."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    rows = OwnerRule.objects.select_related("project")
+    rule = get_object_or_404(rows, project=project, pk=owner_rule_id)
+    talk.remove_owner_rule(rule, by=person(request))
+    toast(request, f"Owner of {rule} removed", icon="user")
+    return _back(project, "owners")
+
+
+@require_POST
+def tracker(request: HttpRequest, slug: str) -> HttpResponse:
+    """Say where issues are opened."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    kind, base = request.POST.get("kind_of", ""), request.POST.get("base", "")
+    try:
+        talk.set_tracker(project, kind, base, by=person(request))
+    except ActionError as error:
+        return _refused(request, project, "tracker", {"base": base, "kind_of": kind}, error)
+    toast(request, "Tracker saved", icon="link")
+    return _back(project, "owners")

@@ -31,6 +31,13 @@ urlpatterns = [
     path("alerts", settings_alerts.page, name="settings_alerts"),
     path("alerts/new", settings_alerts.create, name="settings_alert_new"),
     path("alerts/<int:alert_id>", settings_alerts.act, name="settings_alert"),
+    path("owners/new", settings_alerts.add_owner, name="settings_owner_new"),
+    path(
+        "owners/<int:owner_rule_id>/remove",
+        settings_alerts.remove_owner,
+        name="settings_owner_remove",
+    ),
+    path("tracker", settings_alerts.tracker, name="settings_tracker"),
     path("destinations/new", settings_alerts.add_destination, name="settings_destination_new"),
     path(
         "destinations/<int:destination_id>",
