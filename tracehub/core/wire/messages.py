@@ -268,6 +268,15 @@ def _read_call(call: dict[str, Any]) -> Json:
     )
 
 
+def instructions(value: Json) -> list[Message] | None:
+    """System instructions: a list of parts, or (OpenLLMetry on LangChain) a plain string."""
+    value = parsed(value)
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "role" in value[0]:
+        return read_messages(value, "system") or None
+    found = read_messages({"role": "system", "content": value}) if value else []
+    return found if found and found[0]["content"] else None
+
+
 def with_system(messages: list[Message], instructions: Iterable[Message]) -> list[Message]:
     """System instructions that were sent apart go first, unless there is a system message."""
     if any(item["role"] == "system" for item in messages):

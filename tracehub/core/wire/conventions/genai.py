@@ -10,7 +10,7 @@ from tracehub.core.trace import Json, Kind
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import Message, read_messages, with_system, wrap
+from tracehub.core.wire.messages import instructions, read_messages, with_system, wrap
 from tracehub.core.wire.values import (
     count_of,
     list_of,
@@ -56,15 +56,6 @@ def kind_of(value: Json) -> Kind | None:
 
 def seconds(value: Json) -> int | None:
     return ns_of(number_of(value))
-
-
-def instructions(value: Json) -> list[Message] | None:
-    """System instructions: a list of parts, or (OpenLLMetry on LangChain) a plain string."""
-    value = parsed(value)
-    if isinstance(value, list) and value and isinstance(value[0], dict) and "role" in value[0]:
-        return read_messages(value, "system") or None
-    found = read_messages({"role": "system", "content": value}) if value else []
-    return found if found and found[0]["content"] else None
 
 
 ROWS: tuple[Row, ...] = (
@@ -150,8 +141,8 @@ def _content(span: Attributes, found: Found) -> None:
     if "gen_ai.system_instructions" in span.shape.names:
         apart = instructions(get("gen_ai.system_instructions"))
         messages = with_system(messages, apart) if apart else messages
-    if messages:
-        found["input"] = wrap(messages)
+    if messages:  # instructions alone say less than what another convention may have
+        found["input" if sent is not None else "weak_input"] = wrap(messages)
     if (sent := get("gen_ai.output.messages")) is not None:
         _output(sent, found)
     if documents := read_documents(get("gen_ai.retrieval.documents")):

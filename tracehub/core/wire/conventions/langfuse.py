@@ -11,6 +11,7 @@ from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
 from tracehub.core.wire.responses import read_request, read_response
+from tracehub.core.wire.tools import arguments_of
 from tracehub.core.wire.values import (
     cost_of,
     count_of,
@@ -119,6 +120,7 @@ def _input(value: Json, kind: Kind | None, found: Found) -> Json:
     """Messages of a generation: a list, `{"messages", "tools"}`, or one text."""
     if kind != "llm":
         return value
+    value = arguments_of(value)  # of a function that `observe` wraps
     if isinstance(value, dict) and isinstance(form := value.get("response_format"), dict):
         schema = object_of(form.get("json_schema")).get("schema")
         if isinstance(schema, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import Message, read_messages, wrap
+from tracehub.core.wire.messages import Message, instructions, read_messages, with_system, wrap
 from tracehub.core.wire.responses import read_request, usage_tokens
 from tracehub.core.wire.values import (
     cost_of,
@@ -56,7 +56,9 @@ def read(span: Attributes) -> Found:
     if history is None:
         history = get("all_messages_events")
     if history is not None:
-        _conversation(read_messages(_events_to_messages(list_of(history))), found)
+        sent = get("gen_ai.system_instructions")
+        apart = instructions(sent) if sent is not None else None
+        _conversation(read_messages(_events_to_messages(list_of(history))), apart, found)
     elif (events := get("events")) is not None and "gen_ai.request.model" in span.shape.names:
         _events(list_of(events), found)
     if (request := get("request_data")) is not None:
@@ -66,14 +68,17 @@ def read(span: Attributes) -> Found:
     return found
 
 
-def _conversation(messages: list[Message], found: Found) -> None:
-    """The run of an agent: what it was asked is all up to the first answer."""
+def _conversation(messages: list[Message], apart: list[Message] | None, found: Found) -> None:
+    """The run of an agent: what it was asked is all up to the first answer.
+
+    Newer pydantic-ai sends the instructions apart.
+    """
     for index, item in enumerate(messages):
         if item["role"] == "assistant":
             messages = messages[:index]
             break
     if messages:
-        found["input"] = wrap(messages)
+        found["input"] = wrap(with_system(messages, apart or []))
 
 
 def _events_to_messages(items: list[Json]) -> list[Json]:

@@ -26,6 +26,7 @@ ROWS: tuple[Row, ...] = (
     Row("user", "user.id", session_of),
     Row("user", "langfuse.user.id", session_of),
     Row("user", "enduser.id", session_of),
+    Row("user", "llm.user", session_of),  # LiteLLM, Traceloop
     Row("prompt_name", "prompt.name", text_of),
     Row("prompt_version", "prompt.version", text_of),
     Row("validation_errors", "validation.errors", read_errors),
