@@ -9,8 +9,9 @@ import pytest
 from tests import trace_factory as factory
 from tests.failures.test_worker import RIGHT, SCHEMA, WRONG, reply
 from tests.web import stories
+from tracehub.digest import recheck
 from tracehub.failures import actions
-from tracehub.failures.models import Contract
+from tracehub.failures.models import Contract, Recheck
 from tracehub.traces.models import Arrival, Trace
 
 
@@ -58,8 +59,17 @@ def test_publishing_puts_it_in_force_and_checks_the_past_again(client, project):
     trace_id = reply(project, WRONG, number=1)
     page = post(client, "publish", SCHEMA, recheck="1")
     assert page.status_code == 302
-    assert "refund-reply/1 is in force. 1 traces are checked again" in client.get(page.url).text
-    assert Arrival.objects.get(trace_id=trace_id).dirty_seq is not None
+    text = client.get(page.url).text
+    assert "refund-reply/1 is in force. 1 traces of 14 days are checked again" in text
+    assert "Contract refund-reply/1: 0 of 1 traces checked again" in text
+    Arrival.objects.update(dirty_seq=None, dirty_at=None)
+    marked = 0
+    while recheck.step():
+        marked += Arrival.objects.filter(dirty_seq__isnull=False).count()
+        Arrival.objects.update(dirty_seq=None, dirty_at=None)
+    job = Recheck.objects.get()
+    assert (job.q, job.traces, marked) == ('prompt:"refund"', 1, 1)
+    assert job.finished_at is not None
     factory.digest_now(project, trace_id)
     assert Trace.objects.get().signal_kinds == ["schema_error"]
     assert Contract.objects.get().created_by == "admin@skylane.example"
@@ -100,3 +110,33 @@ def test_the_list_shows_what_is_in_force(client, project):
     assert "version 2" in text and "style=" not in text
     assert client.get("/skylane/contracts/a b").status_code == 404
     assert client.get("/skylane/contracts/refund-reply?version=1").status_code == 200
+
+
+def test_a_draft_shows_its_changed_lines_and_each_path_its_outputs(client, project):
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    reply(project, RIGHT, number=1)
+    changed = json.loads(json.dumps(SCHEMA))
+    amount = changed["properties"]["refund"]["properties"]["amount"]
+    amount["minimum"] = 1_000_000
+    changed["required"] = [*changed.get("required", []), "reason"]
+    page = post(client, "try", changed).text
+    assert "Against refund-reply/1, in force" in page and "lines changed" in page
+    assert '<div class="ins">' in page and "1000000" in page
+    assert 'href="#path-1"' in page and 'id="path-2"' in page
+    assert "must be at least 1000000" in page and "/reason is required" in page
+    same = client.get("/skylane/contracts/refund-reply").text
+    assert "in force</span>" in same and "lines changed" not in same
+
+
+def test_an_old_version_is_compared_with_the_one_in_force(client, project):
+    actions.save_contract(project, "refund-reply", True, prompt="refund")
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    page = client.get("/skylane/contracts/refund-reply?version=1").text
+    assert "Against refund-reply/2, in force" in page and '<div class="del">' in page
+
+
+def test_a_draft_is_made_from_outputs_again(client, project):
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    reply(project, RIGHT, number=1)
+    page = client.get("/skylane/contracts/refund-reply?infer=1").text
+    assert "A draft from the newest passing outputs" in page

@@ -12,11 +12,15 @@ from playwright.sync_api import expect
 from tests import server
 from tests import trace_factory as factory
 from tests.browser import Signed, chromium
+from tests.failures.test_worker import RIGHT, SCHEMA, reply
 from tests.web import stories
+from tracehub.digest import recheck
+from tracehub.failures.actions import save_contract
 from tracehub.failures.models import CustomSignal, ScoreSetting, SignalSetting
 from tracehub.failures.rules import store
 from tracehub.review.actions import submit_review
 
+STRICT = {**SCHEMA, "required": ["refund", "reason"]}
 pytestmark = pytest.mark.browser
 
 
@@ -47,6 +51,10 @@ def admin(base):
         project=project, slug="promise", name="Promises money", severity="high", created_by="a",
         q="prompt:refund env:production", field="output", pattern="(?i)guarantee",
     )  # fmt: skip
+    save_contract(project, "refund-reply", STRICT, prompt="refund")
+    save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    reply(project, RIGHT, number=77)
+    recheck.start(project, "Contract refund-reply/2", q="prompt:refund")
     ScoreSetting.objects.create(project=project, name="stars", at_most=2, labels=["rude"])
     store.ask(project.pk, datetime.now(UTC).date(), [UUID(int=3)])
     return admin
@@ -73,5 +81,13 @@ def test_signals_are_accessible_and_act_by_keyboard(browser, base, admin, width,
         page.keyboard.press("Space")
         expect(page.get_by_text("Wrong language is off")).to_be_visible()
         assert not SignalSetting.objects.get(kind="wrong_language").on
+    page = signed.open("/skylane/contracts/refund-reply?version=1")
+    page.locator("h1").focus()
+    page.get_by_role("button", name="Dry run").first.click()
+    expect(page.get_by_text("would newly fail 1", exact=False)).to_be_visible()
+    expect(page.get_by_role("group", name="Changed lines")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    signed.shot(f"contract-{width}-{shade}")
+    assert signed.accessibility() == []
     assert signed.errors == []
     signed.context.close()

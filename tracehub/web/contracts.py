@@ -17,20 +17,19 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from tracehub.core.contracts import checking, dryrun
 from tracehub.core.contracts.bounds import ContractError, check_schema
+from tracehub.core.query.tree import quote as quoted
 from tracehub.core.trace import Json
+from tracehub.digest import recheck
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Contract
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.traces import store
 from tracehub.traces.models import Trace
-from tracehub.traces.wake import wake_on_commit
-from tracehub.web import links, permissions, shell
+from tracehub.web import links, permissions, shell, word_diff
 from tracehub.web.trace_view.text import visible
 
 TRIED = 1_000  # traces of a dry run
 DAYS = 14
-RECHECKED = 20_000  # traces that publishing sends to the worker again
 INFERRED = 200
 SHOWN_PATHS = 12
 _SPACE = re.compile(r"\s+")
@@ -46,6 +45,7 @@ class Draft:
     prompt: str = ""
     span: str = ""
     note: str = ""
+    inferred: bool = False  # made from passing outputs just now
     problem: tuple[str, str] | None = None
 
     @property
@@ -76,6 +76,9 @@ def contract_page(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     versions = querysets.versions_of(project, name)
     draft = _posted(request, name) if posting else _opened(request, project, name, versions)
     context: dict[str, Any] = {"draft": draft, "versions": versions, "newest": versions[:1]}
+    diff = _diff(draft, versions)
+    context |= {"diff": diff, "changed": sum(row.kind == "ins" for row in diff)}
+    context["job"] = recheck.newest(project)
     if posting and request.POST.get("act") == "publish":
         if _publish(request, project, draft):
             return redirect(reverse("contract", args=[slug, name]))
@@ -99,14 +102,34 @@ def _opened(request: HttpRequest, project: Project, name: str, versions: list[Co
     """Return the version that the URL names, else the newest, else a draft from past outputs."""
     wanted = request.GET.get("version", "")
     row = next((one for one in versions if str(one.version) == wanted), next(iter(versions), None))
-    if row is not None:
+    if row is not None and "infer" not in request.GET:
         return Draft(name, _pretty(row.schema), _pretty(row.labels), row.prompt, row.span)
-    draft = Draft(name, "{}", "{}", request.GET.get("prompt", ""), request.GET.get("span", ""))
+    prompt, span = request.GET.get("prompt", ""), request.GET.get("span", "")
+    draft = Draft(name, "{}", "{}", prompt, span)
+    if row is not None:
+        draft = Draft(name, "{}", _pretty(row.labels), row.prompt, row.span)
     if draft.prompt or draft.span:
+        draft.inferred = True
         outputs = [output for _, _, output in _outputs(project, draft, INFERRED, passing=True)]
         values = [value for output in outputs if (value := _value(output)) is not None]
         draft.schema = _pretty(dryrun.infer(values)) if values else "{}"
     return draft
+
+
+def _diff(draft: Draft, versions: list[Contract]) -> list[word_diff.Row]:
+    """Return how the text differs from the version in force, nothing when it does not."""
+    if not versions:
+        return []
+    parts = (("schema", versions[0].schema), ("labels", versions[0].labels))
+    rows: list[word_diff.Row] = []
+    for field, in_force in parts:
+        try:
+            new = _pretty(_read(draft, field)).splitlines()
+        except ContractError:
+            new = getattr(draft, field).splitlines()
+        found = word_diff.unified(_pretty(in_force).splitlines(), new)
+        rows += found if any(row.kind in ("ins", "del") for row in found) else []
+    return rows
 
 
 def _pretty(value: Json) -> str:
@@ -181,9 +204,8 @@ def _try(project: Project, draft: Draft, versions: list[Contract]) -> dict[str, 
     return {
         "outcome": outcome,
         "label": label,
-        "paths": outcome.paths[:SHOWN_PATHS],
+        "paths": _paths(project, outcome),
         "bars": _bars(outcome),
-        "examples": _examples(project, outcome),
         "took": (timezone.now() - began).total_seconds() * 1000,
     }
 
@@ -199,18 +221,41 @@ def _bars(outcome: dryrun.Outcome) -> list[tuple[str, str, str]]:
     return found
 
 
-def _examples(project: Project, outcome: dryrun.Outcome) -> list[tuple[Trace, str, str, str]]:
-    """Return (trace, prompt version, URL, message) of the path that newly fails most."""
-    path = next((one for one in outcome.paths if one.examples), None)
+@dataclass(frozen=True, slots=True)
+class ShownPath:
+    """A place and rule with its part of the largest change, and what newly fails there."""
+
+    path: dryrun.Path
+    failing: str  # width of its bar, in percent
+    passing: str
+    examples: list[tuple[Trace, str, str, str]]  # trace, prompt version, URL, message
+
+
+def _paths(project: Project, outcome: dryrun.Outcome) -> list[ShownPath]:
+    most = max((path.newly_fail + path.newly_pass for path in outcome.paths), default=1)
     return [
-        (
-            trace,
-            visible(label),
-            reverse("trace", args=[project.slug, trace.hex]),
-            visible(message.replace("`", "")),
+        ShownPath(
+            path,
+            f"{100 * path.newly_fail / most:.1f}%",
+            f"{100 * path.newly_pass / most:.1f}%",
+            [
+                (
+                    trace,
+                    visible(label),
+                    reverse("trace", args=[project.slug, trace.hex]),
+                    visible(message.replace("`", "")),
+                )
+                for (trace, label), message in path.examples
+            ],
         )
-        for (trace, label), message in (path.examples if path else ())
+        for path in outcome.paths[:SHOWN_PATHS]
     ]
+
+
+def _under(draft: Draft) -> str:
+    """Return the filter of the traces that a contract is about."""
+    named = (("prompt", draft.prompt), ("span", draft.span))
+    return " ".join(f"{key}:{quoted(value)}" for key, value in named if value)
 
 
 def _publish(request: HttpRequest, project: Project, draft: Draft) -> bool:
@@ -232,12 +277,9 @@ def _publish(request: HttpRequest, project: Project, draft: Draft) -> bool:
         return False
     text = f"{made} is in force" if new else f"{made} says this already"
     if new and request.POST.get("recheck"):
-        now = timezone.now()
-        start = now - timedelta(days=DAYS)
-        traces = querysets.recent_traces(project, draft.prompt, draft.span, start, now, RECHECKED)
-        store.mark_dirty(project.pk, [trace.trace_id for trace in traces])
-        wake_on_commit()
-        text += f". {len(traces):,} traces are checked again"
+        job = recheck.start(project, f"Contract {made}", q=_under(draft), days=DAYS)
+        many = "Its traces" if job.total is None else f"{job.total:,} traces"
+        text += f". {many} of {DAYS} days are checked again"
     url = f"{reverse('traces', args=[project.slug])}?q={quote('signal:schema_error')}"
     shell.toast(request, text, icon="pass", link=("Schema errors", url))
     return True
