@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from tracehub.api.errors import ApiError
 from tracehub.core import shape
 from tracehub.core.wire.decoded import Decoded, WireError
-from tracehub.core.wire.otlp_json import load
+from tracehub.core.wire.json_text import load
 from tracehub.projects.models import ApiKey, Project
 
 JSON = "application/json"

@@ -13,8 +13,8 @@ import orjson
 
 from tracehub.core import shape
 from tracehub.core.wire.decoded import Decoded, WireError
+from tracehub.core.wire.json_text import load
 from tracehub.core.wire.native import decode
-from tracehub.core.wire.otlp_json import load
 from tracehub.ingest import pipeline
 from tracehub.ingest.access import Grant
 from tracehub.ingest.errors import Refused

@@ -11,9 +11,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.core.wire.expectations import ARRIVED_NS
 from tracehub.core.wire.decoded import MAX_SPANS
+from tracehub.core.wire.json_text import replace_surrogates
 from tracehub.core.wire.normalise import normalise
 from tracehub.core.wire.otlp import WireError, decode_json, decode_protobuf
-from tracehub.core.wire.otlp_json import replace_surrogates
 
 SPAN = {
     "traceId": "a" * 32,

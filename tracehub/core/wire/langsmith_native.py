@@ -20,7 +20,7 @@ from typing import Any
 
 from tracehub.core.trace import Json, RawSpan, Rejected, SpanKey
 from tracehub.core.wire.decoded import Decoded, SpanError, WireError, check_count, shown
-from tracehub.core.wire.otlp_json import load
+from tracehub.core.wire.json_text import load
 from tracehub.core.wire.values import cleaned, object_of, shallow, text_of
 
 PARTS = ("inputs", "outputs", "events", "extra", "error", "serialized")

@@ -19,8 +19,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from tracehub.core.trace import Json, SpanKey
 from tracehub.core.wire import mend_utf8
 from tracehub.core.wire.decoded import MAX_SPANS, Decoded, SpanError, WireError, shown
+from tracehub.core.wire.json_text import load
 from tracehub.core.wire.otlp import Reader
-from tracehub.core.wire.otlp_json import JsonReader, hex_id, load, uint64
+from tracehub.core.wire.otlp_json import JsonReader, hex_id, uint64
 
 MAX_RECORDS = MAX_SPANS * 4
 # `gen_ai.system.message`, `gen_ai.choice`, `gen_ai.client.inference.operation.details` ...

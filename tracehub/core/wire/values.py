@@ -14,7 +14,7 @@ import orjson
 
 from tracehub.core.trace import Json, Prompt
 from tracehub.core.wire.decoded import MAX_NESTING, REPLACEMENT, without_nul
-from tracehub.core.wire.otlp_json import replace_surrogates
+from tracehub.core.wire.json_text import replace_surrogates
 
 MAX_COUNT = 10**10  # tokens of one call; more is a mistake, and sums must fit 64 bits
 MAX_COST = 100_000  # US dollars of one call, likewise
