@@ -26,7 +26,7 @@ from tracehub.traces.models import Trace
 pytestmark = pytest.mark.django_db
 CHANGES = re.compile(
     r'nonce(-|=")[^"\' ;]+|csrfmiddlewaretoken" value="[^"]+"|X-CSRFToken": "[^"]+"'
-    r'|name="submission" value="[^"]*"|\d+ (ms|s|min)\b|<time[^>]*>[^<]*</time>'
+    r'|name="submission" value="[^"]*"|[\d.]+ (ms|s|min)\b|<time[^>]*>[^<]*</time>'
     r"|\d{4}-\d\d-\d\dT(?:[\d:.]|%3A)+(Z|\+00:00)?|\b\d\d:\d\d(:\d\d)?\b|after=[^\"&]+|[0-9a-f]{8}-[0-9a-f-]{27}"
 )
 PAGES = (
@@ -38,7 +38,8 @@ PAGES = (
     "/skylane/review/refunds?who=mine", "/skylane/review/refunds/disagreements",
     "/skylane/review/refunds/coding", "/skylane/review/refunds/labels.csv", "/skylane/failures",
     "/skylane/failures/matrix", "/skylane/evals", "/skylane/metrics", "/skylane/metrics?format=csv",
-    "/skylane/settings",
+    "/skylane/settings", "/skylane/traces?from=7d&q=queue:refunds",
+    "/skylane/review/modes/wrong-amount/recheck", "/skylane/review/modes/wrong-amount/judge",
 )  # fmt: skip
 CALLS = (
     "/traces", "/traces?q=verdict:fail", "/traces/{trace}", "/traces/{trace}/raw", "/facets",
