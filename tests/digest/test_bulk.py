@@ -10,10 +10,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from tests import trace_factory
 from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.core import parquet
 from tracehub.core.query import parse
+from tracehub.digest import tasks
 from tracehub.digest.bulk import actions, files, work
 from tracehub.digest.models import BulkChange, BulkJob
 from tracehub.projects.actions import ActionError
@@ -109,6 +111,19 @@ def test_a_job_that_fails_stops_with_its_reason_and_goes_on_when_told(project, p
     work.work(seconds=20)
     job.refresh_from_db()
     assert (job.state, job.error, QueueItem.objects.count()) == ("done", "", 5)
+
+
+def test_the_worker_goes_on_with_jobs_until_a_trace_waits_for_it(project, person, monkeypatch):
+    monkeypatch.setattr(tasks, "BULK_SECONDS", 0.001)
+    job = start(project, person, "review", verdict="pass")
+    tasks.bulk()
+    job.refresh_from_db()
+    assert job.state == "done"
+    trace_factory.trace(project)
+    other = start(project, person, "review", q="", verdict="fail")
+    tasks.bulk()
+    other.refresh_from_db()
+    assert (other.state, other.traces) == ("running", 2)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -105,6 +105,11 @@ CLEAN = """
     UPDATE arrivals a SET dirty_seq = NULL, dirty_at = NULL, tries = 0 FROM mine
     WHERE a.project_id = mine.project_id AND a.trace_id = mine.trace_id
 """
+WAITS = """
+    SELECT EXISTS (
+        SELECT FROM arrivals WHERE dirty_seq IS NOT NULL AND tries < %s
+    ) AS waits
+"""
 FAILED = """
     UPDATE arrivals SET tries = tries + 1 WHERE project_id = %s AND trace_id = %s
     RETURNING tries
@@ -352,6 +357,12 @@ def lag(cursor: Cursor) -> tuple[int, datetime | None]:
         " WHERE dirty_seq IS NOT NULL"
     ).fetchone()
     return (row["waiting"], row["since"]) if row else (0, None)
+
+
+def waiting(cursor: Cursor, tries: int) -> bool:
+    """Tell whether a trace waits for the worker; one that failed `tries` times does not."""
+    row = cursor.execute(WAITS, (tries,)).fetchone()
+    return bool(row and row["waits"])
 
 
 def pending_migrations() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from tracehub.digest import actions, repricing, second
+from tracehub.digest import actions, repricing, second, store
 from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.models import Heartbeat
@@ -20,7 +21,8 @@ from tracehub.traces import partitions, saved
 from tracehub.traces.models import Refusal
 
 REFUSALS_KEPT = timedelta(days=7)
-BULK_SECONDS = 1.0  # of one message, of which beat sends one every 2 s: digests come in between
+BULK_SECONDS = 1.0  # of jobs at a time, every 2 s by beat: digests come in between
+BULK_MOST = 20.0  # seconds of one message, when nothing else is to do
 RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 
 
@@ -54,8 +56,14 @@ def reprice() -> None:
 
 @shared_task(name="tracehub.bulk")  # type: ignore[untyped-decorator]
 def bulk() -> None:
-    """Go on with jobs on all matching traces. Safe to run twice, and to be killed."""
-    bulk_work.work(seconds=BULK_SECONDS)
+    """Go on with jobs on all matching traces. Safe to run twice, and to be killed.
+
+    For BULK_SECONDS at a time, and no longer than that while traces wait to be digested.
+    """
+    end = time.monotonic() + BULK_MOST
+    while bulk_work.work(seconds=BULK_SECONDS) and time.monotonic() < end:
+        if store.waiting(store.driver_cursor(), actions.TRIES):
+            break
 
 
 @shared_task(name="tracehub.views")  # type: ignore[untyped-decorator]

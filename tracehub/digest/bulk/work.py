@@ -37,16 +37,17 @@ SECONDS = 20.0  # for finding a batch
 _GONE = "It is not there any more. Undo what was done, or let it be."
 
 
-def work(*, seconds: float) -> None:
-    """Go on with open jobs in turns until none is left or the time is up."""
+def work(*, seconds: float) -> bool:
+    """Go on with open jobs in turns until the time is up; tell whether some are left."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with transaction.atomic():
             rows = BulkJob.objects.select_for_update(skip_locked=True, of=("self",))
             job = rows.filter(finished_at=None).order_by("turn_at").first()
             if job is None:
-                return
+                return False
             _turn(job)
+    return True
 
 
 def _turn(job: BulkJob) -> None:
