@@ -73,6 +73,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/failures/act", failures.act, name="failures_act"),
     path("<slug:slug>/failures/undo/<str:token>", failures.undo, name="failures_undo"),
     path("<slug:slug>/failures/matrix", matrix.page, name="failures_matrix"),
+    path("<slug:slug>/failures/fixes", failure_talk.ledger, name="failures_fixes"),
     path("<slug:slug>/failures/<str:key>", failures.group_page, name="failure"),
     path("<slug:slug>/failures/<str:key>/say", failure_talk.say, name="failure_say"),
     path("<slug:slug>/metrics", metrics.page, name="metrics"),

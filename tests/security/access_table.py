@@ -154,6 +154,7 @@ PAGES: dict[str, dict[str, str]] = {
     "failures/matrix": READ,
     "failures/act": {"POST": "reviewer"},
     "failures/undo/<str:token>": {"POST": "reviewer"},
+    "failures/fixes": READ,
     "failures/<str:key>": READ,
     "failures/<str:key>/say": {"POST": "reviewer"},
     "rollout": {"GET": "viewer", "POST": "reviewer"},

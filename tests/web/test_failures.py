@@ -62,7 +62,7 @@ def undo_url(page):
 def test_groups_are_listed_by_impact_with_the_first_one_open(
     client, project, story, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(34):
+    with django_assert_max_num_queries(36):
         page = client.get(f"/{project.slug}/failures")
     text = page.text
     assert text.index("refund.amount: must be number, got a string") < text.index("plan stopped")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -340,3 +341,24 @@ class Tracker(models.Model):
 
     def __str__(self) -> str:
         return self.base
+
+
+class Fix(models.Model):
+    """What was done against failures, from `at` on; `fixes` says later what it brought.
+
+    `failures` are ids of groups; `version` is where it is in, such as `refund@v13` or a release.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="fixes")
+    kind = models.CharField(max_length=10)
+    title = models.CharField(max_length=200)
+    version = models.CharField(max_length=340, blank=True)
+    failures = ArrayField(models.BigIntegerField())
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=254)
+
+    class Meta:
+        indexes = (models.Index(fields=["project", "-at"], name="fix_by_project"),)
+
+    def __str__(self) -> str:
+        return self.title

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -249,6 +250,23 @@ def hits(failure: Failure, start: datetime, end: datetime) -> dict[tuple[str, st
     with connection.cursor() as cursor:
         cursor.execute(HITS, [failure.project_id, day, start, end, ids_of(failure)])
         return {(key, value): count for key, value, count in cursor.fetchall()}
+
+
+# As HITS; reads the rows of a week.
+PRICE = """
+    SELECT count(*), coalesce(sum(cost), 0), coalesce(sum(duration_ns), 0) / 1e6 FROM traces
+    WHERE project_id = %s AND day >= %s AND started_at >= %s AND started_at < %s
+        AND failures && %s::int8[] AND failures <> '{}'
+"""
+
+
+def price(failure: Failure, start: datetime, end: datetime) -> tuple[int, Decimal, float]:
+    """Return the traces of a group in [start, end): number, dollars and milliseconds spent."""
+    day = (start - timedelta(days=1)).date()
+    with connection.cursor() as cursor:
+        cursor.execute(PRICE, [failure.project_id, day, start, end, ids_of(failure)])
+        count, cost, spent = cursor.fetchone()
+    return count, cost, float(spent)
 
 
 def newest_traces(failure: Failure, start: datetime, end: datetime, limit: int) -> list[Trace]:

@@ -17,7 +17,7 @@ from tracehub.core.diverse import most_different
 from tracehub.core.query.terms import ALL
 from tracehub.evals import querysets as evals
 from tracehub.evals.models import Case
-from tracehub.failures import querysets
+from tracehub.failures import fixes, querysets
 from tracehub.failures.lifecycle import RELEASE
 from tracehub.failures.models import Failure
 from tracehub.failures.querysets import Row
@@ -200,6 +200,8 @@ def pane(project: Project, failure: Failure, now: datetime) -> dict[str, Any]:
             reverse("traces", args=[project.slug]), {"q": f"failure:{failure.key}", "from": "14d"}
         ),
         "recent": sum(querysets.days_of([failure], first_day(now)).get(failure.pk, {}).values()),
+        "fixes": [(fix, fixes.effect(fix, now)) for fix in fixes.of_failure(failure)],
+        "fix_kinds": fixes.KINDS.items(),
         "new_issue": failure_talk.new_issue_url(project, failure, page_of(project, failure)),
         **_comparison(project, failure, start, end),
     }
@@ -227,6 +229,7 @@ def _comparison(
     try:
         with bounded(SECONDS):
             hits = querysets.hits(failure, start, end)
+            price = querysets.price(failure, end - timedelta(days=8), end)
     except TooSlow:
         return {"too_many": True}
     counted = rollup.totals(project.pk, ["prompt", "model", "cohort"], start, end)
@@ -248,6 +251,7 @@ def _comparison(
     ]  # fmt: skip
     before = _before(failure, found)
     return {
+        "price": price,
         "suspect": found,
         "before": before,
         "diff": _diff(failure.project_id, found.part.value, before) if found and before else None,
