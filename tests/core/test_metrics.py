@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from tracehub.core import metrics, rollup
+from tracehub.core import metrics, rollup, sampling
 from tracehub.core.metrics import Sums
 
 
@@ -45,3 +47,24 @@ def test_every_metric_reads_counters_that_exist():
 def test_an_unknown_name_is_answered_with_the_nearest(find, near):
     with pytest.raises(metrics.MetricError, match=f"Did you mean {near}"):
         find(near + "x")
+
+
+def test_weighted_reviews_are_those_of_the_sampling_theory():
+    draw = random.Random(8)
+    hits = [draw.random() < 0.3 for _ in range(60)]
+    chances = [draw.choice([1.0, 0.5, 0.125, 0.02]) for _ in hits]
+    sums = Sums()
+    for hit, chance in zip(hits, chances, strict=True):
+        facts = rollup.ContributionFacts(
+            project_id=1,
+            started_at=datetime(2026, 11, 24, tzinfo=UTC),
+            name="support",
+            verdict="fail" if hit else "pass",
+            chance=chance,
+        )
+        sums.add(Sums(rollup.contribution(facts)["all"]))
+    known = sampling.weighted_rate(hits, chances)
+    metric = metrics.find("review_fail_estimate")
+    assert metric.value(sums) == pytest.approx(known.share)
+    assert metric.interval(sums) == pytest.approx(known.interval)
+    assert metric.interval(Sums()) is None

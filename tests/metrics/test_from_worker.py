@@ -13,7 +13,7 @@ from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.core.trace import Prompt, Tokens
 from tracehub.metrics import querysets, rollup
-from tracehub.review import actions
+from tracehub.review import actions, queueing
 
 HOUR = timedelta(hours=1)
 
@@ -84,6 +84,21 @@ def test_a_review_and_its_withdrawal_move_the_rates(project):
     factory.digest_now(project, ids[0])
     assert total(project, "failing_rate") == 0
     assert total(project, "reviewed") == 0
+    assert agree(project)
+
+
+def test_verdicts_weigh_what_their_queue_drew(project):
+    """Of two reviewed traces the passing one stands for four others, the failing one for itself."""
+    reviewer = stories.member(project, "reviewer")
+    ids = [factory.trace(project, call(f"{n:032x}")) for n in range(1, 3)]
+    queue, _ = queueing.create_queue(project, "Refunds", reviewers=[reviewer])
+    for trace_id, chance in zip(ids, (1.0, 0.2), strict=True):
+        assert queue.items.filter(trace_id=UUID(hex=trace_id)).update(chance=chance)
+    for trace_id, verdict in zip(ids, ("fail", "pass"), strict=True):
+        actions.submit_review(project, UUID(hex=trace_id), verdict, author=reviewer)
+        factory.digest_now(project, trace_id)
+    assert total(project, "review_fail_rate") == 0.5
+    assert total(project, "review_fail_estimate") == pytest.approx(1 / 6)
     assert agree(project)
 
 

@@ -28,7 +28,7 @@ def tools(index):
     return {"lookup": {"calls": 2, "errors": 0}, **refunds}
 
 
-def fill(project, number=300, *, evil=False):
+def fill(project, number=300, *, evil=False, chance=None):
     """Two weeks of requests: v12 comes two days ago and fails more often."""
     draw, now = random.Random(11), datetime.now(UTC)
     for version, days in (("v11", 20), ("v12", 2)):
@@ -60,6 +60,7 @@ def fill(project, number=300, *, evil=False):
             cost=cost,
             failing=draw.random() < (0.5 if new else 0.02),
             retries=int(draw.random() < 0.05),
+            chance=chance,
             verdict=draw.choice([None, "pass", "fail"]) if index % 5 == 0 else None,
         )
         kept.append((project.pk, None, core.contribution(facts)))
@@ -188,6 +189,14 @@ def test_plotly_finds_nothing_wrong_with_the_figures(client, project, viewer, mo
     monkeypatch.setattr(charts, "CHECKED", True)
     page = client.get(f"/skylane/metrics?from=2d{query}")
     assert list(figures(page.text)) == list(metric_specs.KEYS)
+
+
+def test_reviews_of_queues_are_weighted(client, project, viewer):
+    fill(project, chance=0.1)
+    page = client.get("/skylane/metrics?from=14d&charts=reviews").text
+    assert re.search(r"<small>of all, by \d+ reviewed, by \d+ h</small>", page)
+    head = client.get("/skylane/metrics?from=14d&charts=reviews&format=csv").text.splitlines()[0]
+    assert head.startswith("chart,Time (UTC),Failing as reviewers say (share),Failed by reviewers")
 
 
 def test_tools_stand_by_their_own_error_rate(client, project, viewer):

@@ -56,10 +56,7 @@ class Metric:
     under: tuple[str, ...] = ()
     measure: int = 0
     quantile: float = 0.0
-
-    @property
-    def counters(self) -> tuple[str, ...]:
-        return (*self.over, *self.under)
+    squares: str = ""  # of a weighted share: the counter of the squared weights
 
     def value(self, sums: Sums) -> Number | None:
         """Return the value in its unit: dollars, milliseconds, a fraction or a count."""
@@ -74,8 +71,24 @@ class Metric:
 
     def interval(self, sums: Sums) -> tuple[float, float] | None:
         """Return the 95 % interval of a share; None for other units and where nothing counts."""
+        if self.squares:
+            return self._weighted(sums)
         counted, total = self.counted(sums)
         return wilson_interval(counted, total) if self.unit == "share" and total > 0 else None
+
+    def _weighted(self, sums: Sums) -> tuple[float, float] | None:
+        """Return Wilson's interval at Kish's effective number, as `core.sampling.weighted_rate`."""
+        failed, whole, squares = (
+            float(sums[n]) / rollup.WEIGHT_UNIT for n in (*self.over, *self.under, self.squares)
+        )
+        if whole <= 0 or squares <= 0:
+            return None
+        effective = whole * whole / squares
+        return wilson_interval(min(1.0, failed / whole) * effective, effective)
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        return (*self.over, *self.under, *([self.squares] if self.squares else []))
 
     def counted(self, sums: Sums) -> tuple[int, int]:
         """Return what a share is made of: (counted, of how many)."""
@@ -132,6 +145,14 @@ _ALL = (
     _share("tool_error_rate", "Tool error rate", "tool_errors", "tool_calls"),
     Metric("reviewed", "Reviewed", "count", _REVIEWED),
     _share("review_fail_rate", "Failed by reviewers", "review_fail", *_REVIEWED),
+    Metric(
+        "review_fail_estimate",
+        "Failing as reviewers say",
+        "share",
+        ("weight_failed",),
+        ("weight_reviewed",),
+        squares="weight_squares",
+    ),
     _share(
         "negative_feedback_rate",
         "Negative feedback",

@@ -26,6 +26,8 @@ LOG_GAMMA = math.log(GAMMA)
 ZERO_BUCKET = -32768  # zero and below have no logarithm
 COST_UNIT = Decimal("1e-10")  # costs are summed as whole numbers of this many dollars
 LABEL_LIMIT = 200  # characters of a name, model or prompt that tell series apart
+WEIGHT_UNIT = 1000  # weights of reviews are summed as whole thousandths
+MOST_WEIGHT = 10**6
 COUNT_LIMIT = 10**12  # of one trace: a sender's absurd number must not overflow a sum
 
 AXES = (
@@ -64,6 +66,9 @@ COUNTERS = (
     "review_fail",
     "review_pass",
     "review_unsure",
+    "weight_failed",
+    "weight_reviewed",
+    "weight_squares",
     "feedback_negative",
     "feedback_positive",
     *(f"outcome_{name}" for name in OUTCOMES),
@@ -77,7 +82,8 @@ class ContributionFacts:
 
     `by_model` and `by_prompt` map a label to `{"calls", "input", "output", "cost"}`, each value
     missing or None when unknown; `by_tool` to `{"calls", "errors"}`. `verdict`
-    is the one that counts (fail, pass, unsure or None).
+    is the one that counts (fail, pass, unsure or None), `chance` that with which queues took a
+    reviewed trace; None when no queue did.
     """
 
     project_id: int
@@ -103,6 +109,7 @@ class ContributionFacts:
     fallbacks: int = 0
     timeouts: int = 0
     verdict: str | None = None
+    chance: float | None = None
     feedback_negative: int = 0
     feedback_positive: int = 0
 
@@ -235,6 +242,11 @@ def _counters(facts: ContributionFacts) -> dict[str, int]:
         counters["cached_tokens"] = _count(tokens.cached)
     if facts.verdict in _VERDICTS:
         counters[f"review_{facts.verdict}"] = 1
+    if facts.verdict in _SURE and facts.chance:
+        weight = min(1 / facts.chance, MOST_WEIGHT)
+        counters["weight_reviewed"] = round(weight * WEIGHT_UNIT)
+        counters["weight_failed"] = counters["weight_reviewed"] if facts.verdict == "fail" else 0
+        counters["weight_squares"] = round(weight * weight * WEIGHT_UNIT)
     if facts.outcome in OUTCOMES:
         counters[f"outcome_{facts.outcome}"] = 1
     return counters
@@ -242,6 +254,7 @@ def _counters(facts: ContributionFacts) -> dict[str, int]:
 
 _SUCCESSFUL = frozenset({None, "answered", "clarified"})
 _VERDICTS = frozenset({"fail", "pass", "unsure"})
+_SURE = frozenset({"fail", "pass"})
 
 
 def _count(number: Json) -> int:

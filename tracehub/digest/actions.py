@@ -28,6 +28,7 @@ from tracehub.failures.rules import store as second_pass
 from tracehub.metrics import rollup
 from tracehub.notify.announcing import announce_failed
 from tracehub.review.querysets import standing
+from tracehub.review.rates import inclusion
 from tracehub.traces import rollup as term_counts
 from tracehub.traces.actions import register_prompts
 from tracehub.traces.models import Parked
@@ -196,6 +197,8 @@ def _known(
     """Yield what is known of each trace, one statement a subject for all of them."""
     traces = list(spans)
     reviews = standing(project_id, traces)
+    judged = [trace for trace, each in reviews.items() if each.verdict]
+    chances = inclusion(project_id, judged) if judged else {}
     scores = feedback_of(project_id, traces)
     cases = promoted(project_id, traces)
     broken = grouping.violations(cursor, project_id, day, spans)
@@ -213,6 +216,7 @@ def _known(
             broken.get(trace, []),
             rules,
             late.get(trace, []),
+            chances.get(trace),
         )
 
 

@@ -42,6 +42,7 @@ class Known:
     violations: list[Signal] = field(default_factory=list)  # of contracts
     rules: Rules = field(default_factory=Rules)
     late: list[Signal] = field(default_factory=list)  # of the second pass
+    chance: float | None = None  # with which queues took a reviewed trace
 
 
 @dataclass(slots=True)
@@ -178,6 +179,7 @@ def _contribution(
             fallbacks=summary.fallbacks,
             timeouts=summary.timeouts,
             verdict=row["verdict"],
+            chance=known.chance,
             feedback_negative=negative,
             feedback_positive=len(feedback) - negative,
         )

@@ -29,7 +29,8 @@ class Counters(models.Model):
 
     A trace counts once in each row, so `failing` of `requests` is a share. `own_*` are the tokens
     and the cost of the row's model or prompt alone, `tool_*` those of its tool where the row is of
-    one; the others are those of the whole trace.
+    one; the others are those of the whole trace. `weight_*`
+    are sums over reviewed traces of 1 / chance of a queue to take them, in thousandths.
     """
 
     requests = models.BigIntegerField(default=0)
@@ -58,6 +59,9 @@ class Counters(models.Model):
     review_fail = models.BigIntegerField(default=0)
     review_pass = models.BigIntegerField(default=0)
     review_unsure = models.BigIntegerField(default=0)
+    weight_failed = models.BigIntegerField(default=0)
+    weight_reviewed = models.BigIntegerField(default=0)
+    weight_squares = models.BigIntegerField(default=0)
     feedback_negative = models.BigIntegerField(default=0)
     feedback_positive = models.BigIntegerField(default=0)
     outcome_answered = models.BigIntegerField(default=0)

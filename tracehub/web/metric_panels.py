@@ -18,11 +18,12 @@ from tracehub.metrics import charts
 from tracehub.metrics.charts import Curve
 from tracehub.metrics.querysets import Groups, Line, Marker, added, by_requests, line
 from tracehub.web import copy
-from tracehub.web.metric_specs import QUIET, Drawn, Spec
+from tracehub.web.metric_specs import ESTIMATE, QUIET, Drawn, Spec
 from tracehub.web.metric_words import ENOUGH, Finding, change, length, name_of, period, say, tick
 
 Links = Callable[[datetime, datetime, str], str]  # from, to, filter -> address of the traces
 REVIEWS_A_POINT = 15
+_REVIEWS = ("review_fail_rate", "review_fail_estimate")
 _INKS = ("var(--ink)", "var(--series-2)", "var(--series-3)", QUIET)
 
 
@@ -112,6 +113,8 @@ def build(specs: Iterable[Spec], data: Data, apart: Mapping[str, Data]) -> list[
     panels = []
     for spec in specs:
         own = apart[spec.by] if spec.by else data
+        if spec.key == ESTIMATE.key and own.whole["weight_reviewed"]:
+            spec = ESTIMATE
         if not own.group:
             panels.append(_whole(spec, own))
         elif own.group != "tool" or not METRICS[spec.headline].measure:
@@ -234,7 +237,7 @@ def _compared(spec: Spec) -> Drawn:
 
 def _dashed(spec: Spec, data: Data, earlier: Mapping[datetime, Sums]) -> list[Curve]:
     drawn = _compared(spec)
-    if drawn.metric == "review_fail_rate":  # too few in a step for a line of its own
+    if drawn.metric in _REVIEWS:  # too few in a step for a line of its own
         found = line(METRICS[drawn.metric], "", data.frame.before(), earlier)
         return [_reviewed_curve(drawn, found, data, plain=True)]
     return [_past(METRICS[drawn.metric], drawn.label, drawn.colour, data, earlier)]
@@ -324,7 +327,7 @@ def _curve(drawn: Drawn, found: Line, data: Data) -> Curve:
     last = say(metric, _last(found.values))
     if drawn.metric == "requests":
         last = f"{last} / {length(data.frame.step)}"
-    if drawn.metric == "review_fail_rate":
+    if drawn.metric in _REVIEWS:
         return _reviewed_curve(drawn, found, data)
     return Curve(
         drawn.label, found.values, last, drawn.colour, drawn.ink, only=data.only(drawn.only)
@@ -366,7 +369,8 @@ def _stat_label(spec: Spec, frame: Window, headline: Line) -> str:
     if spec.key == "reviews":
         reviewed = float(METRICS["reviewed"].value(sums) or 0)
         step = length(frame.step * _steps_a_point(headline))
-        return f"of {copy.total(reviewed)} reviewed" + (f", by {step}" if reviewed else "")
+        known = "of all, by" if spec.headline == ESTIMATE.headline else "of"
+        return f"{known} {copy.total(reviewed)} reviewed" + (f", by {step}" if reviewed else "")
     if spec.key != "requests":
         return spec.label
     days = (frame.end - frame.start) / timedelta(days=1)

@@ -110,7 +110,7 @@ SPECS = (
         "review_fail_rate",
         "of reviewed",
         (Drawn("review_fail_rate", "failed", _1, only="verdict:fail"),),
-        ("reviewed",),
+        ("review_fail_estimate", "reviewed"),
     ),
     Spec(
         "tools",
@@ -173,6 +173,15 @@ SPECS = (
         ("calls",),
         sort="-cost",
     ),
+)
+# The same where queues took what was reviewed: weighted by how likely they were to.
+ESTIMATE = Spec(
+    "reviews",
+    "Failing as reviewers say",
+    "review_fail_estimate",
+    "of all",
+    (Drawn("review_fail_estimate", "failing", _1, only="verdict:fail"),),
+    ("review_fail_rate", "reviewed"),
 )
 KEYS = tuple(spec.key for spec in SPECS)
 BY_KEY = {spec.key: spec for spec in SPECS}
