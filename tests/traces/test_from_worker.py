@@ -12,6 +12,7 @@ from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.core.query import parse
 from tracehub.core.query.terms import COUNTED
+from tracehub.core.times import parse_range
 from tracehub.review import actions
 from tracehub.traces import facets, listing
 from tracehub.traces.extent import Range
@@ -88,3 +89,11 @@ def test_a_story_is_found_by_its_words_once_they_are_indexed(project):
     for text in ("isbon", "input:carrier", '"a voucher not"'):
         assert found(project, text) == [], text
     assert Trace.objects.get().terms
+
+
+def test_matches_of_a_range_without_an_end_are_counted(project):
+    factory.trace(project, trace_id=f"{1:032x}", error=True)
+    factory.trace(project, trace_id=f"{2:032x}")
+    whole = Range(project, *parse_range("1h", "", now=datetime.now(UTC)))
+    assert facets.matching(whole, parse("")) == (2, False)
+    assert facets.matching(whole, parse("is:failing")) == (1, False)

@@ -13,7 +13,7 @@ from tracehub.evals.models import Case
 from tracehub.projects.models import Membership, Project, User
 from tracehub.review import actions
 from tracehub.review.models import Review
-from tracehub.traces.models import Trace
+from tracehub.traces.models import Arrival, Trace
 
 pytestmark = pytest.mark.django_db
 
@@ -352,3 +352,10 @@ def test_columns_density_and_times_are_kept_for_the_person(client, project, revi
     page = client.get(address).text
     assert heads(page) == standard
     assert shown(client.get(address)) == [row.hex]
+
+
+def test_the_list_says_how_far_behind_the_worker_is(client, project, reviewer):
+    trace_factory.trace(project, digested=False)
+    assert "behind" not in client.get("/skylane/traces").text
+    Arrival.objects.update(dirty_at=datetime.now(UTC) - timedelta(minutes=3))
+    assert "The worker is 3 min behind" in client.get("/skylane/traces").text

@@ -131,8 +131,10 @@ def expected(within: Range) -> int:
 
 def matching(within: Range, wanted: Filter) -> tuple[int, bool]:
     """Return how many traces of a range match, and whether that is an estimate."""
-    found = histogram(within, wanted)
-    return found.matching, found.estimated
+    rows = source(within, wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {rows.table} WHERE {rows.condition}", rows.params)  # noqa: S608 names of ours
+        return rows.times(cursor.fetchone()[0]), rows.factor > 1
 
 
 def counts(within: Range, wanted: Filter, keys: Iterable[str] = KEYS) -> Counts:

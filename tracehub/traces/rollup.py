@@ -52,6 +52,9 @@ SERIES = """
 """
 
 
+OLDEST = "SELECT dirty_at FROM arrivals WHERE dirty_seq IS NOT NULL ORDER BY dirty_seq LIMIT 1"
+
+
 class Change(NamedTuple):
     """A trace row before and after; None where there is none."""
 
@@ -132,6 +135,14 @@ def series(
     with connection.cursor() as cursor:
         cursor.execute(SERIES, [project_id, *pair, start, end])
         return {at: (count, failing) for at, count, failing in cursor.fetchall()}
+
+
+def behind(now: datetime) -> timedelta:
+    """Return how long the worker has had the oldest trace that it has not looked at. One probe."""
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST)
+        row = cursor.fetchone()
+    return max(timedelta(0), now - row[0]) if row else timedelta(0)
 
 
 def floor(at: datetime, step: timedelta = HOUR) -> datetime:
