@@ -167,7 +167,7 @@ def read(body: Any) -> Case:
     """
     # Assertions have a check of their own, which names the field inside the right type.
     check(body, _without_assertions(CASE_SCHEMA))
-    case = complete({key: value for key, value in body.items() if key not in _GIVEN})
+    case = complete(_asserted({k: v for k, v in body.items() if k not in _GIVEN}))
     if not case["input"]["messages"] and not case["input"]["variables"]:
         raise ShapeError("input", "needs messages or variables. Got neither.")
     return case
@@ -176,7 +176,7 @@ def read(body: Any) -> Case:
 def read_change(body: Any) -> Case:
     """Return the fields of a change to a case, checked, without defaults. Raises ShapeError."""
     check(body, _without_assertions(CHANGE_SCHEMA))
-    whole = complete({"input": {}, **body})
+    whole = complete(_asserted({"input": {}, **body}))
     return {key: whole[key] for key in body}
 
 
@@ -187,8 +187,16 @@ def _without_assertions(schema: Schema) -> Schema:
     }
 
 
+def _asserted(content: Mapping[str, Any]) -> Case:
+    """Return the content with its assertions checked and named."""
+    return {**content, "assertions": assertions.read(content.get("assertions", []))}
+
+
 def complete(content: Mapping[str, Any]) -> Case:
-    """Return the content with every field present and every key in the order of the native form."""
+    """Return the content with every field present and every key in the order of the native form.
+
+    Its assertions were read before: a set of 10,000 cases is exported without checking them anew.
+    """
     calls = content.get("tool_calls") or {}
     given = content["input"]
     return {
@@ -213,9 +221,7 @@ def complete(content: Mapping[str, Any]) -> Case:
         "parameters": content.get("parameters", {}),
         "expected_output": content.get("expected_output"),
         "recorded_output": content.get("recorded_output"),
-        "assertions": [
-            assertions.ordered(a) for a in assertions.read(content.get("assertions", []))
-        ],
+        "assertions": [assertions.ordered(a) for a in content.get("assertions", [])],
         "failure_modes": list(dict.fromkeys(content.get("failure_modes", []))),
         "severity": content.get("severity") or None,
         "tags": list(dict.fromkeys(content.get("tags", []))),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracehub.core.assertions import at_pointer, is_pointer
+from tracehub.core.assertions import at_pointer, is_pointer, read
 from tracehub.core.cases import ROLES, Case, complete
 from tracehub.core.trace import SEVERITIES, Json, Signal, Span, TraceSummary
 
@@ -68,7 +68,7 @@ def content(
             "parameters": span.parameters,
             "expected_output": _expected(kind, recorded, judgement),
             "recorded_output": recorded,
-            "assertions": list(proposals(span, signals, judgement)),
+            "assertions": read(list(proposals(span, signals, judgement))),
             "failure_modes": list(judgement.modes),
             "severity": judgement.severity or _worst(signals),
             "tags": [tag[:200] for tag in summary.tags[:50] if tag],

@@ -31,10 +31,10 @@ def per_mode_and_kind(rows: QuerySet[Case]) -> dict[tuple[str, str], int]:
         (NO_MODE, kind): count
         for kind, count in rows.filter(failure_modes=[])
         .values_list("kind")
-        .annotate(cases=Count("pk"))
+        .annotate(cases=Count("*"))
     }
     modes = Func(F("failure_modes"), function="unnest", output_field=CharField())
-    counted = rows.annotate(mode=modes).values("mode", "kind").annotate(cases=Count("pk"))
+    counted = rows.annotate(mode=modes).values("mode", "kind").annotate(cases=Count("*"))
     return found | {(row["mode"], row["kind"]): row["cases"] for row in counted}
 
 
@@ -71,11 +71,11 @@ def tools(rows: QuerySet[Case]) -> dict[str, int]:
 
 
 def _counts(rows: QuerySet[Case], column: str) -> dict[str, int]:
-    return dict(rows.values_list(column).annotate(cases=Count("pk")).order_by())
+    return dict(rows.values_list(column).annotate(cases=Count("*")).order_by())
 
 
 def _at(rows: QuerySet[Case], column: str, path: str) -> dict[str, int]:
     found = Func(F(column), Value(path), function="jsonb_path_query", output_field=JSONField(),
                  template="%(function)s(%(expressions)s::jsonpath)")  # fmt: skip
-    counted = rows.annotate(found=found).values_list("found").annotate(n=Count("pk"))
+    counted = rows.annotate(found=found).values_list("found").annotate(n=Count("*"))
     return {name: n for name, n in counted if isinstance(name, str)}

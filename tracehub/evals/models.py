@@ -104,7 +104,20 @@ class Case(models.Model):
                 name="case_revision_once",
             ),
         )
-        indexes = (models.Index(fields=["project", "source_trace_id"], name="case_by_source"),)
+        indexes = (
+            models.Index(fields=["project", "source_trace_id"], name="case_by_source"),
+            # What a version holds is counted from this alone; the rows themselves are 3 kB each.
+            models.Index(
+                fields=["project", "eval_set", "added_in"],
+                include=["removed_in", "number", "kind", "failure_modes", "updated_at"],
+                name="case_counts",
+            ),
+            models.Index(
+                fields=["project", "eval_set", "removed_in"],
+                condition=models.Q(removed_in__isnull=False),
+                name="case_removed",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.case_id} of {self.eval_set}"

@@ -63,7 +63,7 @@ def cases_per_mode(eval_set: EvalSet, version: int) -> dict[str, int]:
     """Return how many cases of a version each failure mode has, by slug; counted by Postgres."""
     modes = Func(F("failure_modes"), function="unnest", output_field=CharField())
     rows = in_version(eval_set, version).order_by().annotate(mode=modes).values("mode")
-    return {row["mode"]: row["cases"] for row in rows.annotate(cases=Count("pk"))}
+    return {row["mode"]: row["cases"] for row in rows.annotate(cases=Count("*"))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ def _rows(shown: Shown, kind: str, mode: str, after: str) -> dict[str, Any]:
 
 def _counts(shown: Shown, kind: str) -> dict[str, Any]:
     rows = querysets.in_version(shown.eval_set, shown.number)
-    by_kind = dict(rows.order_by().values_list("kind").annotate(n=Count("pk")))
+    by_kind = dict(rows.order_by().values_list("kind").annotate(n=Count("*")))
     total = sum(by_kind.values())
     kinds = [(value, label, by_kind.get(value, 0)) for value, label in CaseKind.choices]
     return {"total": total, "listed": by_kind.get(kind, 0) if kind else total, "kinds": kinds}
