@@ -5,6 +5,7 @@ A wrong value stops the start with one line: the name, the rule, what came.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from ipaddress import ip_network
@@ -119,6 +120,11 @@ def database(name: str, url: str) -> dict[str, Any]:
     }
 
 
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 DATA_DIR = config.data_dir()
 BASE_URL = env_str("TRACEHUB_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 _base = urlsplit(BASE_URL)
@@ -158,6 +164,8 @@ JUDGE_URL = env_str("TRACEHUB_JUDGE_URL").rstrip("/")
 JUDGE_KEY = env_str("TRACEHUB_JUDGE_KEY")
 JUDGE_MODEL = env_str("TRACEHUB_JUDGE_MODEL")
 OUTBOUND_INSIDE = env_networks("TRACEHUB_OUTBOUND_INSIDE")
+# Calls of the API a second that each key may make; 0 sets no limit. Ingestion has none.
+API_RATE = env_int("TRACEHUB_API_RATE", 100, maximum=100_000)
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
@@ -175,6 +183,10 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "template_partials",
@@ -276,6 +288,47 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "20/m/ip",
 }
 
+# Second factors, and who must have one. Codes work once; secrets are sealed with the secret key.
+SECOND_FACTOR = env_choice("TRACEHUB_SECOND_FACTOR", "nobody", ("nobody", "admins", "all"))
+MFA_ADAPTER = "tracehub.web.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "TraceHub"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses come by invitation, and are proven by it
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+
+# One provider of OpenID Connect. People are known by issuer and subject; by their address only
+# when the provider says that it checked it and OIDC_TRUST_EMAIL says that we believe it.
+OIDC_URL = env_str("TRACEHUB_OIDC_URL").rstrip("/")
+OIDC_CLIENT_ID = env_str("TRACEHUB_OIDC_CLIENT_ID")
+OIDC_NAME = env_str("TRACEHUB_OIDC_NAME", "single sign-on")
+OIDC_TRUST_EMAIL = env_choice("TRACEHUB_OIDC_TRUST_EMAIL", "no", ("yes", "no")) == "yes"
+OIDC_ONLY = env_choice("TRACEHUB_OIDC_ONLY", "no", ("yes", "no")) == "yes"
+OIDC_ID = "oidc-" + hashlib.sha256(OIDC_URL.encode()).hexdigest()[:12] if OIDC_URL else ""
+if OIDC_URL and (urlsplit(OIDC_URL).scheme not in {"http", "https"} or not OIDC_CLIENT_ID):
+    raise SettingError(
+        "TRACEHUB_OIDC_URL must be the http or https address of an issuer, with "
+        f"TRACEHUB_OIDC_CLIENT_ID set. Got {OIDC_URL!r}."
+    )
+if OIDC_ONLY and not OIDC_URL:
+    raise SettingError("TRACEHUB_OIDC_ONLY=yes needs TRACEHUB_OIDC_URL. Got none.")
+SOCIALACCOUNT_ADAPTER = "tracehub.web.accounts.ProviderAdapter"
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "oidc"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {
+        "APPS": [
+            {
+                "provider_id": OIDC_ID,
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": env_str("TRACEHUB_OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_URL, "oauth_pkce_enabled": True},
+            }
+        ]
+        if OIDC_URL
+        else []
+    }
+}
+
 SESSION_COOKIE_AGE = 14 * 86400
 SESSION_COOKIE_NAME = "__Host-tracehub" if SECURE else "tracehub"
 SESSION_COOKIE_SECURE = SECURE
@@ -305,7 +358,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-src": [NONE],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        # Chromium holds the redirect after a form to it as well.
+        "form-action": [SELF, *([_origin(OIDC_URL)] if OIDC_URL else [])],
         "frame-ancestors": [NONE],
     }
 }

@@ -35,6 +35,17 @@ OUTSIDE: dict[str, dict[str, str]] = {
 }
 # Pages of allauth: of these only the way in is ours to test (40 to 43), so each is listed alone.
 ALLAUTH = {
+    "accounts/2fa/",
+    "accounts/2fa/authenticate/",
+    "accounts/2fa/reauthenticate/",
+    "accounts/2fa/totp/activate/",
+    "accounts/2fa/totp/deactivate/",
+    "accounts/2fa/recovery-codes/",
+    "accounts/2fa/recovery-codes/generate/",
+    "accounts/2fa/recovery-codes/download/",
+    "accounts/sessions/",
+    "accounts/oidc/^(?P<provider_id>[^/]+)/login/",
+    "accounts/oidc/^(?P<provider_id>[^/]+)/login/callback/",
     "accounts/login/",
     "accounts/logout/",
     "accounts/inactive/",

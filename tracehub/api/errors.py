@@ -14,6 +14,7 @@ CODES = {
     409: "conflict",
     413: "too_large",
     415: "unsupported_media_type",
+    429: "quota_exceeded",
     500: "internal",
     503: "unavailable",
 }

@@ -29,6 +29,7 @@ _REFUSALS = {
     409: "Something else is there already.",
     413: "The body is too large.",
     415: "The body has another type than application/json.",
+    429: "This key calls too often. Try again after `Retry-After` seconds.",
     503: "The server is behind or its database away. Try again after `Retry-After` seconds.",
 }
 
@@ -117,7 +118,7 @@ def _responses(call: Call) -> dict[str, Any]:
     export = call.path.endswith(("/export", "/gate"))
     media_type = "*/*" if export else "application/json"
     answer = {"description": call.returns, "content": {media_type: {"schema": {}}}}
-    statuses = [400, 401, 403, 503]
+    statuses = [400, 401, 403, 429, 503]
     if "{" in call.path:
         statuses.append(404)
     if call.body is not None:
@@ -140,7 +141,7 @@ def _error_schema() -> dict[str, Any]:
             "error": {
                 "type": "object",
                 "properties": {
-                    "code": {"enum": [*CODES.values(), "quota_exceeded", "error"]},
+                    "code": {"enum": [*CODES.values(), "error"]},
                     "message": {"type": "string"},
                     "field": {"type": "string"},
                 },

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
-from tracehub.api import auth, concealing, requests
+from tracehub.api import auth, concealing, limits, requests
 from tracehub.api.errors import ApiError
 from tracehub.api.requests import ApiRequest, Param
 from tracehub.core.concealment import conceal_json
@@ -95,6 +95,7 @@ def _answer(request: HttpRequest, methods: dict[str, Call], parts: dict[str, str
         allow = ", ".join(sorted(methods))
         raise ApiError(405, f"Use {allow} here. Got {request.method}.", headers={"Allow": allow})
     key = auth.authenticate(request)
+    limits.check(key.pk)
     auth.require(key, call.need)
     query = requests.read_query(request, call.params)
     conceals = concealing.guard(key, call.path, request.path.removeprefix("/api/v1/"), query)

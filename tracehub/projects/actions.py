@@ -276,6 +276,22 @@ def accept_invitation(
 
 
 @transaction.atomic
+def join_invited(email: str) -> User | None:
+    """Make the person whom open invitations wait for and give the seats; None without any."""
+    waiting = Invitation.objects.select_for_update().filter(
+        email__iexact=email, accepted_at=None, expires_at__gt=timezone.now()
+    )
+    offers = list(waiting)
+    if not offers:
+        return None
+    user = User.objects.create_user(email)
+    for offer in offers:
+        set_role(offer.project, user, offer.role, by=user)
+    waiting.update(accepted_at=timezone.now())
+    return user
+
+
+@transaction.atomic
 def set_role(project: Project, user: User, role: str | None, *, by: User | None = None) -> None:
     """Give a person a role in a project; None takes the seat away. The last admin stays."""
     seats = Membership.objects.select_for_update().filter(project=project)

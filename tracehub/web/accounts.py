@@ -6,19 +6,25 @@ from typing import Any
 
 from allauth.account import urls as allauth_urls
 from allauth.account.adapter import DefaultAccountAdapter
-from django.contrib.auth import login
+from allauth.account.utils import perform_login
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa import urls as mfa_urls
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.openid_connect import urls as oidc_urls
+from allauth.usersessions import urls as sessions_urls
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from tracehub.projects import actions
+from tracehub.projects import actions, outbound
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import User
 from tracehub.web.forms.accounts import JoinForm
 
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 # What of allauth is open. An address is changed by an operator: invitations are bound to it.
 _OPEN = {
     "account_login",
@@ -33,7 +39,13 @@ _OPEN = {
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
 }
-urlpatterns: list[URLPattern] = [each for each in allauth_urls.urlpatterns if each.name in _OPEN]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *(each for each in allauth_urls.urlpatterns if each.name in _OPEN),
+    path("2fa/", include(mfa_urls)),
+    path("sessions/", include(sessions_urls)),
+    path("", include(oidc_urls)),
+]
+WAY = "way"  # attribute of the request: how the person signs in, for the audit log
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -42,16 +54,64 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def pre_login(self, request: HttpRequest, user: User, **more: Any) -> HttpResponse | None:
+        """Stop every way in but the provider's, where it is to be the only one."""
+        if settings.OIDC_ONLY and "sociallogin" not in (more.get("signal_kwargs") or {}):
+            actions.audit("person.sign_in_refused", object=user.email, address=address(request))
+            return render(request, "account/only.html", status=403)
+        found: HttpResponse | None = super().pre_login(request, user, **more)
+        return found
+
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
-        actions.audit("person.signed_in", by=user, address=address(request), way="password")
+        way = getattr(request, WAY, "password")
+        actions.audit("person.signed_in", by=user, address=address(request), way=way)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         super().authentication_failed(request, **credentials)
         asked = str(credentials.get("email", ""))[:254]
         actions.audit("person.sign_in_failed", object=asked, address=address(request))
 
+    def send_notification_mail(self, template_prefix: str, user: User, *_: Any, **__: Any) -> None:
+        """Note in the audit log what allauth would tell by mail: `mfa/email/totp_activated`."""
+        action = f"person.{template_prefix.rpartition('/')[2]}"
+        actions.audit(action, by=user, object=user.email, address=address(self.request))
+
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return "/"
+
+
+class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """People of the provider: known by issuer and subject, by a checked address when trusted."""
+
+    def get_requests_session(self) -> Any:
+        return outbound.session()
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        setattr(request, WAY, "provider")
+        if sociallogin.is_existing or not settings.OIDC_TRUST_EMAIL:
+            return
+        checked = [each.email for each in sociallogin.email_addresses if each.verified is True]
+        for email in checked:
+            person = User.objects.filter(email__iexact=email, is_active=True).first()
+            person = person or actions.join_invited(email)
+            if person is not None:
+                sociallogin.connect(request, person)
+                actions.audit("person.linked", by=person, address=address(request))
+                return
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        actions.audit(
+            "person.sign_in_failed", object=sociallogin.account.uid[:254], address=address(request)
+        )
+        return False
+
+    def on_authentication_error(self, request: HttpRequest, *_: Any, **__: Any) -> None:
+        """Answer without what the provider said: it may hold what is not for people."""
+        actions.audit("person.sign_in_failed", address=address(request), way="provider")
+        raise ImmediateHttpResponse(render(request, "account/provider_failed.html", status=403))
+
+    def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return "/"
 
 
@@ -71,8 +131,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         user = actions.use_sign_in_link(token)
         if user is not None:
-            _sign_in(request, user, "link")
-            return redirect("/")
+            return _sign_in(request, user, "link", "/")
     link = actions.find_sign_in_link(token)
     return render(request, "account/link.html", {"link": link}, status=200 if link else 410)
 
@@ -94,9 +153,10 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         except ActionError as error:
             joined, problem = None, str(error)
         if joined is not None:
+            page = reverse("traces", args=[offer.project.slug])
             if person is None:
-                _sign_in(request, joined, "invitation")
-            return redirect("traces", slug=offer.project.slug)
+                return _sign_in(request, joined, "invitation", page)
+            return redirect(page)
     context = {
         "invitation": offer,
         "form": form,
@@ -119,6 +179,8 @@ def _join(token: str, person: User | None, known: User | None, form: JoinForm) -
     return None
 
 
-def _sign_in(request: HttpRequest, user: User, way: str) -> None:
-    login(request, user, backend=BACKEND)  # a new session id: one that was fixed before is dead
-    actions.audit("person.signed_in", by=user, address=address(request), way=way)
+def _sign_in(request: HttpRequest, user: User, way: str, page: str) -> HttpResponse:
+    """Go the way of a password from here on: a second factor is asked for, the session is new."""
+    setattr(request, WAY, way)
+    answer: HttpResponse = perform_login(request, user, redirect_url=page)
+    return answer

@@ -6,6 +6,7 @@ import math
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -38,6 +39,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         # Lazy: evaluating it is what puts the nonce into the header.
         "csp_nonce": getattr(request, "csp_nonce", ""),
         "here": address(request),
+        "oidc_id": settings.OIDC_ID,
+        "oidc_name": settings.OIDC_NAME,
+        "oidc_only": settings.OIDC_ONLY,
         "nav_views": lambda: views(request, project) if project else [],
         "received": lambda: received(project) if project else 0,
         "triage": lambda: needing_decision(project) if project else None,

@@ -8,12 +8,14 @@ from typing import cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
+from requests import RequestException
 
 from tracehub.web.context import address
-from tracehub.web.permissions import SignInNeeded
+from tracehub.web.permissions import SecondFactorNeeded, SignInNeeded
 from tracehub.web.revealing import revealed
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=()"
@@ -78,6 +80,10 @@ class SignIn(MiddlewareMixin):
     """Send a person whom `permissions.project_for` does not know to the sign-in page."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, SecondFactorNeeded):
+            return redirect("mfa_index")
+        if isinstance(exception, RequestException):  # a sign-in provider away, or one inside
+            return render(request, "account/provider_failed.html", status=403)
         if not isinstance(exception, SignInNeeded):
             return None
         if request.headers.get("HX-Request") != "true":

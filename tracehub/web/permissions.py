@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
@@ -18,6 +20,10 @@ IDLE_SECONDS = 24 * 3600  # after which an admin signs in again
 SEEN_EVERY = 15 * 60  # seconds between two notes that a session was used
 
 ORDER: dict[str, int] = {Role.VIEWER: 0, Role.REVIEWER: 1, Role.ADMIN: 2}
+
+
+class SecondFactorNeeded(Exception):
+    """The person must set up a second factor first; `middleware.SignIn` sends them there."""
 
 
 class SignInNeeded(Exception):
@@ -62,10 +68,20 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
         raise SignInNeeded
     if user.last_project_id != project.pk:
         User.objects.filter(pk=user.pk).update(last_project=project)
+    if _lacks_second_factor(user, held):
+        raise SecondFactorNeeded
     concealing.guard(request, project, held)
     request.project = project  # type: ignore[attr-defined]  # read by context.shell
     request.role = held  # type: ignore[attr-defined]
     return project
+
+
+def _lacks_second_factor(user: User, role: str) -> bool:
+    """Tell whether TRACEHUB_SECOND_FACTOR asks this person for one that is not set up."""
+    asked = settings.SECOND_FACTOR
+    if asked == "nobody" or (asked == "admins" and role != Role.ADMIN):
+        return False
+    return not is_mfa_enabled(user)
 
 
 def _left_alone(request: HttpRequest) -> bool:

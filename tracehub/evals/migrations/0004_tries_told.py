@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('evals', '0003_rollouts'),
+        ("evals", "0003_rollouts"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='runresult',
-            name='passes',
+            model_name="runresult",
+            name="passes",
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='runresult',
-            name='told',
+            model_name="runresult",
+            name="told",
             field=models.PositiveSmallIntegerField(default=1),
         ),
     ]

@@ -7,35 +7,59 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('projects', '0005_outbox'),
-        ('traces', '0007_sampling'),
+        ("projects", "0005_outbox"),
+        ("traces", "0007_sampling"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SavedView',
+            name="SavedView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('q', models.TextField(blank=True, max_length=4000)),
-                ('since', models.CharField(blank=True, max_length=40)),
-                ('until', models.CharField(blank=True, max_length=40)),
-                ('sort', models.CharField(blank=True, max_length=20)),
-                ('shared', models.BooleanField(default=False)),
-                ('traces', models.BigIntegerField(null=True)),
-                ('counted_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='saved_views', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='saved_views', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("q", models.TextField(blank=True, max_length=4000)),
+                ("since", models.CharField(blank=True, max_length=40)),
+                ("until", models.CharField(blank=True, max_length=40)),
+                ("sort", models.CharField(blank=True, max_length=20)),
+                ("shared", models.BooleanField(default=False)),
+                ("traces", models.BigIntegerField(null=True)),
+                ("counted_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="saved_views",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="saved_views",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'saved_views',
-                'ordering': ('name', 'id'),
-                'constraints': [models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('project', 'owner', 'name'), name='saved_view_name_once')],
+                "db_table": "saved_views",
+                "ordering": ("name", "id"),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("deleted_at", None)),
+                        fields=("project", "owner", "name"),
+                        name="saved_view_name_once",
+                    )
+                ],
             },
         ),
     ]
