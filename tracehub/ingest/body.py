@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +14,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 MB = 1024 * 1024
 DRAIN_BYTES = 64 * MB  # of a refused body are read and thrown away, so that the sender sees why
 DRAIN_SECONDS = 2.0
+COUNT_FROM = 16 * MB  # of an inflated body
 _STEP = 256 * 1024
 _FEED = 16 * 1024  # of a gzip body at once: what is left over is copied at every step
 
@@ -66,35 +67,53 @@ def check_encoding(encoding: str) -> None:
 async def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """Return the body without its Content-Encoding. Raises Refused (400, 413).
 
-    Counts as it goes: 1 MB of gzip can hold 1 GB. Lets other requests run between steps.
+    1 MB of gzip can hold 1 GB: what is larger than COUNT_FROM is counted to its end before more
+    of it is kept. Lets other requests run between steps.
     """
     if encoding != "gzip":
         return body
     out = BytesIO()
-    engine = zlib.decompressobj(31)
-    source = memoryview(body)
-    at = 0
+    counted = False
     try:
-        while at < len(source) or engine.unconsumed_tail:
-            if engine.eof:  # a gzip body may hold several members
-                engine = zlib.decompressobj(31)
-            data = engine.unconsumed_tail or bytes(source[at : at + _FEED])
-            at += 0 if engine.unconsumed_tail else len(data)
-            out.write(engine.decompress(data, _STEP))
-            at -= len(engine.unused_data)
-            if out.tell() > limit:
-                raise Refused(
-                    413,
-                    f"The body may hold {limit // MB} MB after decompression. It holds more.",
-                    close=True,
-                )
+        for part in _parts(body):
+            out.write(part)
+            if out.tell() > COUNT_FROM and not counted:
+                await _count(body, limit)
+                counted = True
             if out.tell() > _STEP:
                 await asyncio.sleep(0)
     except zlib.error as error:
         raise Refused(400, f"The body is not valid gzip ({error}).", "Content-Encoding") from None
+    return out.getvalue()
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    """Yield what a gzip body of one or more members holds. Raises zlib.error, Refused."""
+    engine = zlib.decompressobj(31)
+    source = memoryview(body)
+    at = 0
+    while at < len(source) or engine.unconsumed_tail:
+        if engine.eof:
+            engine = zlib.decompressobj(31)
+        data = engine.unconsumed_tail or bytes(source[at : at + _FEED])
+        at += 0 if engine.unconsumed_tail else len(data)
+        yield engine.decompress(data, _STEP)
+        at -= len(engine.unused_data)
     if not engine.eof:
         raise Refused(400, "The gzip body ends too early. Send it whole.", "Content-Encoding")
-    return out.getvalue()
+
+
+async def _count(body: bytes, limit: int) -> None:
+    size = 0
+    for part in _parts(body):
+        size += len(part)
+        if size > limit:
+            raise Refused(
+                413,
+                f"The body may hold {limit // MB} MB after decompression. It holds more.",
+                close=True,
+            )
+        await asyncio.sleep(0)
 
 
 def too_large(size: int, limit: int) -> Refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account import urls as allauth_urls
@@ -9,6 +10,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.utils import perform_login
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa import urls as mfa_urls
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.openid_connect import urls as oidc_urls
@@ -17,6 +19,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -76,6 +79,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Note in the audit log what allauth would tell by mail: `mfa/email/totp_activated`."""
         action = f"person.{template_prefix.rpartition('/')[2]}"
         actions.audit(action, by=user, object=user.email, address=address(self.request))
+
+    def is_reauthentication_required(self, *, app: str, **_: Any) -> bool:
+        """Not within minutes of setting up a factor: the codes that go with it are shown next."""
+        since = timezone.now() - timedelta(seconds=settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+        made = Authenticator.objects.filter(user=self.request.user, created_at__gt=since)
+        return not made.filter(type=Authenticator.Type.TOTP).exists()
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return "/"
