@@ -80,6 +80,7 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/<str:trace_id>/json": READ,
     "traces/<str:trace_id>/reveal": {"POST": "reviewer"},
     "traces/<str:trace_id>/review": {"POST": "reviewer"},
+    "reviews": {"GET": "reviewer"},
     "reviews/<int:review_id>/withdraw": {"POST": "reviewer"},
     "metrics": READ,
     "metrics/breakdown": READ,

@@ -38,7 +38,7 @@ PAGES = (
     "/skylane/review/refunds?who=mine", "/skylane/review/refunds/disagreements",
     "/skylane/review/refunds/coding", "/skylane/review/refunds/labels.csv", "/skylane/failures",
     "/skylane/failures/matrix", "/skylane/evals", "/skylane/metrics", "/skylane/metrics?format=csv",
-    "/skylane/settings", "/skylane/traces?from=7d&q=queue:refunds",
+    "/skylane/settings", "/skylane/reviews", "/skylane/traces?from=7d&q=queue:refunds",
     "/skylane/review/modes/wrong-amount/recheck", "/skylane/review/modes/wrong-amount/judge",
 )  # fmt: skip
 CALLS = (

@@ -136,6 +136,27 @@ def test_open_items_cannot_be_decided(client, queue):
     assert not Review.objects.exists()
 
 
+def test_reviewers_see_their_own_work_with_what_is_sealed_or_taken_back(client, queue, reviewer):
+    assert "No review of yours yet" in client.get("/skylane/reviews").text
+    first, second = list(queue.items.all()[:2])
+    for item in (first, second):
+        actions.submit_review(
+            queue.project, item.trace_id, "fail", author=reviewer, note="<i>odd</i>", took_ms=4000
+        )
+    sealed = Review.objects.latest("pk")
+    Review.objects.filter(pk=sealed.pk).update(sealed=True)
+    actions.withdraw(Review.objects.earliest("pk"))
+    page = client.get("/skylane/reviews").text
+    assert "&lt;i&gt;odd&lt;/i&gt;" in page
+    assert "2 in 7 days, 4" in page
+    assert "1 taken back" in page
+    assert page.count("Taken back") == 1
+    assert page.count("Sealed") == 1
+    assert client.get(f"/skylane/reviews?before={sealed.pk}").text.count("odd") == 2
+    client.force_login(stories.member(queue.project, "admin"))
+    assert "odd" not in client.get("/skylane/reviews").text
+
+
 def test_viewers_read_and_outsiders_find_nothing(client, queue, project):
     client.force_login(stories.member(project, "viewer"))
     for page in ("", "/refund-canary", "/refund-canary/disagreements", "/refund-canary/labels.csv"):

@@ -97,7 +97,7 @@ PAGES = {
     "review": "", "queue": "/refund-canary-week-47", "rules": "/refund-canary-week-47/rules",
     "apart": "/refund-canary-week-47/disagreements",
     "coding": "/refund-canary-week-47/coding", "recheck": "/modes/wrong-amount/recheck",
-    "judge": "/modes/wrong-amount/judge",
+    "judge": "/modes/wrong-amount/judge", "own": "s",
 }  # fmt: skip
 
 

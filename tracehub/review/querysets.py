@@ -69,6 +69,18 @@ def seen_by(person: User, project: Project, trace_id: UUID) -> list[Review]:
     return list(_full(rows.filter(is_repeat=False))[:100])
 
 
+def given_by(person: User, project: Project) -> QuerySet[Review]:
+    """All reviews of a person, sealed and withdrawn ones too, newest first. Repeats stay silent."""
+    rows = Review.objects.filter(project=project, author=person, is_repeat=False)
+    return rows.order_by("-id")
+
+
+def titles(project: Project, traces: Iterable[UUID]) -> dict[UUID, str]:
+    """Return what queues call these traces."""
+    rows = QueueItem.objects.filter(project=project, trace_id__in=list(traces))
+    return dict(rows.values_list("trace_id", "title"))
+
+
 def of_traces(project: Project, traces: Iterable[UUID]) -> dict[UUID, list[Review]]:
     """Return the reviews that count by trace, in the order of `of_trace`. Three queries."""
     found: dict[UUID, list[Review]] = {}
