@@ -18,6 +18,7 @@ from django.utils import timezone
 from tracehub.core.share import in_share
 from tracehub.digest.store import Cursor, driver_cursor
 from tracehub.evals.querysets import promoted
+from tracehub.failures.rules import store as second_pass
 from tracehub.review.models import QueueItem, Review
 from tracehub.traces import rollup as term_counts
 from tracehub.traces.models import Feedback
@@ -66,7 +67,7 @@ def _judge(
     """Drop those of one partition that nothing speaks for; return their rows as they were."""
     one_in = store.one_in(project_id)
     outside = [trace.trace_id for trace in due if not in_share(trace.trace_id, one_in)]
-    held = set(store.hold(cursor, project_id, outside))
+    held = set(store.hold(cursor, project_id, outside)) - second_pass.among(project_id, outside)
     store.put_off(cursor, project_id, now, [trace for trace in outside if trace not in held])
     store.judged(cursor, [t for t in due if t.trace_id in held or t.trace_id not in outside])
     lone = store.unmarked(cursor, project_id, day, sorted(held))

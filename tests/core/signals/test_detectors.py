@@ -10,7 +10,7 @@ from tests import trace_factory as factory
 from tracehub.core.digest import digest
 from tracehub.core.query.keys import SIGNALS
 from tracehub.core.signals.base import Asked, Contents, Evidence
-from tracehub.core.signals.detectors.wrong_language import language
+from tracehub.core.signals.detectors.wrong_language import languages
 from tracehub.core.signals.feedback import is_negative
 from tracehub.core.signals.kinds import KINDS
 from tracehub.core.signals.offered import offered
@@ -23,6 +23,7 @@ ID = "ab" * 16
 SCHEMA = {"type": "object", "required": ["pnr"], "properties": {"pnr": {"type": "string"}}}
 TOOLS = [{"type": "function", "function": {"name": "get_booking", "parameters": SCHEMA}}]
 GELD = "Kann ich bitte mein Geld für den Flug zurück bekommen?"
+FARE = "Can you check whether my fare lets me cancel for free?"
 DOCS = [
     {"id": "policy-1", "content": "Basic fares give no refund after departure.", "metadata": {}},
     {"id": "policy-2", "content": "Cancelled flights are refunded in full.", "metadata": {}},
@@ -136,12 +137,13 @@ def test_repetition_has_a_threshold():
 @pytest.mark.parametrize(
     ("asked", "words", "fires"),
     [
-        (GELD, "Yes, the money is on its way to your card today.", True),
-        (GELD, "Ja, das Geld ist heute auf dem Weg zu Ihrer Karte.", False),
+        (GELD, "Yes, the money is already on its way to your card today.", True),
+        (GELD, "Ja, das Geld ist heute schon auf dem Weg zu Ihrer Karte.", False),
         ("Kan jeg få pengene tilbage for min billet?", "Ja, pengene er på vei til kortet.", False),
         ("Say in German that the flight is cancelled", "Der Flug wurde leider gestrichen.", False),
-        ("ok", "Yes, the money is on its way to your card today.", False),
-        ("返金はいつ届きますか、教えてください", "Your refund arrives within five days.", True),
+        (FARE, "Yes, the fare that you booked is fully refundable today.", False),
+        ("ok", "Yes, the money is already on its way to your card today.", False),
+        ("返金はいつ届きますか、教えてください", "Your refund arrives within five working days at home.", True),
     ],
 )  # fmt: skip
 def test_wrong_language(asked, words, fires):
@@ -149,8 +151,10 @@ def test_wrong_language(asked, words, fires):
 
 
 def test_a_json_answer_is_read_by_its_texts():
-    said = json.dumps({"status": "ok", "reply": "Das Geld ist heute auf dem Weg zu Ihrer Karte."})
-    assert language("x" * 3) is None
+    said = json.dumps(
+        {"status": "ok", "reply": "Das Geld ist heute schon auf dem Weg zu Ihrer Karte."}
+    )
+    assert languages("x" * 3) == {}
     assert kinds(reply(said, "When does the money come back to my card please?")) == [
         "wrong_language"
     ]
@@ -190,9 +194,11 @@ def grounded(words):
     [
         ("Basic fares give no refund after departure. Cancelled flights are refunded in full.", []),
         ("Lounge visits remain complimentary throughout summer. Upgrades appear whenever cabins "
-         "stay empty.", ["low_grounding"]),
+         "stay empty. Members receive bonus miles every winter.", ["low_grounding"]),
+        ("Lounge visits remain complimentary throughout summer. Upgrades appear whenever cabins "
+         "stay empty.", []),  # two sentences say little
         ("Basic fares give 4500 EUR refund after departure. Cancelled flights refund 99 days later "
-         "in full.", ["low_grounding"]),
+         "in full. Members receive bonus miles every winter.", ["low_grounding"]),
         ("Yes.", []),
         ("Yes, see [policy-1] and [2].", []),
         ("Yes, see [policy-7].", ["unknown_citation"]),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tracehub.core.preview import last_user_message, plain, told
 from tracehub.core.signals.rules import Rules
-from tracehub.core.signals.text import spoken
+from tracehub.core.signals.text import CAP, spoken
 from tracehub.core.trace import Json, Signal, Span, SpanDigest, TraceSummary
 
 
@@ -114,7 +114,7 @@ class Contents:
     def results(self) -> list[Source]:
         """What tools gave back."""
         tools = [span for span in self.spans if span.kind == "tool"]
-        return [Source(None, spoken(span.output)) for span in tools if span.output is not None]
+        return [Source(None, str(span.output)[:CAP]) for span in tools if span.output is not None]
 
     @cached_property
     def calls(self) -> list[Span]:

@@ -38,6 +38,8 @@ def _hits(text: str, rules: Iterable[Rule], names: set[str]) -> Iterator[Hit]:
     for rule in rules:
         check = CHECKS[rule.check]
         for match in _compiled(rule.pattern).finditer(text):
+            if ". " in match.group():  # the end of a sentence between two numbers
+                continue
             if check is None or check(match.group()):
                 yield Hit(rule.name, match.group())
 

@@ -17,6 +17,7 @@ from tracehub.core.signals.base import Asked
 from tracehub.core.signals.custom import CustomRule
 from tracehub.core.signals.rules import Baseline, Rules, ScoreLimit
 from tracehub.core.trace import Signal
+from tracehub.failures.models import SecondLook
 
 # Four look-ups by project in one journey; all of it together is some KB.
 RULES = """
@@ -164,6 +165,12 @@ def lag(project_id: int) -> tuple[int, datetime | None]:
         cursor.execute(LAG, [project_id])
         count, since = cursor.fetchone()
     return count, since
+
+
+def among(project_id: int, traces: Sequence[UUID]) -> set[UUID]:
+    """Return those of these traces that wait for the second pass."""
+    rows = SecondLook.objects.filter(project_id=project_id, trace_id__in=list(traces))
+    return set(rows.values_list("trace_id", flat=True))
 
 
 def found(project_id: int, traces: Sequence[UUID]) -> dict[UUID, list[Signal]]:

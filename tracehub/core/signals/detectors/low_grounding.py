@@ -8,7 +8,7 @@ from tracehub.core.signals.base import Contents
 from tracehub.core.signals.text import sentences, shortened, words
 from tracehub.core.trace import Signal
 
-FEWEST = 2  # sentences that can be judged
+FEWEST = 3  # sentences that can be judged; a short reply says little of the documents
 LEAST = 4  # telling words of a sentence that can be judged
 SUPPORTED = 0.5  # share of its telling words that the documents hold
 STEM = 5  # letters by which two forms of a word are one
@@ -21,7 +21,7 @@ def detect(trace: Contents) -> Iterator[Signal]:
     stand in the documents, in results of tools or in the question. Lexical, so a paraphrase in
     other words counts as unsupported: a hint, not a proof.
     """
-    if not trace.documents:
+    if not trace.documents or not _one_language(trace):
         return
     known = {
         _stem(word)
@@ -42,6 +42,13 @@ def detect(trace: Contents) -> Iterator[Signal]:
             trace.summary.output_span,
             evidence={"supported": round(share, 2), "sentences": len(judged)},
         )
+
+
+def _one_language(trace: Contents) -> bool:
+    """Whether answer and documents are in one script at least: words can be compared."""
+    texts = (trace.answer, "".join(doc.text for doc in trace.documents[:5]))
+    ascii_only = [sum(map(str.isascii, text)) > 0.9 * len(text) for text in texts]
+    return ascii_only[0] == ascii_only[1]
 
 
 def _telling(sentence: str) -> list[str]:

@@ -10,7 +10,7 @@ from tracehub.core.signals.base import Contents
 from tracehub.core.signals.text import words
 from tracehub.core.trace import Signal
 
-LEAST = 3  # words of a question; "yes" is said often
+LEAST = 5  # words of a question; "thanks, that was all" is said often
 READ = 300  # words of a question that are compared
 
 

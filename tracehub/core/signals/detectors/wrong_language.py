@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracehub.core.signals.base import Contents
 from tracehub.core.signals.text import CAP, prose
 from tracehub.core.trace import Signal
 
-LEAST = 25  # letters from which a language can be told; far fewer do in scripts without spaces
+LEAST = 38  # letters from which a language can be told; far fewer do in scripts without spaces
 LEAST_UNSPACED = 6
 READ = 1_000  # characters that are looked at
+DOUBT = 0.05
 # Languages that the detector takes for each other in a sentence or two.
 ALIKE = (
     frozenset({"da", "no", "nn", "sv"}),
@@ -39,41 +40,39 @@ _NOISE = re.compile(r"https?://\S+|\S+@\S+|\S*[0-9]\S*|[`*_#>|<{}\[\]()]")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-class Told(NamedTuple):
-    """A language by its ISO 639 code, and how sure the detector is, from 0 to 1."""
-
-    code: str
-    sure: float
-
-
 def detect(trace: Contents) -> Iterator[Signal]:
-    """Yield `wrong_language` when both languages are told surely enough and are not alike."""
-    limit = trace.rules.limit("wrong_language")
+    """Yield `wrong_language` when both languages are told surely, and neither could be the other.
+
+    Could be: the two are alike, or the model gives one of them more than DOUBT for both texts.
+    """
     if _TRANSLATION.search(trace.given[:CAP]):
         return
-    asked, answered = language(trace.question), language(trace.answer)
-    if asked is None or answered is None or min(asked.sure, answered.sure) < limit:
+    asked, answered = languages(trace.question), languages(trace.answer)
+    if not asked or not answered:
         return
-    if asked.code == answered.code or any({asked.code, answered.code} <= one for one in ALIKE):
+    one, other = max(asked, key=asked.__getitem__), max(answered, key=answered.__getitem__)
+    sure = min(asked[one], answered[other])
+    doubt = max(asked.get(other, 0.0), answered.get(one, 0.0))
+    alike = any({one, other} <= group for group in ALIKE)
+    if one == other or alike or doubt > DOUBT or sure < trace.rules.limit("wrong_language"):
         return
     yield Signal(
         "wrong_language",
-        f"Asked in {asked.code!r}, answered in {answered.code!r}",
+        f"Asked in {one!r}, answered in {other!r}",
         "medium",
         trace.summary.output_span,
-        evidence={"asked": asked.code, "answered": answered.code,
-                  "sure": round(min(asked.sure, answered.sure), 2)},
-    )  # fmt: skip
+        evidence={"asked": one, "answered": other, "sure": round(sure, 2)},
+    )
 
 
-def language(text: str) -> Told | None:
-    """Return the language of a text, None when there is too little of it."""
+def languages(text: str) -> dict[str, float]:
+    """Return the likeliest languages by ISO 639 code; none when there is too little text."""
     plain = " ".join(_NOISE.sub(" ", prose(text)[: 4 * READ]).split())[:READ]
     letters = sum(map(str.isalpha, plain))
     if letters < (LEAST_UNSPACED if _UNSPACED.search(plain) else LEAST):
-        return None
-    found = _detector().detect(plain, model="lite", k=1)[0]
-    return Told(str(found["lang"]), float(found["score"]))
+        return {}
+    found = _detector().detect(plain, model="lite", k=5)
+    return {str(one["lang"]): float(one["score"]) for one in found}
 
 
 @lru_cache(maxsize=1)
