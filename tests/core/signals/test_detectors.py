@@ -23,6 +23,7 @@ ID = "ab" * 16
 SCHEMA = {"type": "object", "required": ["pnr"], "properties": {"pnr": {"type": "string"}}}
 TOOLS = [{"type": "function", "function": {"name": "get_booking", "parameters": SCHEMA}}]
 GELD = "Kann ich bitte mein Geld für den Flug zurück bekommen?"
+HENKIN = "返金はいつ届きますか、教えてください"
 FARE = "Can you check whether my fare lets me cancel for free?"
 DOCS = [
     {"id": "policy-1", "content": "Basic fares give no refund after departure.", "metadata": {}},
@@ -143,7 +144,7 @@ def test_repetition_has_a_threshold():
         ("Say in German that the flight is cancelled", "Der Flug wurde leider gestrichen.", False),
         (FARE, "Yes, the fare that you booked is fully refundable today.", False),
         ("ok", "Yes, the money is already on its way to your card today.", False),
-        ("返金はいつ届きますか、教えてください", "Your refund arrives within five working days at home.", True),
+        (HENKIN, "Your refund arrives within five working days at home.", True),
     ],
 )  # fmt: skip
 def test_wrong_language(asked, words, fires):
