@@ -64,6 +64,18 @@ def test_a_known_model_is_priced_whatever_the_provider_is_called(provider):
     assert price("gpt-4o", provider, Tokens(10, 1), AT) == Decimal("0.0000350000")
 
 
+def test_reasoning_and_audio_tokens_have_own_prices():
+    tokens = Tokens(1000, 1000, reasoning=400, audio_input=100, audio_output=200)
+    plain = Override("m", date(2026, 1, 1), Decimal(1), Decimal(10))
+    assert price("m", None, tokens, AT, [plain]) == Decimal("0.011")
+    own = Override(
+        "m", date(2026, 1, 1), Decimal(1), Decimal(10),
+        reasoning=Decimal(5), audio_input=Decimal(30), audio_output=Decimal(60),
+    )  # fmt: skip
+    # 900 in, 100 of audio; 400 out, 400 of reasoning, 200 of audio; per million
+    assert price("m", None, tokens, AT, [own]) == Decimal("0.0219")
+
+
 def test_an_unknown_model_has_no_price():
     assert price("nobody-knows", "openai", Tokens(1, 1), AT) is None
     assert price("", None, Tokens(1, 1), AT) is None

@@ -11,6 +11,7 @@ from tests.web import stories
 from tracehub.core.trace import Tokens
 from tracehub.digest.models import Repricing
 from tracehub.projects.models import AuditEntry, ModelPrice
+from tracehub.projects.prices import overrides
 
 URL = "/skylane/settings/prices"
 GIVEN = {"model": "house-model", "valid_from": "2026-11-01", "input": "2.5", "output": "10"}
@@ -37,11 +38,17 @@ def test_an_admin_sets_and_removes_a_price(client, project, admin):
     assert client.post(f"{URL}/new", GIVEN | {"input": "3"}).status_code == 302
     price.refresh_from_db()
     assert price.input == 3
+    more = {"reasoning": "4", "audio_input": "40", "audio_output": "80"}
+    client.post(f"{URL}/new", GIVEN | {"input": "3"} | more)
+    (override,) = overrides(project.pk)
+    assert (override.reasoning, override.audio_input, override.audio_output) == (4, 40, 80)
+    assert override.cached is None
+    assert '<td class="r">80</td>' in client.get(URL).text
     assert client.post(f"{URL}/{price.pk}/remove").status_code == 302
     assert not ModelPrice.objects.exists()
     assert Repricing.objects.filter(finished_at=None).count() == 1
     actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
-    assert actions == ["price.set", "price.set", "price.removed"]
+    assert actions == [*["price.set"] * 3, "price.removed"]
 
 
 @pytest.mark.parametrize(

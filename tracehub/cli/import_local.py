@@ -7,14 +7,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from tracehub.cli.accounts import find_project
-from tracehub.core.cost import Override
 from tracehub.ingest.access import Grant
 from tracehub.ingest.errors import Refused
 from tracehub.ingest.http import Request
 from tracehub.ingest.routes import ROUTES
 from tracehub.ingest.runtime import Ingest
 from tracehub.projects import masking
-from tracehub.projects.models import ModelPrice, Scope
+from tracehub.projects.models import Scope
+from tracehub.projects.prices import overrides
 
 JSON = "application/json"
 
@@ -44,9 +44,6 @@ def door(project: str) -> Iterator[Callable[[str, bytes], tuple[int, bytes]]]:
 
 def _grant(slug: str) -> Grant:
     project = find_project(slug)
-    prices = tuple(
-        Override(p.model, p.valid_from, p.input, p.output, p.cached, p.cache_write)
-        for p in ModelPrice.objects.filter(project=project)
-    )
+    prices = overrides(project.pk)
     masker = masking.masker_of(project.pk)
     return Grant(0, project.pk, project.slug, Scope.INGEST, b"", "import", prices, masker=masker)

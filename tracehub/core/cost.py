@@ -23,7 +23,8 @@ PLACES = Decimal("1e-10")
 class Override:
     """A project's own price, in US dollars per million tokens, from a day on.
 
-    `model` is a name, or a prefix that ends in `*`. `cached` and `cache_write` default to `input`.
+    `model` is a name, or a prefix that ends in `*`. `cached`, `cache_write` and `audio_input`
+    default to `input`, `reasoning` and `audio_output` to `output`.
     """
 
     model: str
@@ -32,6 +33,9 @@ class Override:
     output: Decimal
     cached: Decimal | None = None
     cache_write: Decimal | None = None
+    reasoning: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
 
     def matches(self, model: str) -> bool:
         if self.model.endswith("*"):
@@ -49,7 +53,8 @@ def price(
     """The cost of one call in US dollars to ten places; None when nobody knows the price.
 
     Cached, cache-write and audio tokens are parts of input and output and have prices of their
-    own; reasoning tokens cost what output costs. `at` must have a zone.
+    own; reasoning tokens cost what output costs, unless a price of one's own says otherwise. `at`
+    must have a zone.
 
     >>> from datetime import UTC
     >>> price("gpt-4o", "openai", Tokens(1000, 100, cached=200), datetime(2026, 1, 1, tzinfo=UTC))
@@ -74,6 +79,8 @@ def _sum(rates: Rates, tokens: Tokens) -> Decimal | None:
         total += (rates.cached - rates.input) * tokens.cached
     if tokens.cache_write:
         total += (rates.cache_write - rates.input) * tokens.cache_write
+    if tokens.reasoning and rates.reasoning is not None:
+        total += (rates.reasoning - rates.output) * tokens.reasoning
     if tokens.audio_input:
         total += (rates.audio_input - rates.input) * tokens.audio_input
     if tokens.audio_output:
@@ -90,9 +97,19 @@ def _own(model: str, day: date, overrides: Sequence[Override]) -> Rates | None:
     if not fitting:
         return None
     best = max(fitting, key=_rank)
-    cached = best.input if best.cached is None else best.cached
-    written = best.input if best.cache_write is None else best.cache_write
-    return Rates(best.input, best.output, cached, written, best.input, best.output)
+
+    def given(own: Decimal | None, default: Decimal) -> Decimal:
+        return default if own is None else own
+
+    return Rates(
+        best.input,
+        best.output,
+        cached=given(best.cached, best.input),
+        cache_write=given(best.cache_write, best.input),
+        audio_input=given(best.audio_input, best.input),
+        audio_output=given(best.audio_output, best.output),
+        reasoning=best.reasoning,
+    )
 
 
 def _rank(item: Override) -> tuple[bool, int, date]:

@@ -25,7 +25,7 @@ COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:
 class Rates:
     """US dollars per million tokens, and per thousand requests.
 
-    `tiers`: what holds above that many input tokens, in rising order.
+    `reasoning` None: what output costs; the public list has no other. `tiers`: what holds above that many input tokens, in rising order.
     """
 
     input: Decimal
@@ -36,6 +36,7 @@ class Rates:
     audio_output: Decimal
     requests: Decimal = Decimal(0)
     tiers: tuple[tuple[int, Rates], ...] = ()
+    reasoning: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

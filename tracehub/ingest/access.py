@@ -32,7 +32,8 @@ _FIND = """
     WHERE k.public_id = %s
 """
 _PRICES = """
-    SELECT model, valid_from, input, output, cached, cache_write
+    SELECT model, valid_from, input, output, cached, cache_write, reasoning, audio_input,
+        audio_output
     FROM projects_modelprice WHERE project_id = %s
 """
 

@@ -177,6 +177,9 @@ class ModelPrice(models.Model):
     output = models.DecimalField(max_digits=14, decimal_places=6)
     cached = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     cache_write = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    reasoning = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    audio_input = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    audio_output = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
 
     class Meta:
         constraints = (

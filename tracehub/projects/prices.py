@@ -11,15 +11,15 @@ from tracehub.core.cost import Override
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import ModelPrice, Project, User
 
+OTHERS = ("cached", "cache_write", "reasoning", "audio_input", "audio_output")  # may be missing
 MOST = 500  # prices of one project: each call is held against all of them
 
 
 def overrides(project_id: int) -> tuple[Override, ...]:
     """Return the prices as `core.cost` takes them."""
-    return tuple(
-        Override(p.model, p.valid_from, p.input, p.output, p.cached, p.cache_write)
-        for p in ModelPrice.objects.filter(project_id=project_id)
-    )
+    columns = ("model", "valid_from", "input", "output", *OTHERS)
+    rows = ModelPrice.objects.filter(project_id=project_id)
+    return tuple(Override(**row) for row in rows.values(*columns))
 
 
 @transaction.atomic
@@ -31,16 +31,16 @@ def set_price(
     by: User,
     input: Decimal,
     output: Decimal,
-    cached: Decimal | None = None,
-    cache_write: Decimal | None = None,
+    **others: Decimal | None,
 ) -> ModelPrice:
     """Store a price, in place of the one of the same model and day. Raises ActionError.
 
-    In US dollars per million tokens; `model` is a name, or a prefix that ends in `*`.
+    In US dollars per million tokens; `model` is a name, or a prefix that ends in `*`. `others` may
+    name those of OTHERS; without one, input or output tells.
     """
     if ModelPrice.objects.filter(project=project).count() >= MOST:
         raise ActionError(f"A project has at most {MOST} prices. Remove some first.", "model")
-    numbers = {"input": input, "output": output, "cached": cached, "cache_write": cache_write}
+    numbers = {"input": input, "output": output, **{n: others.get(n) for n in OTHERS}}
     price, _ = ModelPrice.objects.update_or_create(
         project=project, model=model, valid_from=valid_from, defaults=numbers
     )

@@ -28,6 +28,12 @@ LOOKED_AT = timedelta(days=30)  # for models without a price
 MOST_UNKNOWN = 20
 
 
+def _other() -> forms.DecimalField:
+    return forms.DecimalField(
+        min_value=0, max_value=MAX_COST, max_digits=14, decimal_places=6, required=False
+    )
+
+
 class PriceForm(forms.Form):
     """A price in US dollars per million tokens."""
 
@@ -35,12 +41,11 @@ class PriceForm(forms.Form):
     valid_from = forms.DateField(error_messages={"required": "Say from which day it holds."})
     input = forms.DecimalField(min_value=0, max_value=MAX_COST, max_digits=14, decimal_places=6)
     output = forms.DecimalField(min_value=0, max_value=MAX_COST, max_digits=14, decimal_places=6)
-    cached = forms.DecimalField(
-        min_value=0, max_value=MAX_COST, max_digits=14, decimal_places=6, required=False
-    )
-    cache_write = forms.DecimalField(
-        min_value=0, max_value=MAX_COST, max_digits=14, decimal_places=6, required=False
-    )
+    cached = _other()
+    cache_write = _other()
+    reasoning = _other()
+    audio_input = _other()
+    audio_output = _other()
 
 
 @require_GET
