@@ -54,6 +54,7 @@ bench: install-dev ## The benchmarks in bench/, as ratios to a bare reference
 	$(bin)/python bench/read.py
 	$(bin)/python bench/metrics.py
 	$(bin)/python bench/evals.py
+	$(bin)/python bench/failures.py
 	$(bin)/python bench/planted.py
 	BENCH_REVIEWS=200 $(bin)/python -m pytest tests/web/test_quick_review.py -k keyboard_alone
 

@@ -43,12 +43,15 @@ TABS_SQL = f"""
     WHERE project_id = %(project)s AND merged_into_id IS NULL AND (events > 0 OR status <> 'new')
     GROUP BY 1
 """  # noqa: S608 our own expression
-# Reads the primary key of the counts, project and day first; not yet measured at 5,000 groups.
+# Reads the counts of 14 days once, by their key, and hashes them with the groups: 70,000 rows and
+# 3,400 pages at 5,000 groups that all fail every day (bench/failures.py). One that was last seen
+# before the range has no counts in it.
 LIST = f"""
     WITH recent AS (
         SELECT coalesce(f.merged_into_id, f.id) AS id, sum(d.events) AS events
         FROM failures_failure f JOIN failures_failureday d ON d.failure_id = f.id
-        WHERE f.project_id = %(project)s AND d.day >= %(since)s GROUP BY 1
+        WHERE f.project_id = %(project)s AND d.day >= %(since)s AND f.last_seen >= %(since)s
+        GROUP BY 1
     ), shown AS (
         SELECT id, number, last_seen, {SHOWN} AS shown, {SEVERITY_WEIGHT} AS weight
         FROM failures_failure
