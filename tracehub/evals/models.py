@@ -52,6 +52,8 @@ class EvalSetVersion(models.Model):
     note = models.TextField(blank=True, max_length=2000)
     case_count = models.PositiveIntegerField()
     content_hash = models.CharField(max_length=64)  # SHA-256 of the native export
+    # What erasure of a person's data did to it: [{"at", "old_hash", "new_hash"}], oldest first.
+    redactions = models.JSONField(default=list)
     fixed_at = models.DateTimeField(default=timezone.now)
     fixed_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -95,6 +97,7 @@ class Case(models.Model):
     reviewer = models.CharField(max_length=254, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+    redacted_at = models.DateTimeField(null=True, blank=True)  # its content was erased
 
     class Meta:
         ordering = ("number",)

@@ -55,7 +55,10 @@ def outcomes(run: Run) -> dict[str, Outcome]:
     rows = RunResult.objects.filter(project=run.project_id, run=run).values_list(
         "number", "kind", "status", "flaky", "severity", "cost", "latency_ms", "told", "passes"
     )
-    return {f"c_{number:04d}": Outcome(*rest) for number, *rest in rows}
+    return {
+        f"c_{number:04d}": Outcome(kind, status, flaky, severity, cost, latency_ms, told, passes)
+        for number, kind, status, flaky, severity, cost, latency_ms, told, passes in rows
+    }
 
 
 def gate(run: Run, baseline: Run | None) -> Gate:
