@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.utils import timezone
 
 from tests import trace_factory
 from tests.trace_rows import trace_row
@@ -115,7 +117,11 @@ def test_a_large_export_is_a_job_whose_file_only_its_owner_and_admins_fetch(
     client.force_login(stories.member(project, "admin"))
     file = client.get(f"{LIST}/jobs/{job.pk}/file")
     assert file.status_code == 200
-    file.close()
+    BulkJob.objects.update(finished_at=timezone.now() - timedelta(days=8))
+    page = client.get(f"{LIST}/jobs").text
+    assert "was deleted after 7 days" in page
+    assert "Download" not in page
+    file.close()  # last: it ends the request, and with it the connection
 
 
 def test_what_cannot_be_done_is_said(client, project, reviewer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import models
@@ -131,8 +131,11 @@ class BulkJob(models.Model):
         return 1000 * max(0, self.expected - self.traces) * took / self.traces
 
     @property
-    def kept_until(self) -> datetime:
-        return (self.finished_at or timezone.now()) + self.KEPT
+    def has_file(self) -> bool:
+        """Tell whether an export can be fetched; its file is deleted after KEPT."""
+        done = self.kind == self.Kind.EXPORT and self.state == self.State.DONE
+        age = timezone.now() - (self.finished_at or timezone.now())
+        return done and age < self.KEPT
 
     @property
     def undoable(self) -> bool:

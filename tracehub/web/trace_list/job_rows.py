@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.template.defaultfilters import filesizeformat
+from django.utils.text import capfirst
 
 from tracehub.core.query import parse
 from tracehub.digest.models import BulkJob
@@ -59,15 +60,16 @@ class JobRow:
         part = f"{job.traces:,} of {'~' if job.estimated else ''}{job.expected:,}"
         match job.state:
             case BulkJob.State.STOPPED:
-                return f"{_short(job).capitalize()} stopped at {part}. {job.error}"
+                return f"{capfirst(_short(job))} stopped at {part}. {job.error}"
             case BulkJob.State.CANCELLED:
-                return f"{_short(job).capitalize()} was cancelled at {part}."
+                return f"{capfirst(_short(job))} was cancelled at {part}."
             case BulkJob.State.UNDONE:
-                return f"{_short(job).capitalize()} was undone."
+                return f"{capfirst(_short(job))} was undone."
         if job.kind == BulkJob.Kind.EXPORT:
-            return (
-                f"{self.file} is ready, {filesizeformat(job.size)}. Kept for {job.KEPT.days} days."
-            )
+            days = f"{job.KEPT.days} days"
+            if not job.has_file:
+                return f"{self.file} was deleted after {days}. Export again."
+            return f"{self.file} is ready, {filesizeformat(job.size)}. Kept for {days}."
         if job.kind == BulkJob.Kind.REVIEW:
             return f"{job.changed:,} trace{_s(job.changed)} marked {job.choice['verdict']}"
         if job.kind == BulkJob.Kind.QUEUE:
