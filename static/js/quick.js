@@ -9,12 +9,17 @@ const OUTBOX = "tracehub:outbox";
 const DRAFT = "tracehub:verdict:";
 const AGAIN_MS = 3000;
 const REMEMBERED = 20;
+const DAY_MS = 86_400_000; // the longest time that counts: a page may stay open longer
 
 const form = () => document.querySelector("form[data-queue]");
 const quick = () => form()?.querySelector("[data-quick]").checked && document.body.dataset.keys !== "off";
 const jobs = () => JSON.parse(localStorage.getItem(OUTBOX) ?? "[]");
 const recent = []; // traces whose verdict may still be on its way
 let shownAt = performance.now();
+// Where the project wants it: ms from the last key to the trace, to the first key, and of a save.
+let pressedAt = 0;
+let firstKeyAt = 0;
+let savedIn = "";
 let ahead = null;
 let busy = false;
 let sending = null;
@@ -51,6 +56,7 @@ function show({ url, page }) {
   window.htmx.process(main);
   main.focus({ preventScroll: true });
   shownAt = performance.now();
+  firstKeyAt = 0;
   busy = false;
   document.dispatchEvent(new Event("trace:shown"));
   lookAhead();
@@ -60,7 +66,9 @@ async function submit() {
   const from = form();
   if (busy || !from.reportValidity()) return;
   busy = true;
-  from.elements.took_ms.value = Math.round(performance.now() - shownAt);
+  from.elements.took_ms.value = Math.min(DAY_MS, Math.round(performance.now() - shownAt));
+  if (from.elements.timing) from.elements.timing.value = [shownAt - pressedAt, firstKeyAt && firstKeyAt - shownAt, savedIn].map((ms) => ms && Math.round(ms)).join(",");
+  pressedAt = performance.now();
   const job = { url: from.action, body: new URLSearchParams(new FormData(from)).toString(), here: location.href, draft: from.dataset.draft };
   localStorage.setItem(OUTBOX, JSON.stringify([...jobs(), job]));
   localStorage.removeItem(DRAFT + from.dataset.draft);
@@ -87,7 +95,9 @@ function sent() {
 
 async function sendAll() {
   for (let [job] = jobs(); job; [job] = jobs()) {
+    const began = performance.now();
     const answer = await post({ url: job.url, body: withToken(job.body) });
+    savedIn = performance.now() - began;
     if (!answer || answer.status >= 500 || answer.status === 429) {
       setTimeout(sent, AGAIN_MS);
       return;
@@ -180,6 +190,9 @@ function choose(number, keepOn) {
   if (!keepOn) submit();
 }
 
+for (const kind of ["keydown", "pointerdown"]) {
+  document.addEventListener(kind, () => { firstKeyAt ||= performance.now(); }, true);
+}
 // After `f` the cursor is in the note: a digit is a mode as long as the note is empty.
 document.addEventListener("keydown", (event) => {
   if (!quick() || event.isComposing) return;

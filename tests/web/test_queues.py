@@ -6,7 +6,7 @@ import pytest
 
 from tests.trace_rows import trace_row
 from tests.web import stories
-from tracehub.review import actions, queueing
+from tracehub.review import actions, measuring, queueing
 from tracehub.review.models import Queue, Review, Seat
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +155,28 @@ def test_reviewers_see_their_own_work_with_what_is_sealed_or_taken_back(client, 
     assert client.get(f"/skylane/reviews?before={sealed.pk}").text.count("odd") == 2
     client.force_login(stories.member(queue.project, "admin"))
     assert "odd" not in client.get("/skylane/reviews").text
+
+
+def test_the_page_measures_itself_only_where_the_project_wants_it(client, queue, reviewer):
+    change, url = "/skylane/review/refund-canary/change", "/skylane/review/refund-canary"
+    assert client.post(change, {"act": "measure"}).status_code == 403
+    seats = Seat.objects.filter(reviewer=reviewer).select_related("item", "item__queue")[:2]
+    review, other = (
+        actions.submit_review(queue.project, seat.item.trace_id, "pass", author=reviewer)[0]
+        for seat in seats
+    )
+    measuring.note(review, "refund-canary", "80,900,")
+    assert measuring.medians(queue) is None
+    client.force_login(stories.member(queue.project, "admin"))
+    client.post(change, {"act": "measure"})
+    measuring.note(review, "refund-canary", "80,900,")
+    measuring.note(other, "refund-canary", "120,1100,60")
+    actions.withdraw(other)
+    found = measuring.medians(queue)
+    assert (found.open_ms, found.first_key_ms, found.save_ms, found.undone) == (100, 1000, 60, 0.5)
+    assert "first key" in client.get(url).text
+    client.post(change, {"act": "unmeasure"})
+    assert not measuring.measures(queue.project)
 
 
 def test_viewers_read_and_outsiders_find_nothing(client, queue, project):

@@ -13,7 +13,7 @@ from tests import trace_factory as factory
 from tests.browser import Signed, chromium
 from tests.web import stories
 from tracehub.review import actions, queueing
-from tracehub.review.models import Review
+from tracehub.review.models import Measuring, Review, Timing
 
 pytestmark = pytest.mark.browser
 BENCH_REVIEWS = int(os.environ.get("BENCH_REVIEWS", "40"))  # `make bench` asks for 200
@@ -46,6 +46,7 @@ def project(committed_db):
     made = stories.project()
     for name in ("Wrong amount", "Wrong scope", "Format"):
         actions.create_mode(made, name)
+    Measuring.objects.create(project=made)
     return made
 
 
@@ -114,6 +115,9 @@ def test_every_way_to_say_it_quickly(start, wait_for):
         ("fail", ["wrong-amount", "format"], ""),
     ]
     assert all(review.took_ms is not None for review in reviews())
+    timings = Timing.objects.order_by("pk")
+    assert [t.first_key_ms is not None and t.open_ms is not None for t in timings] == [True] * 5
+    assert [t.save_ms is not None for t in timings][:: len(timings) - 1] == [False, True]
     assert signed.accessibility() == []
     signed.shot("quick-review")
     taken_back = reviews()[-1].trace_id.hex

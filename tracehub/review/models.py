@@ -326,6 +326,29 @@ class Repeat(models.Model):
         return f"repeat {self.pk} of {self.first_id}"
 
 
+class Measuring(models.Model):
+    """The project lets the review page measure itself. Without a row, nothing is measured."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"measuring in {self.project_id}"
+
+
+class Timing(models.Model):
+    """What the page measured around one review, in ms; `save_ms` is of the review before it."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="timings")
+    review = models.OneToOneField(Review, on_delete=models.CASCADE, related_name="timing")
+    open_ms = models.PositiveIntegerField(null=True)
+    first_key_ms = models.PositiveIntegerField(null=True)
+    save_ms = models.PositiveIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"timing of {self.review_id}"
+
+
 class Recoding(models.Model):
     """One change of the taxonomy over reviews that were there: what `undo` reads.
 

@@ -20,7 +20,7 @@ from tracehub.evals import querysets as eval_sets
 from tracehub.evals.models import Case, CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import actions
+from tracehub.review import actions, measuring
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
@@ -171,6 +171,8 @@ def _write(
         took_ms=data["took_ms"],
         **extra,
     )
+    if is_new:
+        measuring.note(review, request.POST.get("queue", ""), data["timing"])
     if not data["promote"]:
         return review, None
     if data["eval_set"] in ("", NEW_SET):

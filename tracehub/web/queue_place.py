@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tracehub.projects.models import Project, User
-from tracehub.review import queueing, repeats
+from tracehub.review import measuring, queueing, repeats
 from tracehub.review.models import Queue, QueueItem, Repeat, Seat
 from tracehub.web.links import with_query
 
@@ -26,6 +26,7 @@ class Place:
     number: int
     total: int
     quick: bool
+    measures: bool
     fresh: bool  # shown as a trace that nobody has reviewed: the person is to say it once more
 
     @property
@@ -68,8 +69,9 @@ def place_of(request: HttpRequest, project: Project, trace_id: UUID) -> Place | 
         queueing.hold(turn, user, now=now)
     repeat = None if turn else repeats.open_for(user, project.pk, trace_id, now=now)
     quick = bool(user.preferences.get("quick_review", True))
+    measured = measuring.measures(project)
     number, total = _position(item, user, turns.count(), is_open=bool(turn or repeat))
-    return Place(project, item.queue, item, number, total, quick, repeat is not None)
+    return Place(project, item.queue, item, number, total, quick, measured, repeat is not None)
 
 
 def _position(item: QueueItem, user: User, left: int, *, is_open: bool) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tracehub.core.sampling import rules_of
 from tracehub.projects.models import User
-from tracehub.review import judging, progress, queueing, rates, repeats
+from tracehub.review import judging, measuring, progress, queueing, rates, repeats
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, QueueItem, Seat
 from tracehub.web import marks
@@ -38,6 +38,8 @@ def context(queue: Queue, person: User, who: str, *, now: datetime) -> dict[str,
     return {
         "queue": queue,
         "rules": in_words(queue),
+        "measures": measuring.measures(queue.project),
+        "medians": measuring.medians(queue),
         "stale": reviews.modes_to_check(queue.project),
         "rates": rate_rows(queue, found),
         "rates_found": found,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tracehub.core.exports.csv_table import safe_cell
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import filling, progress, queueing, repeats
+from tracehub.review import filling, measuring, progress, queueing, repeats
 from tracehub.review.models import Queue, QueueItem, Repeat, Review, Seat
 from tracehub.web import permissions, queue_view, shell
 from tracehub.web.forms.queues import QueueForm
@@ -147,12 +147,15 @@ def unskip(request: HttpRequest, slug: str, queue_slug: str, seat_id: int) -> Ht
 def change(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
     """Do what the buttons of the page say: pause, resume, fill, deal anew, or close an item."""
     act = request.POST.get("act", "")
-    role = Role.ADMIN if act == "close" else Role.REVIEWER
+    role = Role.ADMIN if act in ("close", "measure", "unmeasure") else Role.REVIEWER
     queue = queue_of(request, slug, queue_slug, role)
     by = person(request)
     if act in ("pause", "resume"):
         queueing.pause(queue, paused=act == "pause", by=by)
         shell.toast(request, "Paused: nothing is handed out" if act == "pause" else "Goes on")
+    elif act in ("measure", "unmeasure"):
+        measuring.turn(queue.project, on=act == "measure", by=by)
+        shell.toast(request, "Measures how quick reviewing is" if act == "measure" else "Stopped")
     elif act == "fill":
         shell.toast(request, f"{filling.top_up(queue, now=timezone.now())} traces added")
     elif act == "deal":

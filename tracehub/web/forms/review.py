@@ -38,6 +38,7 @@ class ReviewForm(forms.Form):
     submission = forms.UUIDField(required=False)
     failing_span = forms.RegexField("^[0-9a-f]{16}$", required=False)
     took_ms = forms.IntegerField(required=False, min_value=0, max_value=86_400_000)
+    timing = forms.CharField(required=False)  # of the page itself; `review.measuring` reads it
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
