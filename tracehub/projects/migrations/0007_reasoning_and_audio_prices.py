@@ -4,25 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('projects', '0006_audit_roles'),
+        ("projects", "0006_audit_roles"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='modelprice',
-            name='audio_input',
+            model_name="modelprice",
+            name="audio_input",
             field=models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True),
         ),
         migrations.AddField(
-            model_name='modelprice',
-            name='audio_output',
+            model_name="modelprice",
+            name="audio_output",
             field=models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True),
         ),
         migrations.AddField(
-            model_name='modelprice',
-            name='reasoning',
+            model_name="modelprice",
+            name="reasoning",
             field=models.DecimalField(blank=True, decimal_places=6, max_digits=14, null=True),
         ),
     ]
