@@ -62,6 +62,10 @@ bench: install-dev ## The benchmarks in bench/, as ratios to a bare reference
 docs: install-dev ## Check that the documentation is complete, and its examples
 	$(bin)/python -m pytest tests/test_docs.py
 
+.PHONY: audit
+audit: install-dev ## Dependencies, code and files for weaknesses and secrets; a bill of materials
+	@scripts/audit
+
 .PHONY: format
 format: install-dev ## Format the code
 	$(bin)/ruff format .

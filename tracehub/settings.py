@@ -361,6 +361,7 @@ CONTENT_SECURITY_POLICY = {
         # Chromium holds the redirect after a form to it as well.
         "form-action": [SELF, *([_origin(OIDC_URL)] if OIDC_URL else [])],
         "frame-ancestors": [NONE],
+        "report-uri": "/csp-report",
     }
 }
 

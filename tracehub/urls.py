@@ -23,6 +23,7 @@ from tracehub.web import (
     panel,
     prompts,
     queues,
+    reports,
     review_routes,
     rollouts,
     runs,
@@ -41,6 +42,7 @@ handler500 = "tracehub.web.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", shell.home, name="home"),
+    path("csp-report", reports.csp, name="csp_report"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", exporter.page, name="exporter"),

@@ -27,6 +27,7 @@ OUTSIDE: dict[str, dict[str, str]] = {
     "": {"GET": "person"},
     "healthz": {"GET": "open"},
     "readyz": {"GET": "open"},
+    "csp-report": {"POST": "open"},
     "metrics": {"GET": "open"},  # from this machine, as tests ask; see test_28_prometheus
     "accounts/theme": {"POST": "person"},
     "accounts/quick": {"POST": "person"},
@@ -98,6 +99,7 @@ PAGES: dict[str, dict[str, str]] = {
     "settings": READ,
     "settings/audit": {"GET": "admin"},
     "settings/audit.csv": {"GET": "admin"},
+    "settings/audit.jsonl": {"GET": "admin"},
     "settings/alerts": READ,
     "settings/alerts/new": {"POST": "admin"},
     "settings/alerts/<int:alert_id>": {"POST": "admin"},

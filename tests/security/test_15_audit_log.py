@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import timedelta
 
 import psycopg
@@ -85,6 +86,9 @@ def test_an_admin_reads_the_log_and_keeps_it_as_csv(ours):
         assert word in page, word
     lines = list(csv.DictReader(client.get("/skylane/settings/audit.csv").text.splitlines()))
     assert lines[0]["object"] == "'=cmd()|x"
+    whole = client.get("/skylane/settings/audit.jsonl").text.splitlines()
+    assert json.loads(whole[1])["object"] == "=cmd()|x"  # after the export before it
+    assert ours.client("reviewer").get("/skylane/settings/audit.jsonl").status_code == 403
     assert AuditEntry.objects.filter(
         action="audit.exported", actor="admin@skylane.example"
     ).exists()

@@ -35,6 +35,7 @@ PAGE = {
     "base-uri": "'none'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
+    "report-uri": "/csp-report",
 }
 INERT = {"default-src": "'none'", "sandbox": "", "frame-ancestors": "'none'"}
 

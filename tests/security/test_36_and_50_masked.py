@@ -91,3 +91,28 @@ def told(answer, what):
     for secret in SECRETS:
         assert secret.encode() not in answer.content, (what, secret)
         assert secret not in str(answer.headers), (what, secret)
+
+
+def test_46_no_log_line_holds_what_a_trace_says(url, key, project, caplog):
+    caplog.set_level("DEBUG")
+    said = "zanzibar-4711"
+    whole = {"trace_id": TRACE, "name": "refund", "input": said, "output": {"a": said}}
+    bad = [{**whole, "trace_id": said}, {**whole, "tokens": said}, said, {"name": [said]}]
+    for body in (whole, *bad, [whole, *bad]):
+        sent = requests.post(
+            f"{url}/api/v1/traces",
+            json=body,
+            headers={"authorization": f"Bearer {key}"},
+            timeout=30,
+        )
+        assert sent.status_code in (200, 400)
+    for path in (f"/api/v1/traces?q={said}", f"/skylane/traces/{said}", f"/{said}"):
+        requests.get(f"{url}{path}", timeout=30)
+    digest_all(seconds=10)
+    told = "\n".join(record.getMessage() for record in caplog.records if _ours(record.name))
+    assert said not in told
+
+
+def _ours(name):
+    """Lines that an installation writes at its level; urllib3 here is the test's own client."""
+    return not name.startswith(("urllib3", "asyncio", "faker"))

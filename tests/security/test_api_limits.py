@@ -7,13 +7,14 @@ from django.test import Client
 
 from tests.web import stories
 from tracehub.api import limits
+from tracehub.core import bucket
 from tracehub.projects import actions
 
 
 @pytest.mark.django_db
 def test_a_key_that_calls_too_often_waits_and_others_do_not(settings, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(limits, "_buckets", limits.Buckets(lambda: now[0]))
+    monkeypatch.setattr(limits, "_buckets", bucket.Buckets(lambda: now[0]))
     settings.API_RATE, settings.WEB_WORKERS = 3, 1
     project = stories.project()
     eager, other = (actions.create_key(project, "viewer", name)[1] for name in "ab")
@@ -31,8 +32,8 @@ def test_a_key_that_calls_too_often_waits_and_others_do_not(settings, monkeypatc
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(limits, "MOST", 3)
-    buckets = limits.Buckets()
+    monkeypatch.setattr(bucket, "MOST", 3)
+    buckets = bucket.Buckets()
     for key in range(10):
         buckets.take(key, 1.0)
     assert len(buckets._left) == 3

@@ -55,6 +55,7 @@ urlpatterns = [
         name="settings_delivery_replay",
     ),
     path("audit", settings_audit.page, name="settings_audit"),
+    path("audit.jsonl", settings_audit.export_lines, name="settings_audit_lines"),
     path("audit.csv", settings_audit.export, name="settings_audit_file"),
     path("signals", settings_signals.page, name="settings_signals"),
     path("signals/again", settings_signals.look_again, name="settings_signals_again"),
