@@ -26,6 +26,7 @@ from tracehub.traces.models import Trace
 pytestmark = pytest.mark.django_db
 CHANGES = re.compile(
     r'nonce(-|=")[^"\' ;]+|csrfmiddlewaretoken" value="[^"]+"|X-CSRFToken": "[^"]+"'
+    r'|<div class="strip"><div class="banner" data-tone="unsure" role="status">.*</div></div></div>'
     r'|name="submission" value="[^"]*"|[\d.]+ (ms|s|min)\b|<time[^>]*>[^<]*</time>'
     r"|\d{4}-\d\d-\d\dT(?:[\d:.]|%3A)+(Z|\+00:00)?|\b\d\d:\d\d(:\d\d)?\b|after=[^\"&]+|[0-9a-f]{8}-[0-9a-f-]{27}"
 )
