@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tracehub.cli import config, doctor
