@@ -34,8 +34,8 @@ TABLES = {
     "histograms": "SELECT measure, resolution, bucket, series, index, count"
     " FROM rollup_histograms WHERE count <> 0 ORDER BY 1, 2, 3, 4, 5",
 }
-TABLES = "arrivals spans traces rollups rollup_deltas rollup_series rollup_histograms"
-EMPTY = ";".join(f"DELETE FROM {table}" for table in TABLES.split())
+EMPTIED = "arrivals spans traces rollups rollup_deltas rollup_series rollup_histograms"
+EMPTY = ";".join(f"DELETE FROM {table}" for table in EMPTIED.split())
 
 
 def random_span(draw, trace_id, number, parent):

@@ -23,8 +23,8 @@ from tracehub.review import summaries
 from tracehub.traces import facets, listing, reading
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
-from tracehub.traces.sampling import store as sampled
 from tracehub.traces.querysets import DEFAULT_SORT, PageError, TooSlow, bounded
+from tracehub.traces.sampling import store as sampled
 
 SECONDS = 5.0  # that one read of a list may take
 
