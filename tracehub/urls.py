@@ -121,6 +121,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="evals_run_junit",
     ),
     path(
+        "<slug:slug>/evals/<slug:set_slug>/runs/<int:number>/accept/<str:case_id>",
+        runs.accept,
+        name="evals_accept",
+    ),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/runs/<int:number>/accept/<str:case_id>/undo",
+        runs.accept_undo,
+        name="evals_accept_undo",
+    ),
+    path(
         "<slug:slug>/evals/<slug:set_slug>/runs/<int:number>/override",
         runs.override,
         name="evals_override",

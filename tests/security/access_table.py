@@ -183,6 +183,8 @@ PAGES: dict[str, dict[str, str]] = {
     "evals/<slug:set_slug>/gate": {"GET": "viewer", "POST": "reviewer"},
     "evals/<slug:set_slug>/runs/<int:number>": READ,
     "evals/<slug:set_slug>/runs/<int:number>/junit": READ,
+    "evals/<slug:set_slug>/runs/<int:number>/accept/<str:case_id>": {"POST": "reviewer"},
+    "evals/<slug:set_slug>/runs/<int:number>/accept/<str:case_id>/undo": {"POST": "reviewer"},
     "evals/<slug:set_slug>/runs/<int:number>/override": {"POST": "admin"},
     "evals/<slug:set_slug>/runs/<int:number>/override/undo": {"POST": "admin"},
     "evals/<slug:set_slug>/cases/<str:case_id>": READ,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.web import run_story, stories
-from tracehub.evals import run_actions
+from tracehub.evals import querysets, run_actions
 from tracehub.evals.models import Run
 from tracehub.projects.models import AuditEntry
+from tracehub.web import runs
 from tracehub.web.word_diff import compare
 
 SET = "/skylane/evals/refund-regressions"
@@ -161,3 +162,27 @@ def test_lines_are_compared_by_words():
     assert right[1].runs == (("a ", False), ("x", True), (" c", False))
     long = [str(n) for n in range(500)]
     assert not any(line.differs for line in compare(long, ["0"])[0])
+
+
+def test_an_answer_is_accepted_as_expected_in_the_draft_and_taken_back(reviewer, broken):
+    def expected():
+        rows = querysets.in_version(broken.eval_set, querysets.draft_number(broken.eval_set))
+        return rows.get(number=1).expected_output
+
+    assert "Accept as expected" in reviewer.get(f"{SET}/runs/3?case=c_0001").text
+    reviewer.post(f"{SET}/runs/3/accept/c_0001")
+    assert expected() == run_story.WRONG
+    reviewer.post(f"{SET}/runs/3/accept/c_0001/undo")
+    assert expected() == run_story.EXPECTED
+    assert reviewer.post(f"{SET}/runs/3/accept/c_0099").status_code == 404
+
+
+def test_further_cases_of_a_run_come_after_the_last_one(reviewer, broken, monkeypatch):
+    monkeypatch.setattr(runs, "PAGE", 2)
+    page = reviewer.get(f"{SET}/runs/3").text
+    assert "after=c_0002" in page
+    rest = reviewer.get(f"{SET}/runs/3?after=c_0002", headers={"HX-Request": "true"}).text
+    assert "Flaky 1 of 2" in rest
+    assert "I was charged twice" not in rest
+    assert "<html" not in rest
+    assert "Refund quote" in reviewer.get(f"{SET}/runs/3?case=c_0005").text

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tracehub.core.gate_files import junit
 from tracehub.core.gating import Gate
-from tracehub.evals import querysets, run_actions, run_querysets
+from tracehub.evals import actions, querysets, run_actions, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
@@ -35,6 +35,15 @@ def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> Htt
     listed = [case for case in run_view.order(gate) if _listed(gate, case, only)]
     chosen = request.GET.get("case", "")
     chosen = chosen if chosen in gate.after else next(iter(listed), "")
+    after = request.GET.get("after", "")
+    start = listed.index(after) + 1 if after in listed else 0
+    shown = listed[start : start + PAGE]
+    more = shown[-1] if start + PAGE < len(listed) else ""
+    if request.headers.get("HX-Request") == "true" and start:
+        rows = {"rows": _rows(run, gate, shown, ""), "more": more, "keep": _keep(request, only)}
+        return render(request, "evals/run_rows.html", rows)
+    if chosen in listed and chosen not in shown:
+        shown = [*shown, chosen]
     stored = run_actions.stored(run, baseline, gate)
     context: dict[str, Any] = {
         "run": run,
@@ -46,8 +55,9 @@ def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> Htt
         "counts": {name: sum(_listed(gate, case, name) for case in gate.after) for name in ONLY},
         "total": len(gate.after),
         "keep": _keep(request, only),
-        "rows": _rows(run, gate, listed, chosen),
-        "more": max(0, len(listed) - PAGE),
+        "rows": _rows(run, gate, shown, chosen),
+        "more": more,
+        "after": after if start else "",
         "baselines": list(
             run_querysets.of_version(run.eval_set, run.version).exclude(pk=run.pk)[:20]
         ),
@@ -71,10 +81,7 @@ def _keep(request: HttpRequest, only: str) -> str:
     return f"{query}&" if query else "?"
 
 
-def _rows(run: Run, gate: Gate, listed: list[str], chosen: str) -> list[dict[str, Any]]:
-    shown = listed[:PAGE]
-    if chosen in listed and chosen not in shown:
-        shown = [*shown, chosen]
+def _rows(run: Run, gate: Gate, shown: list[str], chosen: str) -> list[dict[str, Any]]:
     numbers = [int(case[2:]) for case in shown]
     cases = {
         case.case_id: case
@@ -143,6 +150,56 @@ def junit_file(request: HttpRequest, slug: str, set_slug: str, number: int) -> H
     name = f"{run.eval_set.slug}-run-{run.number}.xml"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+@require_POST
+def accept(
+    request: HttpRequest, slug: str, set_slug: str, number: int, case_id: str
+) -> HttpResponse:
+    """Take what a case's last try answered as its expected output, in the draft.
+
+    The toast takes it back, unless the draft had changed the expected output since the run.
+    """
+    project = permissions.project_for(request, slug, Role.REVIEWER)
+    run = _run(project, set_slug, number)
+    result = RunResult.objects.filter(project=project, run=run, number=_number(case_id)).first()
+    if result is None or result.tries[-1]["output"] is None:
+        raise Http404("This run has no answer to such a case.")
+    fixed = querysets.in_version(run.eval_set, run.version).get(number=result.number)
+    draft = querysets.in_version(run.eval_set, querysets.draft_number(run.eval_set))
+    before = draft.filter(number=result.number).first()
+    same = before is not None and before.expected_output == fixed.expected_output
+    undo = reverse("evals_accept_undo", args=[slug, set_slug, number, case_id]) if same else ""
+    _expect(request, run, result.number, result.tries[-1]["output"], undo)
+    return redirect("evals_run", slug=slug, set_slug=set_slug, number=number)
+
+
+@require_POST
+def accept_undo(
+    request: HttpRequest, slug: str, set_slug: str, number: int, case_id: str
+) -> HttpResponse:
+    """Give a case of the draft the expected output that the version of the run has."""
+    project = permissions.project_for(request, slug, Role.REVIEWER)
+    run = _run(project, set_slug, number)
+    fixed = querysets.in_version(run.eval_set, run.version).filter(number=_number(case_id)).first()
+    if fixed is None:
+        raise Http404("This run has no such case.")
+    _expect(request, run, fixed.number, fixed.expected_output, "")
+    return redirect("evals_run", slug=slug, set_slug=set_slug, number=number)
+
+
+def _expect(request: HttpRequest, run: Run, number: int, output: Any, undo: str) -> None:
+    try:
+        row = actions.update_case(run.eval_set, number, {"expected_output": output})
+    except ActionError as error:
+        shell.toast(request, str(error), icon="failures")
+    else:
+        shell.toast(request, f"{row.case_id} of the draft expects this now", undo=undo)
+
+
+def _number(case_id: str) -> int:
+    digits = case_id.removeprefix("c_")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
 
 
 @require_POST
