@@ -1,1 +1,1 @@
-"""Sampling of stored traces; docs/design/sampling.md says how it works."""
+"""Sampling of stored traces; docs/design/storage.md says how it works."""

@@ -1,7 +1,7 @@
 """Sampling's statements: what waits to be judged, what goes, and what is remembered of it.
 
 Every trace of a project that samples is put up once, when its row is first written, unless it is
-in the share. `digest.sampling` judges; docs/design/sampling.md says why nothing is counted twice.
+in the share. `digest.sampling` judges; docs/design/storage.md says why nothing is counted twice.
 """
 
 from __future__ import annotations
