@@ -47,10 +47,13 @@ def exported(tmp_path):
 
 @pytest.fixture
 def tool(tmp_path):
-    """`tool(script, folder, *packages)`: run Python in a venv that has these packages."""
+    """`tool(script, folder, *packages)`: run Python in a venv that has these packages.
 
-    def run(script: str, folder: Path, *packages: str) -> str:
-        python = _environment(packages)
+    `alone` is one that comes without what it pins, since that no longer installs.
+    """
+
+    def run(script: str, folder: Path, *packages: str, alone: str = "") -> str:
+        python = _environment(packages, alone)
         quiet = {
             "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "DEEPEVAL_TELEMETRY_OPT_OUT": "YES",
             "RAGAS_DO_NOT_TRACK": "true", "OPENAI_API_KEY": "none", "MLFLOW_DISABLE_TELEMETRY": "1",
@@ -65,15 +68,20 @@ def tool(tmp_path):
     return run
 
 
-def _environment(packages: tuple[str, ...]) -> Path:
-    folder = HOME / "-".join(sorted(packages)).translate(str.maketrans("=<>[], ", "_______"))
+def _environment(packages: tuple[str, ...], alone: str) -> Path:
+    name = "-".join([alone] if alone else sorted(packages))
+    folder = HOME / name.translate(str.maketrans("=<>[], ", "_______"))
     python = folder / "bin" / "python"
     if (folder / "ready").exists():
         return python
-    for command in (
+    install = [UV, "pip", "install", "--quiet", "--python", python]
+    commands = [
         [UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder],
-        [UV, "pip", "install", "--quiet", "--python", python, *packages],
-    ):
+        [*install, *packages],
+    ]
+    if alone:
+        commands.append([*install, "--no-deps", alone])
+    for command in commands:
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
         except subprocess.TimeoutExpired:

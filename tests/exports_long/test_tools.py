@@ -250,6 +250,28 @@ finally:
     tool(script, exported("phoenix"), "arize-phoenix==20.26.1", "arize-phoenix-client==3.5.0")
 
 
+def test_oaieval_reaches_the_matcher_with_every_sample(exported, tool):
+    script = """
+import json, os, subprocess, sys
+oaieval = os.path.join(os.path.dirname(sys.executable), "oaieval")
+for name, samples in (("match", 1), ("json", 1)):
+    log = name + ".log.jsonl"
+    subprocess.run([oaieval, "dummy", f"refund-regressions-{name}", "--registry_path", ".",
+                    "--record_path", log], check=True)
+    lines = [json.loads(line) for line in open(log)]
+    assert any("final_report" in line for line in lines), lines
+    assert sum(line.get("type") == "match" for line in lines) == samples, lines
+"""
+    needed = (
+        "openai", "blobfile", "backoff", "numpy", "pyyaml", "tqdm", "lz4", "pandas", "fire",
+        "pydantic", "termcolor", "snowballstemmer", "zstandard", "httpx", "filelock",
+        "langchain-core", "jsonschema", "requests", "mock", "pyzstd", "sacrebleu", "matplotlib",
+        "evaluate", "anthropic", "google-generativeai", "statsmodels", "nltk", "tiktoken",
+        "setuptools<80",
+    )  # fmt: skip
+    tool(script, exported("openai-evals"), *needed, alone="evals==3.0.1.post1")
+
+
 def test_openai_s_types_take_the_eval(exported, tool):
     script = """
 import json
