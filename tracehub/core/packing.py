@@ -72,7 +72,8 @@ def _replace(received: bytes, form: bytes, reference: bytes) -> bytes:
     takes longer than to look for it once.
     """
     head = form[:HEAD]
-    parts, done, missed = [], 0, 0
+    parts: list[bytes] = []
+    done = missed = 0
     at = received.find(head)
     while at >= 0 and missed < MAX_MISSED:
         if received.startswith(form, at):
