@@ -12,6 +12,7 @@ import pytest
 from tests import trace_factory as factory
 from tests.failures.test_worker import RIGHT, SCHEMA, WRONG, reply
 from tests.web import stories
+from tracehub.cli.environment import SettingError, mail
 from tracehub.core import webhooks
 from tracehub.core.trace import ValidationError
 from tracehub.evals import actions as evals
@@ -26,7 +27,6 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import AuditEntry, Event
 from tracehub.review import actions as reviews
 from tracehub.review import queueing
-from tracehub.settings import SettingError, mail
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""Reads settings from the environment. What `settings` asks of each value stands there.
+
+A wrong value stops the start with one line: the name, the rule, what came.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class SettingError(SystemExit):
+    """A setting that its operator can mend; printed as one line."""
+
+
+def env_str(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 1_000_000) -> int:
+    text = env_str(name)
+    if not text:
+        return default
+    if not text.isdigit():
+        raise SettingError(f"{name} must be a whole number. Got {text!r}.")
+    if not minimum <= int(text) <= maximum:
+        raise SettingError(f"{name} must lie between {minimum} and {maximum}. Got {text}.")
+    return int(text)
+
+
+def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    text = env_str(name, default) or default
+    if text not in choices:
+        raise SettingError(f"{name} must be one of {', '.join(choices)}. Got {text!r}.")
+    return text
+
+
+def env_networks(name: str) -> list[str]:
+    networks = [part.strip() for part in env_str(name).split(",") if part.strip()]
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise SettingError(
+                f"{name} must hold networks such as 10.1.0.0/16, with commas. Got {network!r}."
+            ) from None
+    return networks
+
+
+def mail(url: str) -> dict[str, Any]:
+    """Return Django's settings for a `smtp://user:password@host:587?from=TraceHub <a@b.c>`.
+
+    `smtps` is TLS from the start, `smtp` begins it with STARTTLS but on port 25. Without an
+    address mail is printed to the log.
+    """
+    if not url:
+        return {"backend": "console"}
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or set(query) - {"from"}:
+        raise SettingError(
+            "TRACEHUB_EMAIL_URL must look like smtp://user:password@host:587?from=a@b.example. "
+            f"Got {parts.scheme or 'no scheme'}://…"
+        )
+    secure = parts.scheme == "smtps"
+    port = parts.port or (465 if secure else 587)
+    sender = query.get("from") or f"tracehub@{parts.hostname}"
+    return {
+        "backend": "smtp",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": secure,
+        "EMAIL_USE_TLS": not secure and port != 25,
+        "EMAIL_TIMEOUT": 10,
+        "DEFAULT_FROM_EMAIL": sender,
+        "SERVER_EMAIL": sender,
+    }
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Return Django's settings for a `postgres://user:password@host:port/database?host=/socket`."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        raise SettingError(
+            f"{name} must look like postgresql://user:password@host:5432/database. "
+            f"Got {parts.scheme or 'no scheme'}://…"
+        )
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", "") or parts.hostname or "",
+        "PORT": str(query.pop("port", "") or parts.port or ""),
+        # Pages may come through PgBouncer in transaction mode: no server-side cursors, no
+        # prepared statements that outlive a transaction.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            **query,
+            "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
+            "connect_timeout": 5,
+            "application_name": "tracehub",
+        },
+    }
