@@ -15,7 +15,7 @@ from tracehub.cli.postgres import Cluster
 
 
 def ensure_database(cluster: Cluster) -> None:
-    """Make our roles and database in a running server unless they are there.
+    """Make our roles and database in a running server unless they are there; set passwords.
 
     None is a superuser: the owner makes tables, the others get what `grant` gives them.
     """
@@ -24,9 +24,10 @@ def ensure_database(cluster: Cluster) -> None:
     with psycopg.connect(cluster.superuser_url(), autocommit=True, connect_timeout=10) as link:
         for role, of in roles.items():
             if not _exists(link, "SELECT FROM pg_roles WHERE rolname = %s", role):
-                password = sql.Literal(cluster.state[f"{of}_password"])
-                made = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-                link.execute(made.format(sql.Identifier(role), password))
+                link.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            password = sql.Literal(cluster.state[f"{of}_password"])
+            known = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")  # as the file says, which may be new
+            link.execute(known.format(sql.Identifier(role), password))
         for setting in ("default_transaction_read_only = on", "statement_timeout = '5s'"):
             link.execute(f"ALTER ROLE {READ_ROLE} SET {setting}".encode())
         if not _exists(link, "SELECT FROM pg_database WHERE datname = %s", DATABASE_NAME):

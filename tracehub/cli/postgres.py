@@ -29,6 +29,7 @@ from tracehub.cli.config import ConfigError
 from tracehub.cli.processes import SystemUser, as_user, dies_with_parent
 
 SUPERUSER = "tracehub_super"
+PASSWORDS = ("superuser_password", "owner_password", "app_password", "read_password")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -85,6 +86,11 @@ class Cluster:
 
     def _url(self, role: str, password: str, database: str) -> str:
         state = self.state
+        if password not in state:
+            raise ConfigError(
+                f"{self.folder / 'postgres.json'} has no {password}: an older TraceHub made it. "
+                "Stop what runs on this folder and run `tracehub up` of this version once."
+            )
         return config.socket_url(Path(state["socket_dir"]), role, state[password], database)
 
     # -- making ------------------------------------------------------------------------------
@@ -96,13 +102,15 @@ class Cluster:
         """
         self._own(self.home)
         self._check_version()
-        if not (self.data / "PG_VERSION").exists():
-            self._initdb()
-        elif "superuser_password" not in self.state:
+        new = not (self.data / "PG_VERSION").exists()
+        if not new and "superuser_password" not in self.state:
             raise ConfigError(
                 f"{self.folder / 'postgres.json'} is missing, which holds the passwords of the "
                 f"database in {self.data}. Bring it back from a backup of the data folder."
             )
+        self._complete_passwords()
+        if new:
+            self._initdb()
         socket_dir = self._socket_dir()
         self._remember(socket_dir=str(socket_dir))
         values = pgconfig.settings(self.home, socket_dir, self._supported())
@@ -130,6 +138,12 @@ class Cluster:
             state["home"] = str(self.home)
         config.write_private(self.folder / "postgres.json", config.to_json(state))
 
+    def _complete_passwords(self) -> None:
+        """Make the passwords that are not there: all at first, a newer version's ones later."""
+        missing = [name for name in PASSWORDS if name not in self.state]
+        if missing:
+            self._remember(**{name: secrets.token_urlsafe(32) for name in missing})
+
     def _check_version(self) -> None:
         marker = self.data / "PG_VERSION"
         if marker.exists() and (found := marker.read_text().strip()) != str(pgbinaries.MAJOR):
@@ -143,13 +157,8 @@ class Cluster:
         """Make the cluster beside its place and move it there whole, so that a kill leaves none."""
         draft = self.home / "new"
         shutil.rmtree(draft, ignore_errors=True)
-        passwords = {
-            f"{of}_password": secrets.token_urlsafe(32)
-            for of in ("superuser", "owner", "app", "read")
-        }
-        self._remember(**passwords)
         password_file = self.home / "password"
-        self._write(password_file, passwords["superuser_password"] + "\n")
+        self._write(password_file, self.state["superuser_password"] + "\n")
         command = [self.binaries.tool("initdb"), "-D", str(draft), "-U", SUPERUSER]
         command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--data-checksums"]
         command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
