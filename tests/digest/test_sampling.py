@@ -18,6 +18,7 @@ from tracehub.core.query import Filter
 from tracehub.core.share import QUIET, in_share
 from tracehub.digest import actions, sampling
 from tracehub.evals import actions as evals
+from tracehub.evals import promoting
 from tracehub.metrics import rollup
 from tracehub.projects.models import Project
 from tracehub.review import actions as reviews
@@ -94,7 +95,7 @@ def test_failing_wrong_rated_reviewed_queued_and_promoted_traces_stay(project):
     queue, _ = queueing.create_queue(project, "Refunds", q=f"trace:{queued}")
     QueueItem.objects.get_or_create(queue=queue, project=project, trace_id=UUID(hex=queued))
     cases, _ = evals.create_set(project, "Refunds")
-    evals.promote_trace(cases, load(project, UUID(hex=promoted)))
+    promoting.promote_trace(cases, load(project, UUID(hex=promoted)))
     later()
     assert left(project) == {error, mended, rated, reviewed, withdrawn, queued, promoted}
     assert not Waiting.objects.filter(project_id=project.pk, trace_id=UUID(hex=plain)).exists()

@@ -8,7 +8,7 @@ import pytest
 from tests import trace_factory as factory
 from tracehub.core import cases, exports
 from tracehub.core.trace import ValidationError
-from tracehub.evals import actions, querysets
+from tracehub.evals import actions, promoting, querysets
 from tracehub.evals.models import EvalSet
 from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.models import AuditEntry, Project, User
@@ -153,7 +153,7 @@ def test_a_failing_trace_becomes_a_case_with_what_the_reviewer_said(project, eva
         project, trace_id, "fail", author=mina, modes=["wrong-type"], severity="high",
         note="Amount comes back as a string\nmore", corrected_output=MENDED,
     )  # fmt: skip
-    case, new = actions.promote_trace(eval_set, trace)
+    case, new = promoting.promote_trace(eval_set, trace)
     made = querysets.native(case, eval_set, 1)
     assert new
     assert made["kind"] == "known_failure"
@@ -173,20 +173,20 @@ def test_a_failing_trace_becomes_a_case_with_what_the_reviewer_said(project, eva
 
 
 def test_the_schema_that_the_caller_asked_for_becomes_the_assertion(project, eval_set):
-    case, _ = actions.promote_trace(eval_set, failing_trace(project, output_schema=SCHEMA))
+    case, _ = promoting.promote_trace(eval_set, failing_trace(project, output_schema=SCHEMA))
     assert case.assertions == [{"id": "a1", "type": "json_schema", "schema": SCHEMA}]
     assert case.expected_output is None
 
 
 def test_the_same_step_is_promoted_once(project, eval_set):
     trace = failing_trace(project)
-    first, new = actions.promote_trace(eval_set, trace)
-    again, new_again = actions.promote_trace(eval_set, trace)
+    first, new = promoting.promote_trace(eval_set, trace)
+    again, new_again = promoting.promote_trace(eval_set, trace)
     assert (new, new_again, first.pk) == (True, False, again.pk)
     with pytest.raises(Conflict, match="c_0001 of refund-regressions comes from the same step"):
-        actions.promote_trace(eval_set, trace, kind="format")
+        promoting.promote_trace(eval_set, trace, kind="format")
     with pytest.raises(ActionError, match="no span 00000000000000ff"):
-        actions.promote_trace(eval_set, trace, span_id="00000000000000ff")
+        promoting.promote_trace(eval_set, trace, span_id="00000000000000ff")
 
 
 def test_a_case_carries_context_and_tool_results_of_the_whole_trace(project, eval_set):
@@ -196,7 +196,7 @@ def test_a_case_carries_context_and_tool_results_of_the_whole_trace(project, eva
         context=[{"id": "policy-118", "content": "Refunds are full.", "score": 0.91}],
     )  # fmt: skip
     factory.trace(project, found, factory.tool_span(trace_id), factory.span(trace_id))
-    case, _ = actions.promote_trace(eval_set, reading.load(project, UUID(hex=trace_id)))
+    case, _ = promoting.promote_trace(eval_set, reading.load(project, UUID(hex=trace_id)))
     assert [d["id"] for d in case.context] == ["policy-118"]
     assert case.tool_calls["recorded"] == [
         {
@@ -211,7 +211,7 @@ def test_a_case_carries_context_and_tool_results_of_the_whole_trace(project, eva
 def test_promoting_makes_the_trace_promoted_and_removing_takes_it_back(project, eval_set):
     trace = failing_trace(project)
     trace_id = UUID(hex=trace.summary.trace_id)
-    actions.promote_trace(eval_set, trace)
+    promoting.promote_trace(eval_set, trace)
     assert Arrival.objects.get(trace_id=trace_id).dirty_seq is not None
     factory.digest_now(project, trace.summary.trace_id)
     assert Trace.objects.get(project_id=project.pk, trace_id=trace_id).promoted

@@ -16,7 +16,7 @@ from tracehub.cli.environment import SettingError, mail
 from tracehub.core import webhooks
 from tracehub.core.trace import ValidationError
 from tracehub.evals import actions as evals
-from tracehub.evals import run_actions
+from tracehub.evals import promoting, run_actions
 from tracehub.failures import actions as failures
 from tracehub.failures.models import Failure
 from tracehub.failures.reading import load
@@ -193,7 +193,7 @@ def test_promoted_cases_and_decided_gates_are_told(project, hook):
     trace = UUID(hex=stories.refund_trace(project))
     made, _ = evals.create_set(project, "Refunds")
     for _ in range(2):
-        evals.promote_trace(made, load(project, trace))
+        promoting.promote_trace(made, load(project, trace))
     case = Event.objects.get(kind="case.promoted").body
     assert (case["set"], case["case"], case["trace_id"]) == ("refunds", "c_0001", trace.hex)
     evals.fix(made)

@@ -13,7 +13,7 @@ from tracehub.api.router import Answer
 from tracehub.core import cases, gate_rules
 from tracehub.core.exports import ExportError, download, find
 from tracehub.core.shape import Schema, ShapeError, check
-from tracehub.evals import actions, querysets, run_actions
+from tracehub.evals import actions, promoting, querysets, run_actions
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.actions import ActionError, audit
 from tracehub.traces import reading
@@ -179,10 +179,10 @@ def _add(asked: ApiRequest, eval_set: EvalSet, items: list[Any]) -> list[tuple[C
             todo.append(_read(asked, item))
         except (ShapeError, ActionError, ApiError) as error:
             raise _placed(error, prefix.format(i)) from error
-    return actions.add_all(eval_set, todo)
+    return promoting.add_all(eval_set, todo)
 
 
-def _read(asked: ApiRequest, item: Any) -> cases.Case | actions.Promotion:
+def _read(asked: ApiRequest, item: Any) -> cases.Case | promoting.Promotion:
     """Return what to add: the content of a case, or a trace of this project to make one from."""
     if not (isinstance(item, dict) and "from_trace" in item):
         return cases.read(item)
@@ -190,7 +190,7 @@ def _read(asked: ApiRequest, item: Any) -> cases.Case | actions.Promotion:
     trace_id = UUID(hex=item["from_trace"])
     if reading.day_of(asked.project, trace_id) is None:
         raise missing("such trace")
-    return actions.Promotion(
+    return promoting.Promotion(
         trace_id, item.get("kind"), (item.get("span_id") or "").lower() or None
     )
 

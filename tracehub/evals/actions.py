@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,18 +15,15 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from tracehub.core import cases, promotion
+from tracehub.core import cases
 from tracehub.core.exports import FORMATS, Tally
-from tracehub.evals import announcing, querysets
+from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet, EvalSetVersion
-from tracehub.failures import reading as failures
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.masking import masked
 from tracehub.projects.models import ApiKey, Project, User
-from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
 from tracehub.traces import store
-from tracehub.traces.reading import LoadedTrace
 from tracehub.traces.wake import wake_on_commit
 
 Actor = User | ApiKey
@@ -107,7 +103,7 @@ def add_cases(eval_set: EvalSet, contents: Sequence[cases.Case]) -> list[tuple[C
     A content that the draft has already is not added again. All are added or none. Raises
     ActionError on an unknown failure mode or a full set.
     """
-    locked, draft = _lock(eval_set)
+    locked, draft = lock(eval_set)
     _check_modes(locked.project, contents)
     room = MAX_CASES - querysets.in_version(locked, draft).count()
     if len(contents) > room:
@@ -120,32 +116,9 @@ def add_case(eval_set: EvalSet, content: cases.Case) -> tuple[Case, bool]:
     return add_cases(eval_set, [content])[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """A case to be made from a trace of the set's project."""
-
-    trace_id: UUID
-    kind: str | None = None
-    span_id: str | None = None
-
-
-@transaction.atomic
-def add_all(
-    eval_set: EvalSet, additions: Sequence[cases.Case | Promotion]
-) -> list[tuple[Case, bool]]:
-    """Add contents, masked, and promotions in their order, all or none.
-
-    Traces are loaded one at a time; what they hold was masked when it arrived.
-    """
-    locked, _ = _lock(eval_set)
-    typed = iter(_masked(locked, [one for one in additions if not isinstance(one, Promotion)]))
-    return [
-        _promote(locked, item) if isinstance(item, Promotion) else add_case(locked, next(typed))
-        for item in additions
-    ]
-
-
-def _masked(eval_set: EvalSet, contents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def masked_contents(
+    eval_set: EvalSet, contents: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return contents as the project's masking rules leave them, field by field."""
     names = [[name for name in _TYPED if name in content] for content in contents]
     values = masked(
@@ -158,54 +131,6 @@ def _masked(eval_set: EvalSet, contents: Sequence[Mapping[str, Any]]) -> list[di
     ]
 
 
-def _promote(eval_set: EvalSet, item: Promotion) -> tuple[Case, bool]:
-    trace = failures.load(eval_set.project, item.trace_id)
-    if trace is None:
-        raise ActionError(f"There is no trace {item.trace_id.hex} in this project.", "from_trace")
-    return promote_trace(eval_set, trace, kind=item.kind, span_id=item.span_id)
-
-
-@transaction.atomic
-def promote_trace(
-    eval_set: EvalSet, trace: LoadedTrace, *, kind: str | None = None, span_id: str | None = None
-) -> tuple[Case, bool]:
-    """Make a draft case from a trace and its newest review; return it with whether it is new.
-
-    The same step of the same trace again gives the case that is there. Raises Conflict when the
-    draft has it as another kind, ActionError when the trace has no such span.
-    """
-    locked, draft = _lock(eval_set)
-    trace_id = UUID(hex=trace.summary.trace_id)
-    try:
-        content = promotion.content(
-            trace.summary,
-            trace.spans,
-            trace.signals,
-            _judgement(locked.project, trace_id),
-            kind=kind,
-            span_id=span_id,
-        )
-    except LookupError:
-        raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
-    content["source"]["failure"] = _failure_of(locked.project, trace, content)
-    there = querysets.in_version(locked, draft).filter(
-        source_trace_id=trace_id, source_span_id=content["source"]["span_id"]
-    )
-    known = there.filter(kind=content["kind"]).first() or there.first()
-    if known is None:
-        made, new = add_cases(locked, [content])[0]
-        if new:
-            announcing.promoted(locked, made)
-        return made, new
-    if kind and known.kind != kind:
-        raise Conflict(
-            f"{known.case_id} of {locked.slug} comes from the same step, as {known.kind}. "
-            "Change or remove that case first.",
-            "from_trace",
-        )
-    return known, False
-
-
 @transaction.atomic
 def update_case(eval_set: EvalSet, number: int, changes: Mapping[str, Any]) -> Case:
     """Change fields of a draft case (`core.cases.read_change`) and return its new revision.
@@ -213,11 +138,14 @@ def update_case(eval_set: EvalSet, number: int, changes: Mapping[str, Any]) -> C
     A revision that a fixed version sees is closed and a new one opened; one of the draft is edited.
     Raises ActionError when the draft has no such case.
     """
-    locked, draft = _lock(eval_set)
+    locked, draft = lock(eval_set)
     row = _open(locked, number)
     _check_modes(locked.project, [changes])
     before = row.source_trace_id
-    content = {**querysets.content(row, locked.project.slug), **_masked(locked, [changes])[0]}
+    content = {
+        **querysets.content(row, locked.project.slug),
+        **masked_contents(locked, [changes])[0],
+    }
     if row.added_in < draft:
         row.removed_in = draft
         row.save(update_fields=["removed_in"])
@@ -232,7 +160,7 @@ def update_case(eval_set: EvalSet, number: int, changes: Mapping[str, Any]) -> C
 @transaction.atomic
 def remove_case(eval_set: EvalSet, number: int) -> Case:
     """Take a case out of the draft; fixed versions keep it, and `restore_case` brings it back."""
-    locked, draft = _lock(eval_set)
+    locked, draft = lock(eval_set)
     row = _open(locked, number)
     row.removed_in = draft
     row.save(update_fields=["removed_in"])
@@ -246,7 +174,7 @@ def restore_case(eval_set: EvalSet, number: int) -> Case:
 
     A case that is there stays as it is. Raises ActionError when the set never had it.
     """
-    locked, draft = _lock(eval_set)
+    locked, draft = lock(eval_set)
     rows = Case.objects.filter(project=locked.project, eval_set=locked, number=number)
     row = rows.order_by("-added_in").first()
     if row is None:
@@ -268,7 +196,7 @@ def fix(eval_set: EvalSet, *, note: str = "", by: Actor | None = None) -> EvalSe
 
     Raises ActionError when the draft is empty, Conflict when it equals the newest version.
     """
-    locked, draft = _lock(eval_set)
+    locked, draft = lock(eval_set)
     bundle = querysets.bundle(locked, draft)
     tally, digest = Tally(), hashlib.sha256()
     for _, pieces in FORMATS["native"].write(bundle, tally):
@@ -298,7 +226,7 @@ def fix(eval_set: EvalSet, *, note: str = "", by: Actor | None = None) -> EvalSe
     return version
 
 
-def _lock(eval_set: EvalSet) -> tuple[EvalSet, int]:
+def lock(eval_set: EvalSet) -> tuple[EvalSet, int]:
     """Lock the set for this transaction; return it fresh, with the number of its draft."""
     locked = (
         EvalSet.objects.select_for_update(of=("self",))
@@ -336,14 +264,6 @@ def _add(eval_set: EvalSet, draft: int, content: cases.Case) -> tuple[Case, bool
     return row, True
 
 
-def _failure_of(project: Project, trace: LoadedTrace, content: cases.Case) -> str | None:
-    """Return the key of the group that the promoted step is in, None without one."""
-    keys = failures.failure_keys(project, trace)
-    span_id = content["source"]["span_id"]
-    own = [key for s, key in zip(trace.signals, keys, strict=True) if s.span_id == span_id and key]
-    return next(iter([*own, *filter(None, keys)]), None)
-
-
 def _of_set(eval_set: EvalSet) -> dict[str, Any]:
     return {"project": eval_set.project, "eval_set": eval_set}
 
@@ -377,22 +297,6 @@ def _check_modes(project: Project, contents: Sequence[Mapping[str, Any]]) -> Non
             f"failure_modes names {min(missing)!r}, which the project does not have.",
             "failure_modes",
         )
-
-
-def _judgement(project: Project, trace_id: UUID) -> promotion.Judgement:
-    found = reviews.of_trace(project, trace_id)
-    if not found:
-        return promotion.Judgement()
-    newest = found[0]
-    return promotion.Judgement(
-        verdict=newest.verdict,
-        note=newest.note,
-        modes=tuple(mode.slug for mode in newest.modes.all()),
-        severity=newest.severity or None,
-        reviewer=newest.author.email if newest.author else newest.author_key or None,
-        has_correction=newest.has_correction,
-        corrected=newest.corrected_output,
-    )
 
 
 def _name(name: str) -> str:

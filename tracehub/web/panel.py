@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from tracehub.core import promotion
 from tracehub.evals import actions as evals
+from tracehub.evals import promoting
 from tracehub.evals import querysets as eval_sets
 from tracehub.evals.models import Case, CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
@@ -182,7 +183,7 @@ def _write(
         if found is None:
             raise ActionError("This project has no such eval set. Choose another.", "eval_set")
         chosen_set = found
-    case, _ = evals.promote_trace(chosen_set, loaded, kind=data["kind"])
+    case, _ = promoting.promote_trace(chosen_set, loaded, kind=data["kind"])
     return review, case if is_new else None
 
 

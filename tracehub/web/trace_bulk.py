@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
+from tracehub.evals import promoting
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role
@@ -173,7 +174,7 @@ def _promote(request: HttpRequest, project: Project, traces: Sequence[UUID], slu
     eval_set = EvalSet.objects.filter(project=project, slug=slug).first()
     if eval_set is None:
         raise ActionError(f"There is no eval set {slug!r} in this project.", "set")
-    added = evals.add_all(eval_set, [evals.Promotion(trace) for trace in traces])
+    added = promoting.add_all(eval_set, [promoting.Promotion(trace) for trace in traces])
     new = [case.pk for case, is_new in added if is_new]
     there = len(added) - len(new)
     text = f"{len(new)} {'case' if len(new) == 1 else 'cases'} added to the draft of {eval_set}"

@@ -14,6 +14,7 @@ from tracehub.cli.demo import runs
 from tracehub.cli.demo.story import Scene, moment
 from tracehub.cli.demo.troubles import GOOD_NOTES, MODES, SUPPORT, UNSURE_NOTES
 from tracehub.evals import actions as evals
+from tracehub.evals import promoting
 from tracehub.evals.models import EvalSet
 from tracehub.projects import actions as projects
 from tracehub.projects.models import Project, Role, User
@@ -233,5 +234,5 @@ def _cases(given: Sequence[Opinion]) -> Iterator[tuple[str, Opinion]]:
 def _promote(eval_set: EvalSet, kind: str, opinion: Opinion) -> None:
     trace = reading.load(eval_set.project, UUID(hex=opinion.scene.trace_id))
     if trace is not None:  # else pruned meanwhile
-        case, _ = evals.promote_trace(eval_set, trace, kind=kind)
+        case, _ = promoting.promote_trace(eval_set, trace, kind=kind)
         evals.update_case(eval_set, case.number, {"title": opinion.scene.question[:120]})

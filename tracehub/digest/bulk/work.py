@@ -20,6 +20,7 @@ from tracehub.digest import trace_files
 from tracehub.digest.bulk import files
 from tracehub.digest.models import BulkChange, BulkJob
 from tracehub.evals import actions as evals
+from tracehub.evals import promoting
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions as reviews
@@ -131,7 +132,7 @@ def _promoted(job: BulkJob, traces: list[UUID]) -> list[int]:
     made = []
     for trace in traces:
         try:
-            [(case, new)] = evals.add_all(eval_set, [evals.Promotion(trace)])
+            [(case, new)] = promoting.add_all(eval_set, [promoting.Promotion(trace)])
         except ActionError as error:
             if error.field == "from_trace":  # retention took it meanwhile
                 continue

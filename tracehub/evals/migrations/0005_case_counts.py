@@ -4,19 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('evals', '0004_tries_told'),
-        ('projects', '0006_audit_roles'),
+        ("evals", "0004_tries_told"),
+        ("projects", "0006_audit_roles"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['project', 'eval_set', 'added_in'], include=('removed_in', 'number', 'kind', 'failure_modes', 'updated_at'), name='case_counts'),
+            model_name="case",
+            index=models.Index(
+                fields=["project", "eval_set", "added_in"],
+                include=("removed_in", "number", "kind", "failure_modes", "updated_at"),
+                name="case_counts",
+            ),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(condition=models.Q(('removed_in__isnull', False)), fields=['project', 'eval_set', 'removed_in'], name='case_removed'),
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("removed_in__isnull", False)),
+                fields=["project", "eval_set", "removed_in"],
+                name="case_removed",
+            ),
         ),
     ]

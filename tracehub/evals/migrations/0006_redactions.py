@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('evals', '0005_case_counts'),
+        ("evals", "0005_case_counts"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='case',
-            name='redacted_at',
+            model_name="case",
+            name="redacted_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='evalsetversion',
-            name='redactions',
+            model_name="evalsetversion",
+            name="redactions",
             field=models.JSONField(default=list),
         ),
     ]

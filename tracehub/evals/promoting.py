@@ -1,0 +1,121 @@
+"""Making cases of an eval set from traces and from contents that people and programs wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from tracehub.core import cases, promotion
+from tracehub.evals import actions, announcing, querysets
+from tracehub.evals.models import Case, EvalSet
+from tracehub.failures import reading as failures
+from tracehub.projects.actions import ActionError, Conflict
+from tracehub.projects.models import Project
+from tracehub.review import querysets as reviews
+from tracehub.traces.reading import LoadedTrace
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A case to be made from a trace of the set's project."""
+
+    trace_id: UUID
+    kind: str | None = None
+    span_id: str | None = None
+
+
+@transaction.atomic
+def add_all(
+    eval_set: EvalSet, additions: Sequence[cases.Case | Promotion]
+) -> list[tuple[Case, bool]]:
+    """Add contents, masked, and promotions in their order, all or none.
+
+    Traces are loaded one at a time; what they hold was masked when it arrived.
+    """
+    locked, _ = actions.lock(eval_set)
+    typed = iter(
+        actions.masked_contents(
+            locked, [one for one in additions if not isinstance(one, Promotion)]
+        )
+    )
+    return [
+        _promote(locked, item)
+        if isinstance(item, Promotion)
+        else actions.add_case(locked, next(typed))
+        for item in additions
+    ]
+
+
+def _promote(eval_set: EvalSet, item: Promotion) -> tuple[Case, bool]:
+    trace = failures.load(eval_set.project, item.trace_id)
+    if trace is None:
+        raise ActionError(f"There is no trace {item.trace_id.hex} in this project.", "from_trace")
+    return promote_trace(eval_set, trace, kind=item.kind, span_id=item.span_id)
+
+
+@transaction.atomic
+def promote_trace(
+    eval_set: EvalSet, trace: LoadedTrace, *, kind: str | None = None, span_id: str | None = None
+) -> tuple[Case, bool]:
+    """Make a draft case from a trace and its newest review; return it with whether it is new.
+
+    The same step of the same trace again gives the case that is there. Raises Conflict when the
+    draft has it as another kind, ActionError when the trace has no such span.
+    """
+    locked, draft = actions.lock(eval_set)
+    trace_id = UUID(hex=trace.summary.trace_id)
+    try:
+        content = promotion.content(
+            trace.summary,
+            trace.spans,
+            trace.signals,
+            _judgement(locked.project, trace_id),
+            kind=kind,
+            span_id=span_id,
+        )
+    except LookupError:
+        raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
+    content["source"]["failure"] = _failure_of(locked.project, trace, content)
+    there = querysets.in_version(locked, draft).filter(
+        source_trace_id=trace_id, source_span_id=content["source"]["span_id"]
+    )
+    known = there.filter(kind=content["kind"]).first() or there.first()
+    if known is None:
+        made, new = actions.add_cases(locked, [content])[0]
+        if new:
+            announcing.promoted(locked, made)
+        return made, new
+    if kind and known.kind != kind:
+        raise Conflict(
+            f"{known.case_id} of {locked.slug} comes from the same step, as {known.kind}. "
+            "Change or remove that case first.",
+            "from_trace",
+        )
+    return known, False
+
+
+def _failure_of(project: Project, trace: LoadedTrace, content: cases.Case) -> str | None:
+    """Return the key of the group that the promoted step is in, None without one."""
+    keys = failures.failure_keys(project, trace)
+    span_id = content["source"]["span_id"]
+    own = [key for s, key in zip(trace.signals, keys, strict=True) if s.span_id == span_id and key]
+    return next(iter([*own, *filter(None, keys)]), None)
+
+
+def _judgement(project: Project, trace_id: UUID) -> promotion.Judgement:
+    found = reviews.of_trace(project, trace_id)
+    if not found:
+        return promotion.Judgement()
+    newest = found[0]
+    return promotion.Judgement(
+        verdict=newest.verdict,
+        note=newest.note,
+        modes=tuple(mode.slug for mode in newest.modes.all()),
+        severity=newest.severity or None,
+        reviewer=newest.author.email if newest.author else newest.author_key or None,
+        has_correction=newest.has_correction,
+        corrected=newest.corrected_output,
+    )
