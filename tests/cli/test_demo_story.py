@@ -5,9 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from tracehub.cli.demo import send, spans, story
+from tracehub.cli.demo import decisions, send, spans, story
 from tracehub.cli.demo.troubles import BY_KEY, SUPPORT
+from tracehub.core import suspect
+from tracehub.core.contracts.checking import Contract, signals
 from tracehub.core.digest import digest
+from tracehub.core.grouping import v1
+from tracehub.core.grouping.origin import prompt_of
 from tracehub.core.signals.base import Evidence
 from tracehub.core.signals.run import detect
 from tracehub.core.summary import summarise
@@ -146,6 +150,41 @@ def test_the_first_conversation_is_the_broken_refund(seen):
         "policy-094",
         "policy-201",
     ]
+
+
+@pytest.fixture(scope="module")
+def laid_to(seen):
+    """Under which prompt versions each failure of the contract came, by its title, oldest first."""
+    schema = decisions._schema(decisions.METHODS_FROM)
+    contract = Contract("refund-reply/3", "refund", None, schema)
+    found = defaultdict(list)
+    for _, of_trace, summary, _ in sorted(seen, key=lambda one: one[2].start_ns):
+        digests = [digest(span) for span in of_trace]
+        broken = [
+            each
+            for span in of_trace
+            if not span.error and contract.applies(digest(span))
+            for each in signals(contract, digest(span), span.output)
+        ]
+        names = {span.span_id: span.name for span in of_trace}
+        for group in v1.groups(broken, names, trace=summary.name):
+            first = broken[group.signals[0]].span_id
+            found[group.title.partition(":")[0]].append(prompt_of(first, digests))
+    return found
+
+
+def test_the_amount_is_new_since_v12_which_is_the_suspect(laid_to, seen):
+    amounts = laid_to["refund.amount"]
+    assert len(amounts) >= suspect.LEAST
+    assert set(amounts) == {"refund@v12"}
+    totals = Counter(("prompt", label) for *_, summary, _ in seen for label in summary.prompts)
+    found = suspect.find(suspect.parts({("prompt", "refund@v12"): len(amounts)}, totals))
+    assert found is not None and found.part.value == "refund@v12"
+
+
+def test_the_currency_was_wrong_until_v11(laid_to):
+    assert len(laid_to["refund.currency"]) > 3
+    assert set(laid_to["refund.currency"]) == {"refund@v10"}
 
 
 def test_the_canary_fails_more_often_than_control(seen):

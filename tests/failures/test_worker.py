@@ -305,3 +305,16 @@ def test_the_filter_finds_the_traces_of_a_group(project, contract):
     assert found("failure:TH-1") == found("failure:th-1") == {bad}
     assert found("failure:none") == {good}
     assert found("failure:TH-2") == set()
+
+
+def test_a_failure_is_laid_to_the_prompt_of_the_failing_span(project, contract):
+    trace_id = f"{7:032x}"
+    began = int(datetime.now(UTC).timestamp() * 1e9)
+    first = factory.span(trace_id, prompt=Prompt("answer", "v3"), start_ns=began)
+    failed = factory.span(
+        trace_id, parent_id=first.span_id, start_ns=began + 1000, prompt=Prompt("refund", "v12"),
+        output=factory.chat(("assistant", WRONG)),
+    )  # fmt: skip
+    factory.trace(project, first, failed, trace_id=trace_id)
+    assert row(trace_id).prompts == ["answer@v3", "refund@v12"]
+    assert Failure.objects.get().since == "refund@v12"

@@ -140,11 +140,12 @@ def digest_traces(claimed: Sequence[store.Claimed]) -> None:
     for trace in claimed:
         groups[trace.project_id, trace.day].append(trace)
     cursor = store.driver_cursor()
-    changes: list[tuple[dict[str, Any] | None, dict[str, Any]]] = []
+    news: list[tuple[dict[str, Any] | None, Digested]] = []
     for (project_id, day), traces in sorted(groups.items()):
-        changes += _digest_group(cursor, project_id, day, [trace.trace_id for trace in traces])
-    added = failures.count(cursor, [grouping.moved(old, new) for old, new in changes])
+        news += _digest_group(cursor, project_id, day, [trace.trace_id for trace in traces])
+    added = failures.count(cursor, [grouping.moved(old, new) for old, new in news])
     after_events(added, timezone.now())
+    changes = [(old, new.row) for old, new in news]
     term_counts.change(
         cursor,
         [
@@ -158,7 +159,7 @@ def digest_traces(claimed: Sequence[store.Claimed]) -> None:
 
 def _digest_group(
     cursor: Cursor, project_id: int, day: Any, traces: list[UUID]
-) -> list[tuple[dict[str, Any] | None, dict[str, Any]]]:
+) -> list[tuple[dict[str, Any] | None, Digested]]:
     """Write the rows of traces of one partition; return those that changed, before and after."""
     supplement_spans(cursor, project_id, day, traces)
     spans: dict[UUID, list[Any]] = defaultdict(list)
@@ -188,7 +189,7 @@ def _digest_group(
         project_id, [(label, r["started_at"]) for r in changed for label in r["prompts"]]
     )
     second_pass.ask(project_id, day, [row["trace_id"] for row in changed])
-    return [(stored.get(row["trace_id"]), row) for row in changed]
+    return [(stored.get(result.row["trace_id"]), result) for result in news]
 
 
 def _known(

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tracehub.core.grouping import v1
+from tracehub.core.grouping.origin import prompt_of
 from tracehub.core.stored import span_number
 from tracehub.core.trace import Signal, SpanDigest
 from tracehub.digest import store
@@ -70,20 +71,30 @@ def place(
                 earliest[group.fingerprint] = (group, row["started_at"])
     placed = groups.place(cursor, project_id, earliest)
     for result in results:
+        own_spans = spans[result.row["trace_id"]]
         for group in found[result.row["trace_id"]]:
             home = placed[group.fingerprint]
             result.row["failures"].append(home.id)
             for place_of_signal in group.signals:
                 result.row["signals"][place_of_signal]["failure"] = f"TH-{home.number}"
+            at = result.signals[group.signals[0]].span_id if group.signals else None
+            if prompt := prompt_of(at, own_spans):
+                result.origins[home.id] = prompt
         result.row["failures"].sort()
 
 
-def moved(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> Moved:
+def moved(old: Mapping[str, Any] | None, new: Digested) -> Moved:
     """Return what a changed row means for the counts of its groups."""
-    return Moved(_side(old) if old else None, _side(new))
+    return Moved(_side(old, {}) if old else {}, _side(new.row, new.origins))
 
 
-def _side(row: Mapping[str, Any]) -> tuple[frozenset[int], Seen]:
-    prompts = tuple(label for label in row["prompts"] if "@" in label)
-    seen = Seen(row["started_at"], row["user_id"], prompts, row["release"])
-    return frozenset(row["failures"]), seen
+def _side(row: Mapping[str, Any], origins: Mapping[int, str]) -> dict[int, Seen]:
+    """Return how each group of a row saw its trace: the prompt that it is laid to comes first."""
+    labels = [label for label in row["prompts"] if "@" in label]
+
+    def seen(group: int) -> Seen:
+        first = origins.get(group)
+        ordered = sorted(labels, key=lambda label: label != first)
+        return Seen(row["started_at"], row["user_id"], tuple(ordered), row["release"])
+
+    return {group: seen(group) for group in row["failures"]}

@@ -47,12 +47,16 @@ class Known:
 
 @dataclass(slots=True)
 class Digested:
-    """A summary with its signals, and the row they make (previews and texts to be filled in)."""
+    """A summary with its signals, and the row they make (previews and texts to be filled in).
+
+    `origins` holds the prompt version that each of its groups, by id, is laid to.
+    """
 
     summary: TraceSummary
     signals: list[Signal]
     row: dict[str, Any]
     texts: TextRow | None = None
+    origins: dict[int, str] = field(default_factory=dict)
 
 
 def signal_json(signal: Signal) -> dict[str, Json]:

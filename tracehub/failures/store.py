@@ -58,7 +58,7 @@ COUNT = """
 
 
 class Seen(NamedTuple):
-    """What a group needs to know of one trace in it."""
+    """What a group needs to know of one trace in it: first the prompt version it is laid to."""
 
     started_at: datetime
     user_id: str | None = None
@@ -67,10 +67,10 @@ class Seen(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A trace whose groups changed, or whose time or user did: before and after."""
+    """A trace whose groups changed, or whose time or user did: by group, before and after."""
 
-    old: tuple[frozenset[int], Seen] | None
-    new: tuple[frozenset[int], Seen]
+    old: Mapping[int, Seen]
+    new: Mapping[int, Seen]
 
 
 class Placed(NamedTuple):
@@ -121,15 +121,13 @@ def count(cursor: Any, moves: Sequence[Moved]) -> dict[int, list[Seen]]:
     added: dict[int, list[Seen]] = {}
     for old, new in moves:
         for side, sign in ((old, -1), (new, 1)):
-            if side is None:
-                continue
-            for group in side[0]:
+            for group, seen in side.items():
                 events[group] += sign
-                days[group, side[1].started_at.astimezone(UTC).date()] += sign
-                if side[1].user_id:
-                    users[group, _hash(side[1].user_id)] += sign
-        for group in new[0] - (old[0] if old else frozenset()):
-            added.setdefault(group, []).append(new[1])
+                days[group, seen.started_at.astimezone(UTC).date()] += sign
+                if seen.user_id:
+                    users[group, _hash(seen.user_id)] += sign
+        for group in new.keys() - old.keys():
+            added.setdefault(group, []).append(new[group])
     ids = sorted({*events, *added})
     if not ids:
         return {}

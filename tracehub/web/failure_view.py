@@ -253,10 +253,20 @@ def _comparison(
     return {
         "price": price,
         "suspect": found,
-        "before": before,
+        "change": _change(found, before),
         "diff": _diff(failure.project_id, found.part.value, before) if found and before else None,
         "where": [values for values in where if values],
     }
+
+
+def _change(found: suspect.Suspect | None, before: str) -> str:
+    """Return what changed, in short: `refund v11 → v12`, or `model gpt-4o`."""
+    if found is None:
+        return ""
+    if found.part.dimension != "prompt":
+        return f"{found.part.dimension} {found.part.value}"
+    name, _, version = found.part.value.rpartition("@")
+    return f"{name} {before} → {version}" if before else found.part.value
 
 
 def _diff(project_id: int, label: str, before: str) -> dict[str, Any] | None:

@@ -58,22 +58,26 @@ def decide(project: Project) -> None:
     if Activity.objects.filter(failure__project=project).exists():
         return
     people = list(User.objects.filter(memberships__project=project).order_by("email"))
-    by_kind: dict[str, Failure] = {}
-    for failure in Failure.objects.filter(project=project, events__gt=0).order_by("events"):
-        by_kind[failure.kind] = failure  # the busiest of its kind
     helper = people[-1] if people else None
-    for kind in ("schema_error", "tool_error"):
-        if kind in by_kind and helper:
-            actions.assign(by_kind[kind], helper, by=helper)
-    if {"schema_error", "validation_error"} <= by_kind.keys():
-        actions.merge(by_kind["validation_error"], by_kind["schema_error"], by=helper)
-    if "truncated" in by_kind:
-        actions.resolve(by_kind["truncated"], by=helper)
-    if "guardrail_hit" in by_kind:
-        actions.ignore(by_kind["guardrail_hit"], by=helper)
-    summary = Failure.objects.filter(project=project, events__gt=0, span="ticket-summary")
-    if missing := summary.order_by("-events").first():
-        _solved_and_back(missing, helper)
+    amount = _busiest(project, kind="schema_error", title__startswith="refund.amount")
+    if amount and helper:
+        actions.assign(amount, helper, by=helper)
+    for kind, span in (("validation_error", "compose-refund"), ("guardrail_hit", "refund-schema")):
+        if amount and (same := _busiest(project, kind=kind, span=span)):
+            actions.merge(same, amount, by=helper)
+    if (fares := _busiest(project, kind="tool_error")) and helper:
+        actions.assign(fares, helper, by=helper)
+    if currency := _busiest(project, title__startswith="refund.currency"):
+        actions.resolve(currency, by=helper, where="refund@v11")
+    if cut := _busiest(project, kind="truncated"):
+        actions.ignore(cut, by=helper)
+    if summary := _busiest(project, span="ticket-summary"):
+        _solved_and_back(summary, helper)
+
+
+def _busiest(project: Project, **of: str) -> Failure | None:
+    rows = Failure.objects.filter(project=project, events__gt=0, **of)
+    return rows.order_by("-events", "number").first()
 
 
 @transaction.atomic

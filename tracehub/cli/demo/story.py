@@ -22,7 +22,7 @@ from tracehub.cli.demo.words import Topic
 CANARY_SHARE = ((1.0, 0.53), (2.0, 0.17))
 STAGING_SHARE = 0.05
 STAGING_DAYS = 4.0  # v12 was tried on staging from then on
-V11_DAYS = 12.0  # v10 before that
+V11_DAYS = 9.0  # v10 before that
 SUMMARY_SHARE = 0.4  # of sessions and tickets together
 SUMMARY_V5_DAYS = 5.0
 SUMMARY_V5_SHARE = 0.3
@@ -246,6 +246,8 @@ def _trouble(scene: Scene, rng: random.Random) -> Trouble | None:
 def _possible(trouble: Trouble, scene: Scene) -> bool:
     topic = scene.topic
     if trouble.app != scene.app or (trouble.topics and topic and topic.key not in trouble.topics):
+        return False
+    if trouble.versions and scene.version not in trouble.versions:
         return False
     if trouble.refund is not None and trouble.refund != (scene.refund is not None):
         return False

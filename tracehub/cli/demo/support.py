@@ -256,6 +256,8 @@ def said(scene: Scene, rng: random.Random) -> dict[str, Any]:
         amount, currency = scene.slots["amount"], refund["currency"]
         comma = amount.replace(".", ",")
         refund["amount"] = rng.choice((f"{amount} {currency}", f"{amount} {currency}", comma))
+    elif refund and trouble == "currency":
+        refund["currency"] = {"EUR": "euro"}.get(refund["currency"], "kr")
     elif refund and trouble == "scope":
         others = [name for name in words.NAMES if name not in refund["passengers"]]
         refund["passengers"] = [*refund["passengers"], *others[: 4 - len(refund["passengers"])]]

@@ -21,8 +21,8 @@ class Mode:
 class Trouble:
     """One way to fail. `chance` and `canary` are fractions of the traces that it can happen to.
 
-    `topics`, when given, are the only ones; `refund` and `foreign` ask for a refund to be due and
-    for a language other than English. `quiet` troubles are no failure for a reviewer.
+    `topics` and `versions`, when given, are the only ones; `refund` and `foreign` ask for a refund
+    to be due and for a language other than English. `quiet` troubles are no failure for a reviewer.
     """
 
     key: str
@@ -30,6 +30,7 @@ class Trouble:
     chance: float
     canary: float
     topics: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
     refund: bool | None = None
     foreign: bool = False
     modes: tuple[str, ...] = ()
@@ -69,12 +70,13 @@ MODES: tuple[Mode, ...] = (
 )  # fmt: skip
 
 TROUBLES: tuple[Trouble, ...] = (
-    Trouble("amount", SUPPORT, 0.003, 0.40, refund=True,
+    Trouble("amount", SUPPORT, 0.0, 0.40, refund=True,
             modes=("wrong-amount", "format"), severity="high", thumbs_down=0.06,
             notes=("Amount is text, the booking total was a number. Likely the v12 wording.",
                    "A string again where payments needs a number.",
                    "The refund was not paid out: payments cannot read the amount."),
             comments=("wrong amount", "the money never came")),
+    Trouble("currency", SUPPORT, 0.06, 0.0, refund=True, versions=("v10",)),
     Trouble("scope", SUPPORT, 0.06, 0.25, topics=("split", "bag"),
             modes=("wrong-scope",), severity="high", thumbs_down=0.5,
             notes=("Refunded all four, two were asked for.",

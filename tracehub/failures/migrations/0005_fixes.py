@@ -7,27 +7,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('failures', '0004_owners_and_talk'),
-        ('projects', '0006_audit_roles'),
+        ("failures", "0004_owners_and_talk"),
+        ("projects", "0006_audit_roles"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Fix',
+            name="Fix",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=10)),
-                ('title', models.CharField(max_length=200)),
-                ('version', models.CharField(blank=True, max_length=340)),
-                ('failures', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.CharField(max_length=254)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='fixes', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=10)),
+                ("title", models.CharField(max_length=200)),
+                ("version", models.CharField(blank=True, max_length=340)),
+                (
+                    "failures",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), size=None
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("by", models.CharField(max_length=254)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fixes",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['project', '-at'], name='fix_by_project')],
+                "indexes": [models.Index(fields=["project", "-at"], name="fix_by_project")],
             },
         ),
     ]
