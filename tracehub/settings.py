@@ -333,6 +333,7 @@ CELERY_BEAT_SCHEDULE = {
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
     "budgets": {"task": "tracehub.budgets", "schedule": 600.0, "options": {"expires": 600}},
     "prune_rollups": {
+    "erase": {"task": "tracehub.erase", "schedule": 10.0, "options": {"expires": 10}},
         "task": "tracehub.prune_rollups",
         "schedule": 3600.0,
         "options": {"expires": 3600},

@@ -100,6 +100,8 @@ PAGES: dict[str, dict[str, str]] = {
     "settings/audit": {"GET": "admin"},
     "settings/audit.csv": {"GET": "admin"},
     "settings/audit.jsonl": {"GET": "admin"},
+    "settings/erasure": {"GET": "admin", "POST": "admin"},
+    "settings/erasure/<int:erasure_id>.json": {"GET": "admin"},
     "settings/alerts": READ,
     "settings/alerts/new": {"POST": "admin"},
     "settings/alerts/<int:alert_id>": {"POST": "admin"},

@@ -43,7 +43,7 @@ ABSENT: dict[str, object] = {
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "own_id": 999_999, "score_id": 999_999,
     "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
-    "owner_rule_id": 999_999,
+    "owner_rule_id": 999_999, "erasure_id": 999_999,
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -205,3 +205,6 @@ def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
         "invitation_id": project.invitations.get().pk,
         "rule_id": rule.pk,
     }
+    more["erasure_id"] = project.erasures.create(
+        kind="user", marks=["0" * 64], by=f"{word}{said}", finished_at=timezone.now()
+    ).pk

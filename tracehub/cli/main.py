@@ -32,6 +32,7 @@ COMMANDS = {
     "restore": Entry("backup:restore", "Load a backup, checked before and after."),
     "otlp-grpc": Entry("otlp_grpc:otlp_grpc", "Take OTLP over gRPC, on port 4317."),
     "prune": Entry("prune:prune", "Apply retention now."),
+    "erase": Entry("erase:erase", "Delete what is kept of one person, with a receipt."),
     "rollups": Entry(
         "rollups:rollups", "Compare the charts' sums with the traces, and repair them."
     ),

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import models
 from django.utils import timezone
 
+from tracehub.digest.erasure.model import Erasure as Erasure
 from tracehub.projects.models import Project, User
 
 
@@ -133,7 +134,7 @@ class BulkJob(models.Model):
     @property
     def has_file(self) -> bool:
         """Tell whether an export can be fetched; its file is deleted after KEPT."""
-        done = self.kind == self.Kind.EXPORT and self.state == self.State.DONE
+        done = self.kind == self.Kind.EXPORT and self.state == self.State.DONE and not self.error
         age = timezone.now() - (self.finished_at or timezone.now())
         return done and age < self.KEPT
 

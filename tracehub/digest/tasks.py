@@ -13,6 +13,7 @@ from django.utils import timezone
 from tracehub.digest import actions, repricing, second, store
 from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
+from tracehub.digest.erasure import work as erasures
 from tracehub.digest.models import Heartbeat
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import SignInLink
@@ -61,6 +62,12 @@ def bulk() -> None:
     For BULK_SECONDS at a time, and no longer than that while traces wait to be digested.
     """
     end = time.monotonic() + BULK_MOST
+@shared_task(name="tracehub.erase")  # type: ignore[untyped-decorator]
+def erase() -> None:
+    """Go on with erasures of a person's data. Safe to run twice, and to be killed."""
+    erasures.work(seconds=RUN_SECONDS)
+
+
     while bulk_work.work(seconds=BULK_SECONDS) and time.monotonic() < end:
         if store.waiting(store.driver_cursor(), actions.TRIES):
             break

@@ -125,7 +125,7 @@ def count(cursor: Any, moves: Sequence[Moved]) -> dict[int, list[Seen]]:
                 events[group] += sign
                 days[group, seen.started_at.astimezone(UTC).date()] += sign
                 if seen.user_id:
-                    users[group, _hash(seen.user_id)] += sign
+                    users[group, user_hash(seen.user_id)] += sign
         for group in new.keys() - old.keys():
             added.setdefault(group, []).append(new[group])
     ids = sorted({*events, *added})
@@ -178,7 +178,8 @@ def _columns(counts: Counter[Any]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
 
 
-def _hash(user: str) -> int:
+def user_hash(user: str) -> int:
+    """Return what is kept of a user in a group."""
     digest = blake2b(user.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 

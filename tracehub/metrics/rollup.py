@@ -229,6 +229,7 @@ _RAW = {
 }
 # What sampling has deleted has none of the others: it keeps failing, wrong and reviewed traces.
 _DROPPED = {"requests": "traces", "failing": "0", "errors": "0", "review_fail": "0"}
+_ERASED = {"requests": "traces"}
 _CHECK = sql.SQL("""
 WITH raw AS (
     SELECT hour, {sums} FROM (
@@ -240,6 +241,9 @@ WITH raw AS (
         UNION ALL
         SELECT hour, {dropped} FROM dropped_hours
         WHERE project_id = %(project)s AND hour >= %(start)s AND hour < %(end)s AND traces > 0
+        UNION ALL
+        SELECT hour, {erased} FROM erased_hours
+        WHERE project_id = %(project)s AND hour >= %(start)s AND hour < %(end)s
     ) AS stored_or_not GROUP BY 1
 ), rolled AS (
     SELECT hour, {sums} FROM (
@@ -264,6 +268,10 @@ SELECT hour, {pairs} FROM raw FULL JOIN rolled USING (hour) ORDER BY hour
         sql.SQL("{} AS {}").format(sql.SQL(_DROPPED.get(name, name)), sql.Identifier(name))
         for name in _RAW
     ),
+    erased=sql.SQL(", ").join(
+        sql.SQL("{} AS {}").format(sql.SQL(_ERASED.get(name, name)), sql.Identifier(name))
+        for name in _RAW
+    ),
     names=sql.SQL(", ").join(map(sql.Identifier, _RAW)),
     sums=sql.SQL(", ").join(
         sql.SQL("sum({c}) AS {c}").format(c=sql.Identifier(name)) for name in _RAW
@@ -278,7 +286,7 @@ SELECT hour, {pairs} FROM raw FULL JOIN rolled USING (hour) ORDER BY hour
 def check(cursor: Any, project_id: int, start: datetime, end: datetime) -> list[Mismatch]:
     """Compare the rollups of [start, end), whole hours, with the trace rows; [] means they agree.
 
-    What sampling dropped of the range counts as its hourly sums say.
+    What sampling dropped of the range, and what was erased, counts as its hourly sums say.
 
     Reads every trace row of the range: for operators and tests, not for pages.
     """

@@ -238,33 +238,58 @@ class Waiting(models.Model):
         return self.trace_id.hex
 
 
-class DroppedHour(models.Model):
-    """What sampling deleted of the traces that started in an hour: the rollups still count it.
+def _sum() -> models.BigIntegerField[int, int]:
+    return models.BigIntegerField(default=0, db_default=0)
 
-    The counters are those of `metrics.rollup.check`; failing traces and errors are never dropped.
-    `late_spans` came in this hour for traces that were dropped before.
+
+class GoneHour(models.Model):
+    """Sums of traces that started in an hour and were deleted: the rollups still count them.
+
+    The counters are those of `metrics.rollup.check`.
     """
 
     pk = models.CompositePrimaryKey("project_id", "hour")
     project_id = models.BigIntegerField()
     hour = models.DateTimeField()
-    traces = models.BigIntegerField(default=0, db_default=0)
-    spans = models.BigIntegerField(default=0, db_default=0)
-    late_spans = models.BigIntegerField(default=0, db_default=0)
-    finished = models.BigIntegerField(default=0, db_default=0)
-    successes = models.BigIntegerField(default=0, db_default=0)
-    retries = models.BigIntegerField(default=0, db_default=0)
-    fallbacks = models.BigIntegerField(default=0, db_default=0)
-    timeouts = models.BigIntegerField(default=0, db_default=0)
-    input_tokens = models.BigIntegerField(default=0, db_default=0)
-    output_tokens = models.BigIntegerField(default=0, db_default=0)
+    traces = _sum()
+    spans = _sum()
+    finished = _sum()
+    successes = _sum()
+    retries = _sum()
+    fallbacks = _sum()
+    timeouts = _sum()
+    input_tokens = _sum()
+    output_tokens = _sum()
     cost = models.DecimalField(max_digits=30, decimal_places=10, default=0, db_default=0)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.traces} gone of {self.hour:%Y-%m-%d %H:00}"
+
+
+class DroppedHour(GoneHour):
+    """What sampling deleted: never failing traces, errors or what a person looked at.
+
+    `late_spans` came in this hour for traces that were dropped before.
+    """
+
+    late_spans = _sum()
 
     class Meta:
         db_table = "dropped_hours"
 
-    def __str__(self) -> str:
-        return f"{self.traces} dropped of {self.hour:%Y-%m-%d %H:00}"
+
+class ErasedHour(GoneHour):
+    """What went with a person's data (`digest.erasure`)."""
+
+    failing = _sum()
+    errors = _sum()
+    review_fail = _sum()
+
+    class Meta:
+        db_table = "erased_hours"
 
 
 class PromptVersion(models.Model):

@@ -9,6 +9,7 @@ from tracehub.web import (
     prices,
     settings_alerts,
     settings_audit,
+    settings_erasure,
     settings_keys,
     settings_masking,
     settings_modes,
@@ -57,6 +58,10 @@ urlpatterns = [
     path("audit", settings_audit.page, name="settings_audit"),
     path("audit.jsonl", settings_audit.export_lines, name="settings_audit_lines"),
     path("audit.csv", settings_audit.export, name="settings_audit_file"),
+    path("erasure", settings_erasure.page, name="settings_erasure"),
+    path(
+        "erasure/<int:erasure_id>.json", settings_erasure.receipt, name="settings_erasure_receipt"
+    ),
     path("signals", settings_signals.page, name="settings_signals"),
     path("signals/again", settings_signals.look_again, name="settings_signals_again"),
     path("signals/kind", settings_signals.kind, name="settings_signal"),

@@ -1,8 +1,8 @@
 """Compares one day of rollups with the contributions of its traces, series by series.
 
 Runs in one snapshot with the folder locked out, so that what still waits to be merged is known and
-nobody else writes the rows. Hours of which sampling dropped traces cannot be told apart by series:
-there only their sums are compared (`rollup.check`).
+nobody else writes the rows. Hours of which traces were dropped or erased cannot be told apart by
+series: there only their sums are compared (`rollup.check`).
 """
 
 from __future__ import annotations
@@ -163,6 +163,8 @@ def _series(cursor: Any, bounds: dict[str, Any]) -> dict[int, int]:
 def _sampled(cursor: Any, bounds: dict[str, Any]) -> list[datetime]:
     cursor.execute(
         "SELECT hour FROM dropped_hours WHERE project_id = %(project)s AND traces > 0"
+        " AND hour >= %(start)s AND hour < %(end)s UNION"
+        " SELECT hour FROM erased_hours WHERE project_id = %(project)s"
         " AND hour >= %(start)s AND hour < %(end)s ORDER BY hour",
         bounds,
     )

@@ -80,7 +80,8 @@ DELETE_SPANS = "DELETE FROM spans WHERE project_id = %s AND day = %s AND trace_i
 DELETE_TEXTS = "DELETE FROM trace_texts WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)"
 DELETE_SUPPLEMENTS = "DELETE FROM span_supplements WHERE project_id = %s AND trace_id = ANY(%s)"
 MARK = "UPDATE arrivals SET dropped = true WHERE project_id = %s AND trace_id = ANY(%s)"
-FORGET = "DELETE FROM dropped_hours WHERE hour < %s"
+FORGET = "DELETE FROM dropped_hours WHERE hour < %(before)s"
+FORGET_ERASED = "DELETE FROM erased_hours WHERE hour < %(before)s"
 DROPPED = """
     SELECT coalesce(sum(traces), 0)::int8, coalesce(sum(spans), 0)::int8,
         coalesce(sum(late_spans), 0)::int8
@@ -164,16 +165,23 @@ def delete(cursor: Any, project_id: int, day: date, traces: Sequence[UUID]) -> l
     """Delete traces of a partition, remember that, and return their rows as they were."""
     key = (project_id, day, list(traces))
     gone: list[dict[str, Any]] = cursor.execute(DELETE_ROWS, key).fetchall()
+    delete_content(cursor, project_id, day, traces)
+    return gone
+
+
+def delete_content(cursor: Any, project_id: int, day: date, traces: Sequence[UUID]) -> None:
+    """Delete what traces of a partition say, and keep spans that come for them later away."""
+    key = (project_id, day, list(traces))
     cursor.execute(DELETE_SPANS, key)
     cursor.execute(DELETE_TEXTS, key)
     cursor.execute(DELETE_SUPPLEMENTS, (project_id, list(traces)))
     cursor.execute(MARK, (project_id, list(traces)))
-    return gone
 
 
 def forget(cursor: Any, before: datetime) -> None:
     """Forget the hours that the charts have forgotten."""
-    cursor.execute(FORGET, (before,))
+    for statement in (FORGET, FORGET_ERASED):
+        cursor.execute(statement, {"before": before})
 
 
 def dropped(project_id: int, start: datetime, end: datetime) -> Dropped:
