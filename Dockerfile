@@ -1,8 +1,9 @@
-# Small, without root and without a compiler. One image for web, worker and beat.
+# Small, without root and without a compiler. One image for web, worker, beat and gRPC.
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /app
 COPY requirements.lock pyproject.toml README.md LICENSE CHANGELOG.md ./
+# The embedded PostgreSQL is for `tracehub up` alone; here the database is a service.
 RUN sed '/^# For development/,$d' requirements.lock > running.lock \
  && /app/bin/pip install --no-cache-dir --require-hashes -r running.lock
 COPY tracehub tracehub
@@ -16,8 +17,11 @@ RUN useradd --system --uid 10001 --home-dir /data tracehub && install -d -o trac
 COPY --from=build /app /app
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     TRACEHUB_DATA_DIR=/data DJANGO_SETTINGS_MODULE=tracehub.settings
-USER tracehub
+# By number, so that Kubernetes can tell that it is not root.
+USER 10001
 WORKDIR /data
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8000 4317
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD \
+  ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
 CMD ["python", "-m", "tracehub.cli.serve", "0.0.0.0:8000"]
