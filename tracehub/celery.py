@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.beat import PersistentScheduler
 from celery.signals import worker_ready
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
@@ -36,6 +37,20 @@ class FolderTransport(filesystem.Transport):
 
 
 TRANSPORT_ALIASES["filesystem"] = "tracehub.celery:FolderTransport"
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc]  # celery ships no types
+    """Beat's own sits still until the old time is reached when the clock was set back."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        now = self.app.now()
+        ahead = [entry for entry in self.schedule.values() if entry.last_run_at > now]
+        for entry in ahead:
+            entry.last_run_at = now
+        if ahead:
+            self._heap = None  # made anew: it is sorted by the times of the other clock
+        return super().tick(*args, **kwargs)
+
 
 app = Celery("tracehub")
 app.config_from_object("django.conf:settings", namespace="CELERY")

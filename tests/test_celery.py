@@ -1,0 +1,29 @@
+"""The scheduler that wakes workers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tracehub.celery import Scheduler, app
+
+
+def test_a_clock_that_is_set_back_an_hour_stops_no_task(tmp_path, monkeypatch):
+    sent: list[str] = []
+    monkeypatch.setattr(
+        Scheduler, "apply_async", lambda _self, entry, **_more: sent.append(entry.task)
+    )
+    scheduler = Scheduler(app=app, schedule_filename=str(tmp_path / "schedule"))
+    try:
+        scheduler.tick()
+        moment = app.now()
+        for entry in scheduler.schedule.values():
+            entry.last_run_at = moment + timedelta(hours=1)
+        assert scheduler.tick() <= 2.0  # what the shortest interval leaves
+        later = app.now() + timedelta(hours=2)
+        monkeypatch.setattr(app, "now", lambda: later)
+        sent.clear()
+        for _ in scheduler.schedule:
+            scheduler.tick()
+        assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(sent)
+    finally:
+        scheduler.close()
