@@ -9,10 +9,10 @@ async function copy(text, said) {
   toast(said, "copy");
 }
 
-async function copyFrom(url) {
+async function copyFrom(url, said) {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
   if (!answer.ok) return problem("That did not work", `The server answered ${answer.status}.`);
-  await copy(await answer.text(), "Span copied as JSON");
+  await copy(await answer.text(), said);
 }
 
 function toError() {
@@ -26,7 +26,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy], [data-copy-link], [data-copy-url], [data-error-link]");
   if (!button) return;
   if (button.dataset.copy) copy(button.dataset.copy, "Trace id copied");
-  else if (button.dataset.copyUrl) copyFrom(button.dataset.copyUrl);
+  else if (button.dataset.copyUrl) copyFrom(button.dataset.copyUrl, button.dataset.said);
   else if (button.hasAttribute("data-copy-link")) copy(location.href, "Link copied");
   else if (toError() !== false) event.preventDefault();
 });

@@ -102,7 +102,7 @@ def test_documents_come_after_the_question_with_the_weak_ones_marked():
     assert (third.score, third.text) == ("", '{"any": "thing"}')
 
 
-def test_media_are_chips_and_never_opened():
+def test_media_of_other_types_are_chips_and_never_opened():
     parts = [
         {"type": "image", "mime_type": "image/svg+xml", "data": "PHN2Zz4="},
         {"type": "document", "uri": "https://evil.example/a.pdf", "mime_type": "application/pdf"},
@@ -115,9 +115,10 @@ def test_media_are_chips_and_never_opened():
     assert [(c.kind, c.type, c.where) for c in block.chips] == [
         ("image", "image/svg+xml", ""),
         ("document", "application/pdf", "https://evil.example/a.pdf"),
-        ("image", "", "in the message"),
+        ("image", "text/html", "in the message"),
         ("strange", "", ""),
     ]
+    assert not any(chip.source for chip in block.chips)
     assert block.text.text == "plain\n\n5"
 
 

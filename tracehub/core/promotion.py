@@ -60,7 +60,7 @@ def content(
         {
             "kind": kind,
             "title": _title(span, signals, judgement),
-            "input": _input(span),
+            "input": input_of(span),
             "context": list(_context(span, spans)),
             "tool_calls": {"expected": [], "recorded": list(_recorded_tools(spans))},
             "prompt": _prompt(span),
@@ -213,7 +213,7 @@ def _worst(signals: Sequence[Signal]) -> str | None:
 def _title(span: Span, signals: Sequence[Signal], judgement: Judgement) -> str:
     own = [s.message for s in signals if s.span_id == span.span_id]
     errors = [error.message for error in span.validation_errors]
-    users = [_text(m["content"]) for m in _input(span)["messages"] if m["role"] == "user"]
+    users = [_text(m["content"]) for m in input_of(span)["messages"] if m["role"] == "user"]
     for text in (judgement.note, *own, *errors, *reversed(users), span.name):
         line = next((part.strip() for part in text.splitlines() if part.strip()), "")
         if line:
@@ -221,7 +221,8 @@ def _title(span: Span, signals: Sequence[Signal], judgement: Judgement) -> str:
     return ""
 
 
-def _input(span: Span) -> dict[str, Any]:
+def input_of(span: Span) -> dict[str, Any]:
+    """Return the input of a step as a case holds it: `messages`, and `variables` of its prompt."""
     given = span.input
     variables = dict(span.prompt.variables) if span.prompt else {}
     if isinstance(given, dict) and isinstance(given.get("messages"), list):

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
+from tracehub.core import snippets
 from tracehub.core.concealment import HIDDEN
 from tracehub.core.trace import Json, Span
 from tracehub.core.trace_json import span_json
@@ -48,9 +49,11 @@ def trace_page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     loaded = concealing.shown(request, trace_or_404(project, trace_id))
     page = _page(loaded, request.GET)
     state = ListState.of(project, request.GET, timezone.now())
-    keep = _keep(state, request.GET.get("queue", ""))
+    keep = _keep(state, request.GET)
     context: dict[str, Any] = {"trace": trace_facts(loaded.summary), "keep": keep}
+    context |= _reading(request.GET, keep, page)
     context["json_url"] = reverse("trace_json", args=[slug, loaded.summary.trace_id])
+    context["list_path"] = reverse("traces", args=[slug])
     context["selected_id"] = page.selected.span_id if page.selected else ""
     target = request.headers.get("HX-Target", "")
     fragment = request.headers.get("HX-Request") == "true"
@@ -83,7 +86,10 @@ def reveal(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
 
 @require_GET
 def trace_json(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
-    """The trace, or one span of it with `?span=`, as JSON; with `raw=1` as it was received."""
+    """The trace, or one span of it with `?span=`, as JSON; with `raw=1` as it was received.
+
+    `as=curl` and `as=python` give the call of a span as text.
+    """
     project = permissions.project_for(request, slug)
     loaded = concealing.shown(request, trace_or_404(project, trace_id))
     wanted = request.GET.get("span")
@@ -93,8 +99,14 @@ def trace_json(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
         span = next((s for s in loaded.spans if s.span_id == wanted), None)
         if span is None:
             raise Http404("The trace has no such span.")
+        form = snippets.FORMS.get(request.GET.get("as", ""))
+        if form is not None:
+            return _inert(HttpResponse(form(span), content_type="text/plain; charset=utf-8"))
         body = received(span) if request.GET.get("raw") else span_json(span)
-    answer = JsonResponse(body, json_dumps_params={"ensure_ascii": False, "indent": 1})
+    return _inert(JsonResponse(body, json_dumps_params={"ensure_ascii": False, "indent": 1}))
+
+
+def _inert(answer: HttpResponse) -> HttpResponse:
     answer["Content-Security-Policy"] = SANDBOX
     return answer
 
@@ -132,9 +144,23 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
-def _keep(state: ListState, queue: str) -> str:
-    query = links.with_query("", {"queue": queue} if queue else state.params)
+def _keep(state: ListState, params: QueryDict) -> str:
+    queue = params.get("queue", "")
+    kept = {"queue": queue} if queue else dict(state.params)
+    query = links.with_query("", kept | ({"md": "1"} if _markdown(params) else {}))
     return f"{query[1:]}&" if query else ""
+
+
+def _markdown(params: QueryDict) -> bool:
+    return params.get("md") == "1"
+
+
+def _reading(params: QueryDict, keep: str, page: TracePage) -> dict[str, Any]:
+    """Whether texts are read as markdown, and the query that turns that."""
+    on = _markdown(params)
+    span = f"span={page.selected.span_id}" if page.selected else ""
+    other = keep.replace("md=1&", "") if on else f"{keep}md=1&"
+    return {"markdown": on, "markdown_query": f"{other}{span}"}
 
 
 def _raw(page: TracePage) -> Any:
@@ -153,7 +179,6 @@ def _around(loaded: LoadedTrace, state: ListState) -> dict[str, Any]:
         return links.with_query(reverse("trace", args=[state.project.slug, trace]), state.params)
 
     return {
-        "list_path": reverse("traces", args=[state.project.slug]),
         "list_url": state.url(),
         "here_url": link(loaded.summary.trace_id),
         "previous_url": link(beside.previous),

@@ -1,6 +1,7 @@
 """Tags and filters of every page: icons, marks, and the copy rules.
 
-Load with `{% load tracehub %}`. Nothing here marks data as safe except our own sprite.
+Load with `{% load tracehub %}`. Nothing here marks data as safe except our own sprite and
+cleaned markdown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from django.utils.safestring import SafeString, mark_safe
 from tracehub.web import copy, marks
 from tracehub.web.trace_list.columns import Column
 from tracehub.web.trace_list.state import ListState
+from tracehub.web.trace_view.markdown import rendered
 
 register = template.Library()
 
@@ -96,6 +98,13 @@ def _marked(name: str, mark: marks.Mark) -> SafeString:
         icon(mark.icon, "sm"),
         mark.label,
     )
+
+
+@register.filter
+def markdown(text: str) -> str:
+    """Markdown as safe HTML; plain text when it is too long to be read as such."""
+    html = rendered(text)
+    return mark_safe(html) if html else text  # noqa: S308 cleaned by nh3
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tracehub.core.trace import Json
-from tracehub.web.trace_view.text import visible
+from tracehub.web.trace_view.text import EVERYTHING, visible
 
 INLINE_AT_MOST = 64  # characters of a list or object of scalars that stays on one line
 DEEPEST = 24  # levels laid out; deeper values are written in one piece
@@ -35,6 +35,11 @@ class Note:
     tone: str = "fail"
     icon: str = "schema"
     contract: str = ""
+
+    @property
+    def contract_name(self) -> str:
+        """The contract without its version: `refund-reply` of `refund-reply/3`."""
+        return self.contract.rpartition("/")[0]
 
 
 @dataclass(slots=True)
@@ -184,7 +189,7 @@ def laid_out(value: Json, *, notes: Iterable[Note] = (), key: str = "", whole: s
     A note whose pointer names nothing goes to the nearest part around it: a missing property is
     shown at the object that lacks it. Long values are cut unless `whole` names this `key`.
     """
-    unfolded = bool(whole) and whole == key
+    unfolded = bool(whole) and whole in (key, EVERYTHING)
     layout = _Layout(STRING_UNFOLDED if unfolded else STRING_AT_MOST)
     layout.put(value, "", [], "", 0)
     unplaced = [note for note in notes if not _place(layout, note)]

@@ -12,10 +12,10 @@ from typing import Any
 
 from tracehub.core.trace import Json, Prompt, Signal, Span, TraceSummary
 from tracehub.web import copy, marks
-from tracehub.web.trace_view import findings, pane, tree
+from tracehub.web.trace_view import findings, pane, tree, tries
 from tracehub.web.trace_view.text import Text, folded, one_line, visible
 
-TABS = ("messages", "raw", "attributes")
+TABS = ("messages", "raw", "attributes", "retries")
 ATTRIBUTES_AT_MOST = 400
 BADGES = 2
 EVENTS_AT_MOST = 100
@@ -90,6 +90,7 @@ class TracePage:
         blocks = self._blocks(span, notes) if self.tab == "messages" else []
         _mark_first_error(blocks)
         messages = pane.count(span)
+        again = tree.tries(self.span_tree, span.span_id)
         return {
             "span": span,
             "span_name": visible(span.name),
@@ -99,7 +100,10 @@ class TracePage:
                 ("messages", "Messages" if messages else "Content", messages or None),
                 ("raw", "Raw", None),
                 ("attributes", "Attributes", len(span.attributes)),
+                *([("retries", "Retries", len(again) - 1)] if again else []),
             ),
+            "tries": tries.laid_out(again, self.failed) if self.tab == "retries" else [],
+            "span_term": f"span:{quoted(span.name)}",
             "blocks": blocks,
             "error_count": len(notes),
             "span_signals": [
@@ -122,7 +126,16 @@ class TracePage:
             sources=before if span.kind == "llm" and not span.context else (),
             calls=[s for s in self.spans if s.kind == "tool"] if span.kind == "llm" else (),
             whole=self.whole,
+            answer=self._answer(span),
+            tried=lambda span_id: tries.names(tree.tries(self.span_tree, span_id)),
         )
+
+    def _answer(self, span: Span) -> Json:
+        """What the documents of a span were read for: its own output, else that of the trace."""
+        if span.kind == "llm":
+            return span.output
+        last = next((s for s in self.spans if s.span_id == self.summary.output_span), None)
+        return last.output if last else None
 
 
 def _mark_first_error(blocks: Sequence[pane.Block]) -> None:
@@ -141,17 +154,27 @@ def trace_facts(summary: TraceSummary) -> dict[str, Any]:
         "trace_id": summary.trace_id,
         "name": visible(summary.name),
         "prompts": [
-            {"label": visible(prompt), "term": f"prompt:{_quoted(prompt)}"}
+            {"label": visible(prompt), "term": f"prompt:{quoted(prompt)}"}
             for prompt in summary.prompts
         ],
-        "models": [visible(model) for model in summary.models],
+        "models": [
+            {"label": visible(model), "term": f"model:{quoted(model)}"} for model in summary.models
+        ],
+        "terms": {
+            key: f"{key}:{quoted(value or '')}"
+            for key, value in (
+                ("cohort", summary.cohort),
+                ("env", summary.environment),
+                ("release", summary.release),
+            )
+        },
         "duration_ns": summary.duration_ns,
         "ttft_ns": summary.ttft_ns,
         "tokens": summary.tokens,
         "cost": summary.cost,
         "cohort": visible(summary.cohort or ""),
         "session_id": visible(summary.session_id or ""),
-        "session_term": f"session:{_quoted(summary.session_id or '')}",
+        "session_term": f"session:{quoted(summary.session_id or '')}",
         "environment": visible(summary.environment or ""),
         "user_id": visible(summary.user_id or ""),
         "release": visible(summary.release or ""),
@@ -161,7 +184,7 @@ def trace_facts(summary: TraceSummary) -> dict[str, Any]:
     }
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """Return a value for the filter language, in quotes when it is more than a plain word."""
     if value and all(c.isalnum() or c in "@._-/" for c in value):
         return value

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tracehub.core.trace import Json, Span
 from tracehub.web.trace_view.code import Code, Note, laid_out, parsed
-from tracehub.web.trace_view.text import Text, folded, one_line, visible
+from tracehub.web.trace_view.documents import Document, documents
+from tracehub.web.trace_view.parts import Chip, parts
+from tracehub.web.trace_view.text import EVERYTHING, Text, folded, one_line, visible
 
 MESSAGES_AT_FIRST = 60
 DOCUMENTS_AT_FIRST = 20
-CHIPS_AT_MOST = 20
 
 ROLES = {
     "system": "System",
@@ -22,29 +22,6 @@ ROLES = {
     "assistant": "Assistant",
     "tool": "Tool",
 }
-
-
-@dataclass(slots=True, frozen=True)
-class Chip:
-    """A part that is no text, named and never opened: `image`, `image/png`, 12400 bytes."""
-
-    kind: str
-    type: str = ""
-    size: int | None = None
-    where: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Document:
-    """A retrieved document. `percent` is the score as a share of 1, None outside 0 to 1."""
-
-    id: str
-    title: str
-    text: str
-    score: str = ""
-    percent: int | None = None
-    weak: bool = False
-    full: Text | None = None
 
 
 @dataclass(slots=True)
@@ -70,6 +47,7 @@ class Block:
     notes: list[Note] = field(default_factory=list)
     count: int = 0
     failed: bool = False
+    tries: str = ""
     span_id: str = ""
     duration_ns: int | None = None
     open: bool = True
@@ -98,6 +76,8 @@ class _Reader:
     span: Span
     notes: Sequence[Note]
     whole: str
+    answer: Json
+    tried: Callable[[str], str]  # how the tries of a span's call went, "" for the only one
 
     def code(self, value: Json, key: str, *, notes: Sequence[Note] = ()) -> Code:
         return laid_out(value, notes=notes, key=key, whole=self.whole)
@@ -113,14 +93,17 @@ def blocks(
     sources: Sequence[Span] = (),
     calls: Sequence[Span] = (),
     whole: str = "",
+    answer: Json = None,
+    tried: Callable[[str], str] = lambda _: "",
 ) -> list[Block]:
     """Return the blocks of a span, in the order of reading.
 
     `notes` are its validation errors and the signals that point into its output; `sources` are
     the retrievers whose documents it could read; `calls` are tool spans, to tell which call of a
     message failed and how long it took. `whole` is the key of the text that is shown unfolded.
+    `answer` is held against the documents; `tried` says how the tries of a tool span went.
     """
-    reader = _Reader(span, notes, whole)
+    reader = _Reader(span, notes, whole, answer, tried)
     found: list[Block] = []
     if span.error and (span.error_type or span.error_message):
         text = reader.text(span.error_message or "", "error")
@@ -156,7 +139,7 @@ def _input(reader: _Reader, calls: Sequence[Span]) -> Iterator[Block]:
             yield _value(reader, reader.span.input, "Input", "input", ())
         return
     shown = messages
-    if len(messages) > MESSAGES_AT_FIRST and reader.whole != "messages":
+    if len(messages) > MESSAGES_AT_FIRST and reader.whole not in ("messages", EVERYTHING):
         head = 10
         shown = messages[:head]
         yield from _conversation(reader, shown, calls, messages, "i")
@@ -208,7 +191,7 @@ def _by_call(calls: Sequence[Span]) -> dict[str, Span]:
 def _message(reader: _Reader, message: dict[str, Json], key: str) -> Iterator[Block]:
     raw_role = message.get("role")
     role = ROLES.get(str(raw_role), visible(str(raw_role or "Message"))[:20])
-    text, chips, reasoning = _parts(message.get("content"))
+    text, chips, reasoning = parts(message.get("content"))
     if reasoning:
         yield Block("reasoning", role, "Reasoning", reader.text(reasoning, f"{key}r"), open=False)
     if not text and not chips:
@@ -223,39 +206,6 @@ def _message(reader: _Reader, message: dict[str, Json], key: str) -> Iterator[Bl
         yield Block("message", role, text=reader.text(text, key), chips=chips)
 
 
-def _parts(content: Json) -> tuple[str, list[Chip], str]:
-    """Return the text, the other parts as chips, and the reasoning of a message's content."""
-    if isinstance(content, str):
-        return content, [], ""
-    texts: list[str] = []
-    chips: list[Chip] = []
-    reasoning: list[str] = []
-    for part in content if isinstance(content, list) else []:
-        if isinstance(part, str):
-            texts.append(part)
-        elif not isinstance(part, dict):
-            texts.append(json.dumps(part, ensure_ascii=False))
-        elif isinstance(part.get("text"), str):
-            (reasoning if part.get("type") == "reasoning" else texts).append(part["text"])
-        else:
-            chips.append(_chip(part))
-    return "\n\n".join(texts), chips[:CHIPS_AT_MOST], "\n\n".join(reasoning)
-
-
-def _chip(part: dict[str, Json]) -> Chip:
-    """Name a part without opening it: what came from outside is never shown as a document."""
-    data, uri = part.get("data"), part.get("uri")
-    size = len(data) * 3 // 4 if isinstance(data, str) else None
-    if data is None and uri is None:
-        size = len(json.dumps(part, ensure_ascii=False))
-    where = ""
-    if isinstance(uri, str):
-        where = "in the message" if uri[:5].lower() == "data:" else one_line(uri, 80)
-        size = len(uri) * 3 // 4 if uri[:5].lower() == "data:" else size
-    kind = visible(str(part.get("type") or "part"))[:40]
-    return Chip(kind, visible(str(part.get("mime_type") or ""))[:60], size, where)
-
-
 def _call(
     reader: _Reader,
     call: dict[str, Json],
@@ -268,11 +218,12 @@ def _call(
     span = spans.get(str(call.get("id")))
     result: Json = span.tool.result if span is not None and span.tool else None
     if answer is not None:
-        result, block.chips, _ = _parts(answer.get("content"))
+        result, block.chips, _ = parts(answer.get("content"))
     _set_result(reader, block, result, f"{key}r")
     if span is not None:
         block.failed, block.span_id = span.error, span.span_id
         block.duration_ns = span.duration_ns
+        block.tries = reader.tried(span.span_id)
     return block
 
 
@@ -315,37 +266,13 @@ def _context(reader: _Reader, span: Span) -> Iterator[Block]:
     if not span.context:
         return
     key = f"d{span.span_id}"
-    shown = span.context if reader.whole == key else span.context[:DOCUMENTS_AT_FIRST]
-    best = max((_score(d) or 0.0 for d in span.context), default=0.0)
-    documents = [_document(reader, d, f"{key}.{n}", best) for n, d in enumerate(shown)]
+    shown = span.context if reader.whole in (key, EVERYTHING) else span.context[:DOCUMENTS_AT_FIRST]
+    made = documents(shown, reader.answer, reader.text, key)
     asked = span.input if isinstance(span.input, str) else None
-    block = Block("context", "Context", visible(span.name), documents=documents)
+    block = Block("context", "Context", visible(span.name), documents=made)
     block.text = Text(one_line(asked)) if asked else None
     block.count, block.span_id = len(span.context), span.span_id
     yield block
-
-
-def _score(document: dict[str, Json]) -> float | None:
-    score = document.get("score")
-    return float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
-
-
-def _document(reader: _Reader, document: dict[str, Json], key: str, best: float) -> Document:
-    content = document.get("content")
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    metadata = document.get("metadata")
-    title = metadata.get("title") if isinstance(metadata, dict) else None
-    first = text.strip().split("\n", 1)[0]
-    score = _score(document)
-    return Document(
-        id=visible(str(document.get("id") or ""))[:80],
-        title=one_line(title if isinstance(title, str) else first, 120),
-        text=one_line(text, 200),
-        score="" if score is None else f"{score:.2f}",
-        percent=round(score * 100) if score is not None and 0 <= score <= 1 else None,
-        weak=score is not None and score < best * 0.6,
-        full=reader.text(text, key),
-    )
 
 
 def _output(reader: _Reader, calls: Sequence[Span]) -> Iterator[Block]:
@@ -366,7 +293,7 @@ def _output(reader: _Reader, calls: Sequence[Span]) -> Iterator[Block]:
         if n != answer_at:
             yield from _message(reader, message, key)
         else:
-            text, chips, reasoning = _parts(message.get("content"))
+            text, chips, reasoning = parts(message.get("content"))
             if reasoning:
                 why = reader.text(reasoning, f"{key}r")
                 yield Block("reasoning", "Assistant", "Reasoning", why, open=False)
@@ -380,7 +307,7 @@ def _output(reader: _Reader, calls: Sequence[Span]) -> Iterator[Block]:
 def _answer(messages: Sequence[dict[str, Json]]) -> int | None:
     """Return which output message is the answer: the last one with text."""
     for n in range(len(messages) - 1, -1, -1):
-        if _parts(messages[n].get("content"))[0]:
+        if parts(messages[n].get("content"))[0]:
             return n
     return None
 

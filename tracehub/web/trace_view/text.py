@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from tracehub.core.hidden import visible
 
-__all__ = ["Text", "folded", "one_line", "visible"]
+__all__ = ["EVERYTHING", "Text", "folded", "one_line", "visible"]
+
+EVERYTHING = "*"  # the key of all texts of a span, to search in them
 
 FOLD_AT = 4_000  # characters of one text shown at first
 SHOWN_OF_FOLDED = 1_500
@@ -27,7 +29,7 @@ class Text:
 
 def folded(text: str, key: str, *, whole: str = "") -> Text:
     """Return the text, cut to its beginning when long, unless `whole` names its key."""
-    limit = UNFOLDED_AT_MOST if whole and whole == key else FOLD_AT
+    limit = UNFOLDED_AT_MOST if whole and whole in (key, EVERYTHING) else FOLD_AT
     if len(text) <= limit:
         return Text(visible(text), 0, key)
     shown = limit if limit == UNFOLDED_AT_MOST else SHOWN_OF_FOLDED

@@ -177,13 +177,31 @@ def _count_attempts(siblings: Sequence[Node], failed: Collection[str]) -> None:
     """Number the tries of a call that failed before with the same name, kind and input."""
     failures: Counter[tuple[str, str, str]] = Counter()
     for node in siblings:
-        span = node.span
-        if span is None or span.kind not in {"llm", "tool", "retriever", "embedding"}:
+        same = _call(node)
+        if node.span is None or same is None:
             continue
-        asked = span.tool.arguments if span.kind == "tool" and span.tool else None
-        same = (span.kind, span.name, repr(asked)[:2_000])
         node.attempt = failures[same]
-        failures[same] += is_failed(span, failed)
+        failures[same] += is_failed(node.span, failed)
+
+
+def _call(node: Node) -> tuple[str, str, str] | None:
+    """Return what tries of one call have in common; None for spans that are no call."""
+    span = node.span
+    if span is None or span.kind not in {"llm", "tool", "retriever", "embedding"}:
+        return None
+    asked = span.tool.arguments if span.kind == "tool" and span.tool else None
+    return span.kind, span.name, repr(asked)[:2_000]
+
+
+def tries(tree: Tree, span_id: str) -> list[Span]:
+    """Return all tries of the call that a span is, in order; nothing when it was never retried."""
+    node = tree.nodes.get(span_id)
+    if node is None or node.parent is None or (same := _call(node)) is None:
+        return []
+    found = [other for other in node.parent.children if _call(other) == same]
+    if not any(other.attempt for other in found):
+        return []
+    return [other.span for other in found if other.span is not None]
 
 
 def is_failed(span: Span, failed: Collection[str] = ()) -> bool:

@@ -23,21 +23,22 @@ def detect(trace: Contents) -> Iterator[Signal]:
         return
     ids = {str(doc.id) for doc in trace.documents if doc.id}
     places = len(trace.documents)
-    for cited in dict.fromkeys(_cited(trace.output, trace.answer, ids)):
-        if cited in ids or (cited.isdigit() and 1 <= int(cited) <= places):
+    for name in dict.fromkeys(cited(trace.output, trace.answer, ids)):
+        if name in ids or (name.isdigit() and 1 <= int(name) <= places):
             continue
-        if not ids and not cited.isdigit():
+        if not ids and not name.isdigit():
             continue  # documents came without ids: nothing to compare a name with
         yield Signal(
             "unknown_citation",
-            f"The answer cites {cited!r}, which was not retrieved",
+            f"The answer cites {name!r}, which was not retrieved",
             "medium",
             trace.summary.output_span,
-            evidence={"cited": cited, "retrieved": sorted(ids)[:10]},
+            evidence={"cited": name, "retrieved": sorted(ids)[:10]},
         )
 
 
-def _cited(output: Json, answer: str, ids: set[str]) -> Iterator[str]:
+def cited(output: Json, answer: str, ids: set[str]) -> Iterator[str]:
+    """Yield what an answer cites: places of documents, and names like the `ids` of the trace."""
     begins = {_begin(one) for one in ids}
     for match in _CITED.finditer(answer):
         name = match[1].strip(".:")

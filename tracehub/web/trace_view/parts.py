@@ -1,0 +1,98 @@
+"""What a message holds besides text: images to look at, and chips for all else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+
+from tracehub.core.trace import Json
+from tracehub.web.trace_view.text import one_line, visible
+
+CHIPS_AT_MOST = 20
+INLINE_AT_MOST = 2_000_000  # characters of base64 of one part; the JSON holds larger ones
+# Types whose data is handed to the browser, with what it begins with. SVG is a document: never.
+_IMAGES = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/webp": (b"RIFF",),
+}
+_SAVED = {
+    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "audio/wav": (b"RIFF",),
+    "audio/ogg": (b"OggS",),
+    "audio/flac": (b"fLaC",),
+    "application/pdf": (b"%PDF-",),
+}
+_OTHER_NAMES = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav"}
+
+
+@dataclass(slots=True, frozen=True)
+class Chip:
+    """A part that is no text: `image`, `image/png`, 12400 bytes.
+
+    `source` is a data URL when the data is what its type says and the type may be opened; `shown`
+    tells an image of a file to save.
+    """
+
+    kind: str
+    type: str = ""
+    size: int | None = None
+    where: str = ""
+    source: str = ""
+    shown: bool = False
+
+
+def parts(content: Json) -> tuple[str, list[Chip], str]:
+    """Return the text, the other parts as chips, and the reasoning of a message's content."""
+    if isinstance(content, str):
+        return content, [], ""
+    texts: list[str] = []
+    chips: list[Chip] = []
+    reasoning: list[str] = []
+    for part in content if isinstance(content, list) else []:
+        if isinstance(part, str):
+            texts.append(part)
+        elif not isinstance(part, dict):
+            texts.append(json.dumps(part, ensure_ascii=False))
+        elif isinstance(part.get("text"), str):
+            (reasoning if part.get("type") == "reasoning" else texts).append(part["text"])
+        else:
+            chips.append(chip(part))
+    return "\n\n".join(texts), chips[:CHIPS_AT_MOST], "\n\n".join(reasoning)
+
+
+def chip(part: dict[str, Json]) -> Chip:
+    """Name a part. Nothing is fetched, and an address elsewhere is text."""
+    data, uri = part.get("data"), part.get("uri")
+    mime = str(part.get("mime_type") or "").lower()
+    where = ""
+    if isinstance(uri, str) and uri[:5].lower() == "data:":
+        head, _, data = uri[5:].partition(",")
+        mime = mime or head.split(";")[0].lower()
+        where = "in the message"
+    elif isinstance(uri, str):
+        where = one_line(uri, 80)
+    size = len(data) * 3 // 4 if isinstance(data, str) else None
+    if data is None and uri is None:
+        size = len(json.dumps(part, ensure_ascii=False))
+    mime = _OTHER_NAMES.get(mime, mime)
+    source = _source(mime, data) if isinstance(data, str) else ""
+    kind = visible(str(part.get("type") or "part"))[:40]
+    return Chip(kind, visible(mime)[:60], size, where, source, bool(source) and mime in _IMAGES)
+
+
+def _source(mime: str, data: str) -> str:
+    """Return data of an allowed type as a data URL; "" when it is not what its type says."""
+    begins = _IMAGES.get(mime) or _SAVED.get(mime)
+    if begins is None or len(data) > INLINE_AT_MOST:
+        return ""
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    if not raw.startswith(begins):
+        return ""
+    return f"data:{mime};base64,{data}"
