@@ -25,7 +25,8 @@ COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:
 class Rates:
     """US dollars per million tokens, and per thousand requests.
 
-    `reasoning` None: what output costs; the public list has no other. `tiers`: what holds above that many input tokens, in rising order.
+    `reasoning` None: what output costs; the public list has no other. `tiers`: what holds above
+    that many input tokens, in rising order.
     """
 
     input: Decimal

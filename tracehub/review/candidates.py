@@ -66,7 +66,8 @@ class Draw:
         rows = rows.matching(wanted)
         salt = Value(f"/{self.queue.pk}", TextField())
         key = MD5(Concat(Cast(F("trace_id"), TextField()), salt))
-        return rows.annotate(chance=key, shown=TITLE, stratum=Value(""))
+        dealt: Rows = rows.annotate(chance=key, shown=TITLE, stratum=Value(""))
+        return dealt
 
     def open_rows(self, rows: Rows) -> Rows:
         """Leave out what is in the queue, or taken in this round."""

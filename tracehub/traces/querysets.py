@@ -23,7 +23,6 @@ from tracehub.traces.filter_sql import where
 
 if TYPE_CHECKING:
     from tracehub.projects.models import Project
-    from tracehub.traces.models import Trace
 
 AT = "(traces.day, traces.trace_id) IN (SELECT * FROM unnest(%s::date[], %s::uuid[]))"
 DEFAULT_SORT = "-started_at"
@@ -93,7 +92,7 @@ class Page:
     `reached` is where a search stopped that ran out of time: what lies beyond it is not looked at.
     """
 
-    traces: list[Trace]
+    traces: list[Any]  # of the model `Trace`, which imports this module
     following: str | None
     reached: datetime | None = None
 
@@ -121,7 +120,7 @@ def bounded(seconds: float) -> Iterator[None]:
         raise
 
 
-class TraceQuerySet(models.QuerySet["Trace"]):
+class TraceQuerySet(models.QuerySet[Any]):
     """Traces of one project, pruned to the partitions that can hold the range."""
 
     def in_project(self, project: Project) -> Self:
@@ -229,7 +228,7 @@ class TraceQuerySet(models.QuerySet["Trace"]):
             return [trace_id for (trace_id,) in reader.fetchall()]
 
 
-def page_of(found: list[Trace], limit: int) -> Page:
+def page_of(found: list[Any], limit: int) -> Page:
     """Return the page of `limit` rows, one more of which tells that there are others."""
     more = len(found) > limit
     return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
@@ -243,7 +242,7 @@ def cursor_at(moment: datetime, *, falling: bool) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def cursor_after(trace: Trace, order: Sort) -> str:
+def cursor_after(trace: Any, order: Sort) -> str:
     """Return the cursor of what follows a trace in an order; one without the value is last."""
     value = value_of(trace, order)
     if value is None:
@@ -251,12 +250,12 @@ def cursor_after(trace: Trace, order: Sort) -> str:
     return _cursor_of(value, trace.trace_id)
 
 
-def value_of(trace: Trace, order: Sort) -> Any:
+def value_of(trace: Any, order: Sort) -> Any:
     """Return what a trace is ordered by, None when it lacks it."""
     return getattr(trace, _FIELDS[order.column])
 
 
-def _cursor(trace: Trace) -> str:
+def _cursor(trace: Any) -> str:
     return _cursor_of(getattr(trace, "sort_value"), trace.trace_id)  # noqa: B009 annotated by page, unknown to the type
 
 

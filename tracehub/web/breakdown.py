@@ -17,9 +17,10 @@ from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import copy, permissions
+from tracehub.web.chart_state import ChartState, state_of
 from tracehub.web.comparison import part
 from tracehub.web.metric_words import name_of, say
-from tracehub.web.metrics import READ_SECONDS, ChartState, state_of
+from tracehub.web.metrics import READ_SECONDS
 
 BY = (("model", "Model"), ("prompt", "Prompt version"))
 MOST = 12  # rows; what comes after is one row

@@ -17,8 +17,9 @@ from tracehub.metrics import comparing, querysets
 from tracehub.metrics.comparing import Comparison, Row
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import copy, permissions
+from tracehub.web.chart_state import ChartState, state_of
 from tracehub.web.metric_words import name_of, say
-from tracehub.web.metrics import READ_SECONDS, ChartState, state_of
+from tracehub.web.metrics import READ_SECONDS
 
 AXES = (
     ("cohort", "Cohort"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -15,11 +15,9 @@ from tracehub.metrics.models import Dashboard
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role
 from tracehub.web import metric_specs, permissions, shell
+from tracehub.web.chart_state import ChartState, state_of
 from tracehub.web.links import with_query
 from tracehub.web.settings_pages import person
-
-if TYPE_CHECKING:
-    from tracehub.web.metrics import ChartState
 
 
 def context(request: HttpRequest, state: ChartState) -> dict[str, Any]:
@@ -40,8 +38,6 @@ def context(request: HttpRequest, state: ChartState) -> dict[str, Any]:
 @require_POST
 def create(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep the charts that `q`, `from`, `to`, `group`, `compare` and `charts` name as `name`."""
-    from tracehub.web.metrics import state_of
-
     project = permissions.project_for(request, slug)
     state = state_of(project, request.POST, timezone.now())
     shared = "shared" in request.POST and _may_share(request)
@@ -60,8 +56,6 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, slug: str, board_id: int) -> HttpResponse:
     """Do what `act` says to an own dashboard: save, share, unshare or delete."""
-    from tracehub.web.metrics import state_of
-
     project = permissions.project_for(request, slug)
     board = _own(request, project, board_id)
     act = request.POST.get("act", "")

@@ -15,8 +15,8 @@ from tracehub.web import (
     settings_modes,
     settings_pages,
     settings_people,
-    settings_signals,
     settings_sampling,
+    settings_signals,
 )
 
 urlpatterns = [
