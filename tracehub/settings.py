@@ -336,6 +336,7 @@ CELERY_BEAT_SCHEDULE = {
     "erase": {"task": "tracehub.erase", "schedule": 10.0, "options": {"expires": 10}},
         "task": "tracehub.prune_rollups",
         "schedule": 3600.0,
+    "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
         "options": {"expires": 3600},
     },
 }

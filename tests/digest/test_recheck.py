@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from tests import trace_factory as factory
@@ -53,6 +55,26 @@ def test_the_past_is_checked_in_batches_and_a_kill_costs_one(project, monkeypatc
     job.refresh_from_db()
     assert job.finished_at is not None and job.traces == 5 and job.share == 1.0
     assert Trace.objects.filter(signal_kinds=["schema_error"]).count() == 3  # 2 were taken away
+
+
+def test_traffic_that_never_ends_leaves_it_a_share(project, monkeypatch):
+    monkeypatch.setattr(recheck, "SHARE", 1)
+    for number in range(1, 4):
+        reply(project, WRONG, number=number)
+    work()
+    job = recheck.start(project, "refund-reply/1")
+    while not job.handed_at or not job.traces:
+        recheck.step()
+        job.refresh_from_db()
+    factory.trace(project, digested=False)  # more comes
+    before = job.traces
+    recheck.step()
+    job.refresh_from_db()
+    assert job.traces == before  # its turn is not over
+    Recheck.objects.update(handed_at=job.handed_at - recheck.TURN, traces=0, after=UUID(int=0))
+    assert recheck.step() == 0  # so that the worker's loop does not go on for its sake
+    job.refresh_from_db()
+    assert job.finished_at or job.traces <= 1
 
 
 def test_a_second_change_begins_anew_and_keeps_the_wider_wish(project):

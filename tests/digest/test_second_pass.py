@@ -166,6 +166,38 @@ def test_baselines_come_from_the_newest_calls(project):
     assert kinds(trace_id) == ["slow"]
 
 
+def test_a_young_project_has_baselines_within_minutes(project, monkeypatch):
+    monkeypatch.setattr(second, "ENOUGH", 3)
+    monkeypatch.setattr(second, "SETTLED", 6)
+    for _ in range(2):
+        factory.trace(project)
+    second.first_baselines()
+    assert not CallBaseline.objects.exists()
+    factory.trace(project)
+    second.first_baselines()
+    assert CallBaseline.objects.get().calls == 3
+    factory.trace(project)
+    second.first_baselines()
+    assert CallBaseline.objects.get().calls == 4
+    CallBaseline.objects.update(calls=6)
+    second.first_baselines()
+    assert CallBaseline.objects.get().calls == 6
+
+
+@pytest.mark.parametrize("most", [100, 3, 1])
+def test_a_batch_is_read_at_once_and_cut_where_it_is_too_large(project, monkeypatch, most):
+    day = datetime.now(UTC).date()
+    traces = [factory.trace(project) for _ in range(3)]
+    with_two = f"{9:032x}"
+    factory.trace(project, factory.span(with_two), factory.span(with_two), trace_id=with_two)
+    monkeypatch.setattr(second.looking, "MOST", most)
+    found = {
+        trace.hex: len(rows)
+        for trace, rows in second._spans(project.pk, day, [UUID(t) for t in [*traces, with_two]])
+    }
+    assert found == {**dict.fromkeys(traces, 1), with_two: min(2, most)}
+
+
 def test_the_loop_does_the_second_pass_when_nothing_is_dirty(committed_db):
     project = stories.project()
     trace_id = factory.trace(project, output=SECRET, digested=False)

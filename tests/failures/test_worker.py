@@ -14,6 +14,7 @@ from tracehub.core.query import parse
 from tracehub.core.trace import Prompt, SpanFacts, ValidationError
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Failure, FailureDay
+from tracehub.failures.store import first_day
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions as reviews
 from tracehub.traces.models import Trace
@@ -318,3 +319,19 @@ def test_a_failure_is_laid_to_the_prompt_of_the_failing_span(project, contract):
     factory.trace(project, first, failed, trace_id=trace_id)
     assert row(trace_id).prompts == ["answer@v3", "refund@v12"]
     assert Failure.objects.get().since == "refund@v12"
+
+
+def test_a_group_keeps_its_recent_days_for_lists(project, contract):
+    reply(project, WRONG, number=1)
+    reply(project, WRONG, number=2, ago=timedelta(days=3))
+    reply(project, WRONG, number=3, ago=timedelta(days=13))
+    now = timezone.now()
+    assert Failure.objects.get().recent == [1, *[0] * 9, 1, 0, 0, 1, 0]
+
+    def listed(later):
+        since = first_day(now + timedelta(days=later))
+        return [row.recent for row in querysets.page(project, now=now, since=since)]
+
+    assert [listed(later) for later in (0, 1, 10, 11, 14, 40)] == [[3], [2], [2], [1], [0], [0]]
+    Failure.objects.update(last_seen=now - timedelta(days=20))
+    assert listed(0) == [0]

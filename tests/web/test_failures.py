@@ -75,7 +75,7 @@ def test_the_suspect_is_the_version_that_separates_failing_from_passing(client, 
     save_prompt(project, "refund", "v11", "Answer.\nThe amount is a number.", author="Tor")
     save_prompt(project, "refund", "v12", "Answer.\nThe amount is a text.", author="Tor")
     text = client.get(f"/{project.slug}/failures?group={story.key}").text
-    assert "v11 → refund@v12" in text
+    assert "refund v11 → v12" in text
     assert "fails so in 50.0% of 12 traces" in text
     assert "other versions in 0.0% of 12" in text
     assert '<ins data-tone="pass">text</ins>' in text and ">Answer.<" not in text
@@ -85,7 +85,7 @@ def test_without_a_difference_it_says_so(client, project):
     for n in range(1, 9):
         reply(project, WRONG if n % 2 else RIGHT, number=n, version=f"v{n // 5}")
     text = client.get(f"/{project.slug}/failures").text
-    assert "No prompt version, model or cohort stands out" in text
+    assert "No prompt version, model, release or cohort stands out" in text
 
 
 def test_tabs_count_and_filter(client, project, story):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -19,10 +19,10 @@ from tracehub.core.trace_json import iso
 from tracehub.failures import actions, querysets
 from tracehub.failures.lifecycle import RELEASE
 from tracehub.failures.models import Activity, Failure
+from tracehub.failures.store import first_day
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import User
 
-RECENT = timedelta(days=14)
 HISTORY = 50  # lines of it in one answer
 _AGE = re.compile("[0-9]{1,6}[smhdw]")  # 7d: in seven days
 _KEY = re.compile(r"TH-([1-9][0-9]{0,8})")
@@ -54,16 +54,12 @@ def list_failures(asked: ApiRequest) -> Answer:
     offset = cursors.decode(cursor, listing) if cursor else 0
     now = timezone.now()
     rows = querysets.page(
-        asked.project, now=now, since=_since(now), status=status, words=words[:200],
+        asked.project, now=now, since=first_day(now), status=status, words=words[:200],
         limit=limit + 1, offset=offset,
     )  # fmt: skip
     more = cursors.encode(listing, offset + limit) if len(rows) > limit else None
     items = [failure_json(row.failure, now) | {"recent": row.recent} for row in rows[:limit]]
     return Answer({"items": items, "next": more})
-
-
-def _since(now: datetime) -> Any:
-    return (now - RECENT + timedelta(days=1)).astimezone(UTC).date()
 
 
 def get_failure(asked: ApiRequest) -> Answer:
@@ -145,7 +141,7 @@ def _find(asked: ApiRequest) -> Failure:
 
 def _whole(failure: Failure) -> Answer:
     now = timezone.now()
-    days = querysets.days_of([failure], _since(now)).get(failure.pk, {})
+    days = querysets.days_of([failure], first_day(now)).get(failure.pk, {})
     history = querysets.activities(failure)[:HISTORY]
     return Answer(
         failure_json(failure, now)

@@ -1,8 +1,9 @@
 """Look at past traces again when a contract or a rule changed: a job that can be killed.
 
-A batch marks traces for the worker and moves the job on in one transaction, and is handed over only
-when the worker has nothing else to do. So new traces always go first, how far the job is tells how
-far the worker is, and a batch that is done twice changes nothing.
+A batch marks traces for the worker and moves the job on in one transaction. Whole batches are
+handed over when the worker has nothing else to do, so that new traces go first and how far the job
+is tells how far the worker is; under traffic that never ends, SHARE traces every TURN seconds are.
+A batch that is done twice changes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from tracehub.traces.store import mark_dirty
 from tracehub.traces.wake import wake_on_commit
 
 BATCH = 500  # traces in one transaction
+SHARE = 50  # of them while other traces wait,
+TURN = timedelta(seconds=2)  # and at most so often: 25 traces a second at the least
 DAYS = 14
 COUNTED = 2.0  # seconds that counting the traces may take
 
@@ -62,30 +65,33 @@ def start(
 
 
 def step() -> int:
-    """Hand one batch of the oldest open job to the worker when it is idle; return its size."""
+    """Hand some traces of the oldest open job to the worker; return how many, if it was idle."""
     with transaction.atomic():
-        if not Recheck.objects.filter(finished_at=None).exists():
-            return 0
-        if store.lag(store.driver_cursor())[0]:
-            return 0
         jobs = Recheck.objects.select_for_update(skip_locked=True).filter(finished_at=None)
         job = jobs.order_by("pk").first()
-        return _hand_over(job) if job is not None else 0
+        if job is None:
+            return 0
+        if not store.lag(store.driver_cursor())[0]:
+            return _hand_over(job, BATCH)
+        if job.handed_at is None or timezone.now() - job.handed_at >= TURN:
+            _hand_over(job, SHARE)
+        return 0
 
 
-def _hand_over(job: Recheck) -> int:
+def _hand_over(job: Recheck, limit: int) -> int:
     rows = _traces(job).filter(day=job.day, trace_id__gt=job.after).order_by("trace_id")
-    traces = list(rows.values_list("trace_id", flat=True)[:BATCH])
+    traces = list(rows.values_list("trace_id", flat=True)[:limit])
     if traces:
         mark_dirty(job.project_id, traces)
         if job.second:
             second_pass.ask(job.project_id, job.day, traces)
         job.after = traces[-1]
         job.traces += len(traces)
-    if len(traces) < BATCH:
+    if len(traces) < limit:
         job.day, job.after = job.day + timedelta(days=1), UUID(int=0)
         if job.day > job.until:
             job.finished_at = timezone.now()
+    job.handed_at = timezone.now()
     job.save()
     return len(traces) or int(job.finished_at is None)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -28,6 +29,7 @@ from tracehub.traces.store import mark_dirty, spans_of
 logger = logging.getLogger(__name__)
 
 BATCH = 20  # traces in one transaction
+SETTLED = 10 * ENOUGH  # calls from which a baseline may wait for the hour
 
 
 def look_some(limit: int = BATCH) -> int:
@@ -49,8 +51,8 @@ def _look(project_id: int, day: date, traces: Sequence[UUID]) -> None:
     own = looking.custom(store.custom_of(project_id), project_id, day, traces)
     known = store.found(project_id, traces)
     news: dict[UUID, list[Signal]] = {}
-    for trace in traces:
-        now = [*_signals(project_id, day, trace, rules), *own.get(trace, [])]
+    for trace, rows in _spans(project_id, day, traces):
+        now = [*_signals(project_id, trace, rows, rules), *own.get(trace, [])]
         if now != known.get(trace, []):
             news[trace] = now
     if news:
@@ -58,12 +60,34 @@ def _look(project_id: int, day: date, traces: Sequence[UUID]) -> None:
         mark_dirty(project_id, news)
 
 
-def _signals(project_id: int, day: date, trace: UUID, rules: Rules) -> list[Signal]:
+def _spans(
+    project_id: int, day: date, traces: Sequence[UUID]
+) -> Iterator[tuple[UUID, list[dict[str, Any]]]]:
+    """Yield each trace with its spans; never more than `looking.MOST` spans in memory.
+
+    One query reads them all, unless they are too many: then those that it cut off come alone.
+    """
+    read = spans_of(project_id, day, traces, looking.MOST)
+    cut = read[-1]["trace_id"] if len(read) == looking.MOST else None
+    whole: dict[UUID, list[dict[str, Any]]] = {}
+    for row in read:
+        whole.setdefault(row["trace_id"], []).append(row)
+    del read
+    for trace in sorted(traces):
+        rows = whole.pop(trace, [])
+        if cut is not None and trace >= cut:
+            rows = spans_of(project_id, day, [trace], looking.MOST)
+        yield trace, rows
+
+
+def _signals(
+    project_id: int, trace: UUID, rows: Sequence[dict[str, Any]], rules: Rules
+) -> list[Signal]:
     """Return what is found in one trace. One that no detector can read is noted and left."""
-    spans = [span_of(row) for row in spans_of(project_id, day, trace, looking.MOST)]
-    if not spans:
-        return []
     try:
+        spans = [span_of(row) for row in rows]
+        if not spans:
+            return []
         summary = summarise([digest(span) for span in spans])
         return looking.look(project_id, summary, spans, rules)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -75,3 +99,10 @@ def refresh_baselines() -> None:
     """Work out anew what is usual, for every project. Once an hour."""
     for project_id in Project.objects.order_by("pk").values_list("pk", flat=True):
         store.refresh_baselines(project_id, timezone.now(), ENOUGH)
+
+
+def first_baselines() -> None:
+    """Work out what is usual where little was known so far, so that new projects need no hour."""
+    now = timezone.now()
+    for project_id in store.young(now, ENOUGH, SETTLED):
+        store.refresh_baselines(project_id, now, ENOUGH)

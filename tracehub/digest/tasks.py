@@ -52,6 +52,12 @@ def prune() -> None:
 @shared_task(name="tracehub.reprice")  # type: ignore[untyped-decorator]
 def reprice() -> None:
     """Go on with jobs that price stored calls anew. Safe to run twice, and to be killed."""
+@shared_task(name="tracehub.usual")  # type: ignore[untyped-decorator]
+def first_baselines() -> None:
+    """Tell new projects soon what their calls usually take; `prune` does it for all, hourly."""
+    second.first_baselines()
+
+
     repricing.work(seconds=RUN_SECONDS)
 
 

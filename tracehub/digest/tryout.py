@@ -68,7 +68,7 @@ def try_kind(project: Project, kind: str, threshold: float | None) -> TryOut:
 
     def second(places: list[Place]) -> Iterator[tuple[Place, Signal | None]]:
         for day, trace in places:
-            spans = [span_of(row) for row in spans_of(project.pk, day, trace, looking.MOST)]
+            spans = [span_of(row) for row in spans_of(project.pk, day, [trace], looking.MOST)]
             if spans:
                 summary = summarise([digest(span) for span in spans])
                 before = looking.earlier(project.pk, summary) if kind == "rephrased" else ()

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from tracehub.projects.models import Project, User
 
+RECENT_DAYS = 14  # that lists and their sparklines are about, today included
+
 
 class Contract(models.Model):
     """One version of a contract; it never changes. The newest version of a name is in force.
@@ -58,7 +60,8 @@ class Failure(models.Model):
 
     `resolved_in` says from which version on it must not come back: "" is from `resolved_at` on,
     `>refund@v12` a later version of the prompt, `refund@v13` that version, `release 2.1` that
-    release. `reason` is a list of [name, value] that the fingerprint was made from.
+    release. `reason` is a list of [name, value] that the fingerprint was made from. `recent` are
+    the events of each UTC day from `recent_from` on, as of the last change: what a list sums up.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="failures")
@@ -74,6 +77,8 @@ class Failure(models.Model):
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     events = models.PositiveIntegerField(default=0)
+    recent = ArrayField(models.IntegerField(), default=list, db_default=[])
+    recent_from = models.DateField(null=True)
     users = models.PositiveIntegerField(default=0)
     resolved_in = models.CharField(max_length=340, blank=True)
     resolved_at = models.DateTimeField(null=True)
@@ -291,6 +296,7 @@ class Recheck(models.Model):
     traces = models.BigIntegerField(default=0)  # handed over
     total = models.BigIntegerField(null=True)  # None: too many to count at the start
     created_at = models.DateTimeField(default=timezone.now)
+    handed_at = models.DateTimeField(null=True)  # the last traces
     finished_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection
 from django.db.models import QuerySet
+from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from tracehub.core import span_facts
@@ -19,9 +20,17 @@ from tracehub.core.contracts import checking
 from tracehub.core.query import parse
 from tracehub.core.query.tree import quote
 from tracehub.core.versions import Known, in_order
-from tracehub.failures.models import Activity, Contract, Failure, FailureDay, Status
+from tracehub.failures.models import (
+    RECENT_DAYS,
+    Activity,
+    Contract,
+    Failure,
+    FailureDay,
+    Status,
+)
 from tracehub.projects.models import Project
 from tracehub.traces.models import PromptVersion, Trace
+from tracehub.traces.payloads.objects import whole
 
 _KEY = re.compile(r"TH-([1-9][0-9]{0,8})")
 NEW_FOR = timedelta(days=7)  # then a group that nobody decided about is ongoing
@@ -43,25 +52,32 @@ TABS_SQL = f"""
     WHERE project_id = %(project)s AND merged_into_id IS NULL AND (events > 0 OR status <> 'new')
     GROUP BY 1
 """  # noqa: S608 our own expression
-# Reads the counts of 14 days once, by their key, and hashes them with the groups: 70,000 rows and
-# 3,400 pages at 5,000 groups that all fail every day (bench/failures.py). One that was last seen
-# before the range has no counts in it.
+# The sum of what `recent` holds from the start of the list on: plain subscripts, NULL past its end,
+# since a subquery per group would cost more than all the rest.
+RECENT = " + ".join(
+    f"coalesce(recent[greatest(0, %(since)s::date - recent_from) + {i}], 0)"
+    for i in range(1, RECENT_DAYS + 2)
+)
+# Reads the groups of the project once and nothing else: 200 pages at 5,000 groups
+# (bench/failures.py). One that was last seen before the range has no counts in it.
 LIST = f"""
-    WITH recent AS (
-        SELECT coalesce(f.merged_into_id, f.id) AS id, sum(d.events) AS events
-        FROM failures_failure f JOIN failures_failureday d ON d.failure_id = f.id
-        WHERE f.project_id = %(project)s AND d.day >= %(since)s AND f.last_seen >= %(since)s
+    WITH merged AS (
+        SELECT merged_into_id AS id, sum({RECENT}) AS events FROM failures_failure
+        WHERE project_id = %(project)s AND merged_into_id IS NOT NULL AND last_seen >= %(since)s
         GROUP BY 1
-    ), shown AS (
-        SELECT id, number, last_seen, {SHOWN} AS shown, {SEVERITY_WEIGHT} AS weight
+    ), shown AS MATERIALIZED (
+        SELECT id, number, last_seen, {SHOWN} AS shown, {SEVERITY_WEIGHT} AS weight,
+            CASE WHEN last_seen >= %(since)s THEN {RECENT} ELSE 0 END AS events
         FROM failures_failure
         WHERE project_id = %(project)s AND merged_into_id IS NULL
             AND (events > 0 OR status <> 'new')
             AND (%(words)s = '' OR title ILIKE %(words)s OR span ILIKE %(words)s
                 OR kind ILIKE %(words)s OR 'TH-' || number ILIKE %(words)s)
+    ), summed AS (
+        SELECT s.*, s.events + coalesce(m.events, 0) AS recent
+        FROM shown s LEFT JOIN merged m USING (id)
     )
-    SELECT s.id, s.shown, coalesce(r.events, 0), coalesce(r.events, 0) * s.weight AS impact
-    FROM shown s LEFT JOIN recent r ON r.id = s.id
+    SELECT s.id, s.shown, s.recent, s.recent * s.weight AS impact FROM summed s
     WHERE %(status)s = '' OR s.shown = ANY(string_to_array(%(status)s, ','))
     ORDER BY {{order}} LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 our own expressions
@@ -173,14 +189,23 @@ def ids_of(failure: Failure) -> list[int]:
 
 def days_of(failures: Sequence[Failure], since: date) -> dict[int, dict[date, int]]:
     """Return events by group and UTC day; a trace in several merged groups counts once."""
-    found: dict[int, dict[date, int]] = {failure.pk: {} for failure in failures}
-    rows = FailureDay.objects.filter(failure_id__in=list(found), day__gte=since)
+    found = {failure.pk: _kept_days(failure, since) for failure in failures}
+    older = [one.pk for one in failures if one.recent_from is None or one.recent_from > since]
+    rows = FailureDay.objects.filter(failure_id__in=older, day__gte=since)
     for failure_id, day, events in rows.values_list("failure_id", "day", "events"):
         found[failure_id][day] = events
     for failure in failures:
         if len(ids := ids_of(failure)) > 1:
             found[failure.pk] = _distinct_days(failure.project_id, ids, since)
     return found
+
+
+def _kept_days(failure: Failure, since: date) -> dict[date, int]:
+    """Return the days that a group holds itself, from a day on; those without events left out."""
+    if failure.recent_from is None:
+        return {}
+    days = ((failure.recent_from + timedelta(days=i), n) for i, n in enumerate(failure.recent))
+    return {day: n for day, n in days if n and day >= since}
 
 
 def by_key(project: Project, key: str) -> Failure | None:
@@ -281,7 +306,8 @@ def newest_traces(failure: Failure, start: datetime, end: datetime, limit: int) 
 
 
 OUTPUTS = """
-    SELECT trace_id, facts ->> %s, content -> 'output'
+    SELECT trace_id, facts ->> %s AS prompt, CASE WHEN content ? 'payload_object' THEN content
+        ELSE jsonb_build_object('output', content -> 'output') END AS content
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
         AND NOT error AND duration_ns IS NOT NULL
         AND (%s = '' OR name = %s)
@@ -314,10 +340,11 @@ def recent_outputs(
     found = []
     label = span_facts.DIGEST["prompt"]
     connection.ensure_connection()
-    with connection.connection.cursor() as cursor:
+    with connection.connection.cursor(row_factory=dict_row) as cursor:
         set_json_loads(orjson.loads, cursor)
         for day, own in sorted(by_day.items(), reverse=True):
             values = (label, project.pk, day, list(own), span, span, prompt, label, prompt)
-            rows = cursor.execute(OUTPUTS, values).fetchall()
-            found += [(own[row[0]], row[1] or "", row[2]) for row in rows if row[2] is not None]
+            for row in whole(cursor.execute(OUTPUTS, values).fetchall()):
+                if (output := row["content"].get("output")) is not None:
+                    found.append((own[row["trace_id"]], row["prompt"] or "", output))
     return found

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
+from django.utils import timezone
 
 from tracehub.core.grouping.v1 import Group
+from tracehub.failures.models import RECENT_DAYS
 
 FIND = """
     SELECT id, number, fingerprint FROM failures_failure
@@ -51,7 +53,12 @@ COUNT = """
     UPDATE failures_failure f
     SET events = greatest(0, f.events + n), users = greatest(0, f.users + u),
         since = CASE WHEN f.events = 0 OR first < f.first_seen THEN prompt ELSE since END,
-        first_seen = least(f.first_seen, first), last_seen = greatest(f.last_seen, last)
+        first_seen = least(f.first_seen, first), last_seen = greatest(f.last_seen, last),
+        recent_from = %s::date, recent = ARRAY(
+            SELECT coalesce(d.events, 0) FROM generate_series(0, %s) i
+            LEFT JOIN failures_failureday d ON d.failure_id = f.id AND d.day = %s::date + i
+            ORDER BY i
+        )
     FROM unnest(%s::int8[], %s::int4[], %s::int4[], %s::timestamptz[], %s::timestamptz[],
         %s::text[]) AS sent (id, n, u, first, last, prompt) WHERE f.id = sent.id
 """
@@ -134,7 +141,8 @@ def count(cursor: Any, moves: Sequence[Moved]) -> dict[int, list[Seen]]:
     cursor.execute(LOCK, (ids,))
     cursor.execute(DAYS, _columns(days))
     people = _count_users(cursor, users)
-    changed = [group for group in ids if events[group] or people.get(group) or group in added]
+    counted = {group for (group, _), n in days.items() if n}
+    changed = [group for group in ids if group in counted or people.get(group) or group in added]
     if changed:
         _write(cursor, changed, events, people, added)
     return added
@@ -149,9 +157,13 @@ def _write(
 ) -> None:
     first = [min(added[i], default=None, key=_start) if i in added else None for i in ids]
     last = [max(added[i], default=None, key=_start) if i in added else None for i in ids]
+    since = first_day(timezone.now())
     cursor.execute(
         COUNT,
         (
+            since,
+            RECENT_DAYS,  # and tomorrow, for clocks that are ahead
+            since,
             list(ids),
             [events[i] for i in ids],
             [people.get(i, 0) for i in ids],
@@ -160,6 +172,11 @@ def _write(
             [seen.prompts[0] if seen and seen.prompts else "" for seen in first],
         ),
     )
+
+
+def first_day(now: datetime) -> date:
+    """Return the first of the last RECENT_DAYS days, today included."""
+    return now.astimezone(UTC).date() - timedelta(days=RECENT_DAYS - 1)
 
 
 def _start(seen: Seen) -> datetime:

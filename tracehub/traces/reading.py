@@ -75,7 +75,7 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
     day = day_of(project, trace_id)
     if day is None:
         return None
-    spans = [span_of(row) for row in store.spans_of(project.pk, day, trace_id, MAX_SPANS)]
+    spans = [span_of(row) for row in store.spans_of(project.pk, day, [trace_id], MAX_SPANS)]
     if not spans:
         return None
     row = Trace.objects.filter(project_id=project.pk, day=day, trace_id=trace_id).first()

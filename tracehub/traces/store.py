@@ -137,8 +137,8 @@ ADD_SUPPLEMENTS = """
 SPANS = """
     SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
         input_tokens, output_tokens, total_tokens, cost, facts, content, raw
-    FROM spans WHERE project_id = %s AND day = %s AND trace_id = %s
-    ORDER BY start_ns, span_id LIMIT %s
+    FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
+    ORDER BY trace_id, start_ns, span_id LIMIT %s
 """
 RECEIVED = """
     SELECT span_id, name, raw, content FROM spans
@@ -330,13 +330,18 @@ def mark_dirty(project_id: int, trace_ids: Iterable[UUID]) -> None:
         cursor.execute(MARK_DIRTY, (project_id, sorted(set(trace_ids))))
 
 
-def spans_of(project_id: int, day: date, trace_id: UUID, limit: int) -> list[dict[str, Any]]:
-    """Return whole rows of a trace's spans, payloads included, by start. Reads one partition."""
+def spans_of(
+    project_id: int, day: date, traces: Sequence[UUID], limit: int
+) -> list[dict[str, Any]]:
+    """Return whole rows of traces' spans, payloads included, by trace and start.
+
+    Reads one partition, and at most `limit` spans of all of them together.
+    """
     connection.ensure_connection()
     with connection.connection.cursor(row_factory=dict_row) as cursor:
         set_json_loads(orjson.loads, cursor)  # of this cursor only: JSONField wants text
         rows: list[dict[str, Any]] = cursor.execute(
-            SPANS, (project_id, day, trace_id, limit)
+            SPANS, (project_id, day, list(traces), limit)
         ).fetchall()
     return rows
 

@@ -19,8 +19,10 @@ from tracehub.evals import querysets as evals
 from tracehub.evals.models import Case
 from tracehub.failures import fixes, querysets
 from tracehub.failures.lifecycle import RELEASE
+from tracehub.failures.models import RECENT_DAYS as DAYS
 from tracehub.failures.models import Failure
 from tracehub.failures.querysets import Row
+from tracehub.failures.store import first_day
 from tracehub.projects.models import Membership, Project, User
 from tracehub.traces import rollup
 from tracehub.traces.models import PromptVersion, Trace
@@ -28,7 +30,6 @@ from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.web import failure_talk, links, marks, word_diff
 from tracehub.web.trace_view.text import visible
 
-DAYS = 14
 SAMPLE = 200  # newest traces that representatives are chosen from
 SHOWN, PROMOTED = 3, 5
 DIFF_LINES = 8  # of each version
@@ -88,11 +89,6 @@ class Example:
     trace: Trace
     said: str
     url: str
-
-
-def first_day(now: datetime) -> date:
-    """Return the first of the last DAYS days, today included."""
-    return now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
 
 
 def lines(
@@ -232,9 +228,8 @@ def _comparison(
             price = querysets.price(failure, end - timedelta(days=8), end)
     except TooSlow:
         return {"too_many": True}
-    counted = rollup.totals(project.pk, ["prompt", "model", "cohort"], start, end)
+    counted = rollup.totals(project.pk, list(suspect.DIMENSIONS), start, end)
     totals = {place: traces for place, (traces, _) in counted.items()}
-    hits = {place: n for place, n in hits.items() if place[0] != "release"}
     parts = suspect.parts(hits, totals)
     found = suspect.find(parts)
     family = (found.part.value if found else failure.since).rpartition("@")[0]
@@ -247,7 +242,7 @@ def _comparison(
     where = [
         [(part, f"{100 * part.rate / most:.1f}%", found is not None and part == found.part)
          for part in parts if part.dimension == dimension][:4]
-        for dimension in ("prompt", "model", "cohort")
+        for dimension in suspect.DIMENSIONS
     ]  # fmt: skip
     before = _before(failure, found)
     return {

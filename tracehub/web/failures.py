@@ -17,6 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Activity, Failure
+from tracehub.failures.store import first_day
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.web import failure_view, links, permissions, shell
@@ -49,7 +50,7 @@ def group_list(request: HttpRequest, slug: str) -> HttpResponse:
     order = "last_seen" if get.get("sort") == "last_seen" else "impact"
     first = _offset(get.get("after", ""))
     rows = querysets.page(
-        project, now=now, since=failure_view.first_day(now), status=tab, words=words, order=order,
+        project, now=now, since=first_day(now), status=tab, words=words, order=order,
         limit=PAGE + 1, offset=first,
     )  # fmt: skip
     keep = {"status": tab if tab != "all" else "", "q": words}
@@ -180,7 +181,7 @@ def _undo_url(request: HttpRequest, project: Project, done: Sequence[Activity]) 
 def _chosen(project: Project, key: str, rows: Sequence[querysets.Row]) -> Failure | None:
     """Return the group that the URL names, else the first of the list."""
     named = querysets.by_key(project, key)
-    return named or (querysets.get(project, rows[0].failure.number) if rows else None)
+    return named or (rows[0].failure if rows else None)
 
 
 def _offset(text: str) -> int:

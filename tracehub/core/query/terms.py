@@ -51,7 +51,8 @@ LISTS = {
 # States that most traces are not in. The others would be long lists that save nothing.
 RARE_STATES = ("failing", "reviewed", "retried", "fallback", "timeout", "promoted", "error")
 # Keys whose values are counted by the hour: those of the facets, and the states.
-COUNTED = ("is", "verdict", "signal", "prompt", "model", "env", "cohort", "mode", "tag")
+# The values of a release are few in an hour: those that run at once.
+COUNTED = ("is", "verdict", "signal", "prompt", "model", "env", "cohort", "release", "mode", "tag")
 
 
 def states(row: Row) -> Iterator[str]:
@@ -109,7 +110,7 @@ def counted(row: Row) -> set[Pair]:
     """Return what a trace row counts as in the hourly counts, all of it at most once."""
     found = {("is", state) for state in states(row)}
     found.add(("verdict", row["verdict"] or "none"))
-    for key in ("env", "cohort"):
+    for key in ("env", "cohort", "release"):
         if row[SCALARS[key]] is not None:
             found.add((key, row[SCALARS[key]]))
     found.update(("prompt", label) for label in row["prompts"])

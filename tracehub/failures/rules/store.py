@@ -94,6 +94,19 @@ BASELINES = f"""
         duration_ns = excluded.duration_ns, cost = excluded.cost, tokens = excluded.tokens,
         at = excluded.at
 """  # noqa: S608 our own names
+# Projects with as many traces as a percentile needs calls, and whose percentiles are of few so far.
+# By the hourly counts and the baselines: some hundred rows a project.
+YOUNG = """
+    SELECT p.id FROM projects_project p
+    WHERE (SELECT coalesce(max(calls), 0) FROM failures_callbaseline b WHERE b.project_id = p.id)
+            < %(many)s
+        AND EXISTS (
+            SELECT FROM term_counts c WHERE c.project_id = p.id AND c.key = %(all)s
+                AND c.bucket >= %(start)s
+            HAVING sum(c.traces) >= %(enough)s
+        )
+    ORDER BY p.id
+"""
 # Reviewed traces by the index on terms; people review thousands, not millions.
 AGREED = """
     SELECT kind, count(*) FILTER (WHERE verdict = 'fail'), count(*)
@@ -231,6 +244,19 @@ def texts(
         values: list[Any] = [project_id, sorted(set(days)), list(traces)]
         cursor.execute(TEXTS.format(column=field), values)
         return dict(cursor.fetchall())
+
+
+def young(now: datetime, enough: int, many: int) -> list[int]:
+    """Return the projects that have `enough` traces of late and no baseline of `many` calls yet."""
+    values: dict[str, Any] = {
+        "all": terms.ALL,
+        "start": now - USUAL_FOR,
+        "enough": enough,
+        "many": many,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(YOUNG, values)
+        return [row[0] for row in cursor.fetchall()]
 
 
 def refresh_baselines(project_id: int, now: datetime, enough: int) -> None:
