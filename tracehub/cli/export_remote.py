@@ -38,7 +38,7 @@ def write(api: Api, name: str, format_name: str, out: str, *, draft: bool) -> No
     query = {"format": fmt.name} | ({"draft": "true"} if draft else {})
     reply = api.get(f"{place}/versions/{wanted}/export", **query)
     if reply.headers.get_content_type() == "application/zip" and len(fmt.files) != 1:
-        _unpack(reply.body, fmt, out)
+        unpack(reply.body, fmt, out)
     else:
         _save(reply.body, destination(out, fmt.files[0]))
     click.echo(reply.headers["X-TraceHub-Export"], err=True)
@@ -52,7 +52,7 @@ def _save(body: bytes, path: Path | None) -> None:
         path.write_bytes(body)
 
 
-def _unpack(body: bytes, fmt: exports.Format, out: str) -> None:
+def unpack(body: bytes, fmt: exports.Format, out: str) -> None:
     """Write the files of an archive below `out`; a name that leads elsewhere is refused."""
     folder = Path(out).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,7 @@ def _unpacked(body: bytes) -> Iterator[dict[str, Any]]:
             for each in files:
                 packed = each.compress_type == _ZSTD
                 yield json.loads(_zstd(body, each) if packed else archive.read(each))
-    except (zipfile.BadZipFile, zstandard.ZstdError, struct.error, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, zstandard.ZstdError, struct.error, ValueError, OSError, RecursionError) as error:
         raise ResultsError(f"The file is no log of Inspect: {error}.") from error
 
 
