@@ -124,6 +124,7 @@ PAGES: dict[str, dict[str, str]] = {
     "settings/keys/<int:key_id>/revoke": {"POST": "admin"},
     "settings/keys/<int:key_id>/restore": {"POST": "admin"},
     "settings/masking/new": {"POST": "admin"},
+    "settings/masking/stored": {"POST": "admin"},
     "settings/masking/<int:rule_id>/turn": {"POST": "admin"},
     "settings/masking/<int:rule_id>/remove": {"POST": "admin"},
     "settings/sampling": {"POST": "admin"},

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from tests import trace_factory
+from tracehub.digest.models import Remasking
+from tracehub.digest.remasking import work as remasking
 from tracehub.projects import masking
 from tracehub.projects.models import AuditEntry, MaskRule, Membership, Project, User
 
@@ -81,3 +86,31 @@ def test_viewers_see_the_rules_and_change_nothing(client, project):
     assert "email" in page
     assert "masking/new" not in page
     assert client.post(NEW, {"kind": "phone"}).status_code == 403
+
+
+def test_a_rule_looks_in_one_place_and_a_wrong_place_is_explained(client, admin, project):
+    sent = {"kind": "pattern", "name": "booking", "pattern": "X7K", "within": "output"}
+    client.post(NEW, sent)
+    assert MaskRule.objects.get().within == "output"
+    page = client.get("/skylane/settings").text
+    assert 'in <span class="mono">output</span>' in page
+    assert masking.masked(project.pk, {"input": "X7K", "output": "X7K"}) == {
+        "input": "X7K",
+        "output": "[masked:booking]",
+    }
+    answer = client.post(NEW, {**sent, "name": "other", "within": "answers"})
+    assert answer.status_code == 422
+    assert "A rule looks in input, output, metadata or attributes.NAME" in answer.text
+
+
+def test_stored_traces_are_masked_by_a_job_that_the_page_tells_of(client, admin, project):
+    trace_factory.trace(project)
+    page = client.post("/skylane/settings/masking/stored", follow=True).text
+    assert "Masking stored traces, 0 of 1 done" in page
+    assert "<progress" in page
+    assert AuditEntry.objects.get().action == "masking.stored"
+    Remasking.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    assert not remasking.work(seconds=5)
+    page = client.get("/skylane/settings").text
+    assert "Stored traces were masked" in page
+    assert "0 values in 0 of 1 trace." in page

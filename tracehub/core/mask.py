@@ -1,7 +1,8 @@
 """Secrets and personal data become placeholders before anything is stored.
 
 A span is scanned once as JSON bytes with one linear-time set of patterns (RE2); only a span with
-a hit is walked value by value. Placeholders name the rule: `[masked:bearer_token]`.
+a hit is walked value by value, JSON inside of strings included. Placeholders name the rule:
+`[masked:bearer_token]`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,19 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import re2
+
+from tracehub.core.mask_places import (
+    ATTRIBUTE,
+    CONTAINERS,
+    PLACES,
+    place_of,
+    place_of_event,
+)
+from tracehub.core.wire.values import dumped, parsed
 
 Json = Any
 MAX_DEPTH = 100
@@ -23,12 +33,14 @@ MAX_DEPTH = 100
 class Rule:
     """A named pattern. `pattern` finds the secret; its group 1, when there is one, is replaced.
 
-    `check` names a sum that a hit must satisfy: `luhn` or `mod97`.
+    `check` names a sum that a hit must satisfy: `luhn` or `mod97`. `within` is where it looks: one
+    of PLACES, `attributes.` and the name of an attribute (or its beginning and `*`), or everywhere.
     """
 
     name: str
     pattern: str
     check: str = ""
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,12 @@ class PathRule:
     key: bytes = b""
 
     def fits(self, name: str) -> bool:
-        if self.path.endswith("*"):
-            return name.startswith(self.path[:-1])
-        return name == self.path
+        return fits(self.path, name)
+
+
+def fits(path: str, name: str) -> bool:
+    """Say whether an attribute has this name, or begins like it when the path ends in `*`."""
+    return name.startswith(path[:-1]) if path.endswith("*") else name == path
 
 
 class BadPattern(ValueError):
@@ -134,7 +149,7 @@ def mod97(text: str) -> bool:
 CHECKS: dict[str, Check] = {"": None, "luhn": luhn, "mod97": mod97}
 
 
-def own_rule(name: str, pattern: str) -> Rule:
+def own_rule(name: str, pattern: str, within: str = "") -> Rule:
     """Return a rule of a project's own pattern. Raises BadPattern with what RE2 says of it."""
     if len(pattern) > MAX_PATTERN:
         raise BadPattern(f"may have {MAX_PATTERN} characters. Got {len(pattern)}.")
@@ -148,7 +163,7 @@ def own_rule(name: str, pattern: str) -> Rule:
         raise BadPattern(f"is not a pattern that RE2 takes: {said}.") from None
     if compiled.search(""):
         raise BadPattern("fits an empty text, so it would mask between all letters.")
-    return Rule(name, pattern)
+    return Rule(name, pattern, within=within)
 
 
 def _by_path(path: PathRule, value: Json) -> Json:
@@ -160,41 +175,150 @@ def _by_path(path: PathRule, value: Json) -> Json:
     return f"[masked:{path.name}]"
 
 
+def _is_placeholder(name: str, value: Json) -> bool:
+    """Say whether a rule was here before: a stored pseudonym stays the same for good."""
+    if not isinstance(value, str):
+        return False
+    return value == f"[masked:{name}]" or bool(
+        value.startswith(f"[{name}:") and value.endswith("]") and len(value) == len(name) + 19
+    )
+
+
+class _Compiled(NamedTuple):
+    name: str
+    pattern: Any
+    check: Check
+
+
+Rules = tuple[_Compiled, ...]
+_BUILT_IN = frozenset(rule.pattern for rule in (*SECRETS, *PERSONAL.values()))
+_ANCHORS = re2.compile(r"[\^$]|\\[Az]")
+
+
 class Masker:
     """A compiled set of rules. Build once per project and set of rules."""
 
     def __init__(self, rules: Iterable[Rule] = SECRETS, paths: Iterable[PathRule] = ()) -> None:
         rules = tuple(rules)
-        self.rules = [(rule.name, re2.compile(rule.pattern), CHECKS[rule.check]) for rule in rules]
+        compiled = [
+            (rule.within, _Compiled(rule.name, re2.compile(rule.pattern), CHECKS[rule.check]))
+            for rule in rules
+        ]
+        self._at: dict[str, Rules] = {
+            place: tuple(each for within, each in compiled if within in {"", place})
+            for place in PLACES
+        }
+        # Where anything may stand, the rules of all places look.
+        self._at[""] = tuple(each for within, each in compiled if not within.startswith(ATTRIBUTE))
+        self._in_attribute = [
+            (within.removeprefix(ATTRIBUTE), each)
+            for within, each in compiled
+            if within.startswith(ATTRIBUTE)
+        ]
         self.paths = tuple(paths)
         self._names = re2.compile(_NAMES)
-        self._scan = re2.Set.SearchSet()
+        own = [rule.pattern for rule in rules if rule.pattern not in _BUILT_IN]
+        self._own = bool(own)
+        self._anchored = any(_ANCHORS.search(pattern) for pattern in own)
+        self._scan = self._compile_scan(rules)
+
+    def _compile_scan(self, rules: Iterable[Rule]) -> Any:
+        scan = re2.Set.SearchSet()
         for rule in rules:
-            self._scan.Add(rule.pattern)
+            scan.Add(rule.pattern)
         # The name pattern again, as it looks in JSON text: `"...authorization":`.
-        self._scan.Add(_NAMES.replace("$", r"\\?\"\s*:").replace("(?:^|[._-])", r"[._\"\\-]"))
+        scan.Add(_NAMES.replace("$", r"\\?\"\s*:").replace("(?:^|[._-])", r"[._\"\\-]"))
         for path in self.paths:
-            self._scan.Add(re2.escape(orjson.dumps(path.path.removesuffix("*")).decode()[:-1]))
-        self._scan.Compile()
+            scan.Add(re2.escape(orjson.dumps(path.path.removesuffix("*")).decode()[:-1]))
+        scan.Compile()
+        return scan
 
     def touches(self, json_text: bytes) -> bool:
-        """Say whether anything in this JSON text could need masking. Linear in its length."""
+        """Say whether anything in this JSON text could need masking. Linear in its length.
+
+        A project's own patterns are written against texts, not JSON: where texts have escapes, or
+        a pattern looks for their ends, only a walk can tell.
+        """
+        if self._own and (self._anchored or b"\\" in json_text):
+            return True
         return bool(self._scan.Match(json_text))
 
     def mask(self, value: Json) -> Masked:
         """Return the value with every hit replaced, in strings, keys, and JSON inside strings."""
         masked = Masked(None)
-        masked.value = self._walk(value, masked.counts, 0)
+        masked.value = self._walk(value, masked.counts, 0, self._at[""], known=True)
         return masked
 
     def text(self, text: str, counts: Counter[str]) -> str:
-        for name, pattern, check in self.rules:
-            text = self._replace(name, pattern, check, text, counts)
-        return text
+        """Return a text of any place with every hit replaced."""
+        return _replaced(self._at[""], text, counts)
 
-    def _replace(
-        self, name: str, pattern: Any, check: Check, text: str, counts: Counter[str]
-    ) -> str:
+    def _walk(
+        self, value: Json, counts: Counter[str], depth: int, rules: Rules, *, known: bool
+    ) -> Json:
+        """Mask below a value. `known` says that its keys are those of `mask_places`."""
+        if depth > MAX_DEPTH:  # never recurse without a bound: as text, where something is in it
+            text = dumped(value)
+            masked = _replaced(rules, text, counts)
+            return value if masked == text else masked
+        if isinstance(value, str):
+            return self._string(value, counts, depth, rules)
+        if isinstance(value, dict):
+            if known and (place := place_of_event(value)):
+                rules, known = self._at[place], False
+            return {
+                _replaced(rules, str(key), counts): entry
+                for key, item in value.items()
+                if (entry := self._entry(str(key), item, counts, depth + 1, rules, known=known))
+                is not DROPPED
+            }
+        if isinstance(value, list):
+            return [self._walk(item, counts, depth + 1, rules, known=known) for item in value]
+        return value
+
+    def _string(self, text: str, counts: Counter[str], depth: int, rules: Rules) -> str:
+        """Mask a string; one that holds JSON stays JSON, and keeps its very form without a hit."""
+        inner = parsed(text)
+        if inner is text:
+            return _replaced(rules, text, counts)
+        found: Counter[str] = Counter()
+        masked = self._walk(inner, found, depth + 1, rules, known=False)
+        counts.update(found)
+        return dumped(masked) if found else text
+
+    def _entry(
+        self,
+        key: str,
+        value: Json,
+        counts: Counter[str],
+        depth: int,
+        rules: Rules,
+        *,
+        known: bool,
+    ) -> Json:
+        for path in self.paths:
+            if path.fits(key):
+                if _is_placeholder(path.name, value):
+                    return value
+                counts[path.name] += 1
+                return _by_path(path, value)
+        if isinstance(value, str) and value and self._names.search(key):
+            if value.startswith("[masked:") and value.endswith("]"):
+                return value
+            if not _NAME_KEPT.search(key):
+                counts["credential_field"] += 1
+                return "[masked:credential_field]"
+        elif known:
+            known = key in CONTAINERS
+            rules = self._at[place_of(key)]
+        for attribute, rule in self._in_attribute:
+            if fits(attribute, key) and rule not in rules:
+                rules = (*rules, rule)
+        return self._walk(value, counts, depth, rules, known=known)
+
+
+def _replaced(rules: Rules, text: str, counts: Counter[str]) -> str:
+    for name, pattern, check in rules:
         out, at = [], 0
         for match in pattern.finditer(text):
             if check is not None and not check(match.group()):
@@ -203,31 +327,6 @@ class Masker:
             out += [text[at:start], f"[masked:{name}]"]
             at = end
             counts[name] += 1
-        return "".join(out) + text[at:] if out else text
-
-    def _walk(self, value: Json, counts: Counter[str], depth: int) -> Json:
-        if depth > MAX_DEPTH:  # decoders refuse deeper input; never recurse without a bound
-            return value
-        if isinstance(value, str):
-            return self.text(value, counts)
-        if isinstance(value, dict):
-            return {
-                self.text(str(key), counts): entry
-                for key, item in value.items()
-                if (entry := self._entry(str(key), item, counts, depth + 1)) is not DROPPED
-            }
-        if isinstance(value, list):
-            return [self._walk(item, counts, depth + 1) for item in value]
-        return value
-
-    def _entry(self, key: str, value: Json, counts: Counter[str], depth: int) -> Json:
-        for path in self.paths:
-            if path.fits(key):
-                counts[path.name] += 1
-                return _by_path(path, value)
-        if isinstance(value, str) and value and self._names.search(key):
-            if _NAME_KEPT.search(key):
-                return self.text(value, counts)
-            counts["credential_field"] += 1
-            return "[masked:credential_field]"
-        return self._walk(value, counts, depth)
+        if out:
+            text = "".join(out) + text[at:]
+    return text

@@ -54,6 +54,45 @@ class Repricing(models.Model):
         return 1.0 if self.finished_at else min(1.0, (self.day - self.since).days / days)
 
 
+class Remasking(models.Model):
+    """A job that masks stored traces by the rules of its project; it goes on where it stopped.
+
+    Traces are taken in the order of their ids, those up to `after` are done. `total` is None where
+    counting them would take too long.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="remaskings")
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    total = models.BigIntegerField(null=True)
+    after = models.UUIDField(default=UUID(int=0))
+    traces = models.BigIntegerField(default=0)  # looked at
+    changed = models.BigIntegerField(default=0)  # traces with something masked
+    values = models.BigIntegerField(default=0)  # how often a rule struck
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "remaskings"
+
+    def __str__(self) -> str:
+        return f"masking of {self.project_id}"
+
+    @property
+    def share(self) -> float:
+        """Return how far it is, from 0 to 1."""
+        if self.finished_at or not self.total:
+            return 1.0 if self.finished_at else 0.0
+        return min(1.0, self.traces / self.total)
+
+    @property
+    def ms_left(self) -> float | None:
+        """Return about how long it goes on, in ms; None at the start, and without a total."""
+        took = (timezone.now() - self.created_at).total_seconds()
+        if self.finished_at or not self.total or not self.traces:
+            return None
+        return 1000 * max(0, self.total - self.traces) * took / self.traces
+
+
 class BulkJob(models.Model):
     """One action on all traces that a filter finds; it goes on where it stopped.
 

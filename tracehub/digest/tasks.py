@@ -15,6 +15,7 @@ from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.erasure import work as erasures
 from tracehub.digest.models import Heartbeat
+from tracehub.digest.remasking import work as remasking
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import SignInLink
 from tracehub.projects.store import prune_audit
@@ -63,7 +64,7 @@ def first_baselines() -> None:
 
 @shared_task(name="tracehub.bulk")  # type: ignore[untyped-decorator]
 def bulk() -> None:
-    """Go on with jobs on all matching traces. Safe to run twice, and to be killed.
+    """Go on with jobs on many stored traces, masking too. Safe to run twice, and to be killed.
 
     For BULK_SECONDS at a time, and no longer than that while traces wait to be digested.
     """
@@ -74,7 +75,8 @@ def erase() -> None:
     erasures.work(seconds=RUN_SECONDS)
 
 
-    while bulk_work.work(seconds=BULK_SECONDS) and time.monotonic() < end:
+    jobs = (bulk_work.work, remasking.work)
+    while any(work(seconds=BULK_SECONDS) for work in jobs) and time.monotonic() < end:
         if store.waiting(store.driver_cursor(), actions.TRIES):
             break
 

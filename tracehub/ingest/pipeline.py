@@ -18,6 +18,7 @@ from tracehub.core import stored
 from tracehub.core.cost import set_cost
 from tracehub.core.digest import digest
 from tracehub.core.packing import compress
+from tracehub.core.remask import mask_raw
 from tracehub.core.stored import SpanRow
 from tracehub.core.supplements import SuppKind
 from tracehub.core.trace import RawSpan, Rejected, Span, SpanKey
@@ -142,7 +143,7 @@ def mask_json(text: bytes, value: Any, grant: Grant, masked: Counter[str]) -> An
 def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> None:
     received = stored.received_json(raw)
     if grant.masker.touches(received):
-        _mask(raw, grant, prepared.masked)
+        prepared.masked.update(mask_raw(raw, grant.masker))
         received = stored.received_json(raw)
     span = normalise(raw, arrived_ns=arrived_ns)
     if span.facts.pending:  # a placeholder; the real span follows under its own id
@@ -150,9 +151,3 @@ def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> Non
     set_cost(span, grant.prices)
     prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
 
-
-def _mask(raw: RawSpan, grant: Grant, masked: Counter[str]) -> None:
-    for name in ("name", "attributes", "events", "links", "resource", "scope", "status_message"):
-        result = grant.masker.mask(getattr(raw, name))
-        setattr(raw, name, result.value)
-        masked.update(result.counts)

@@ -23,6 +23,7 @@ from tracehub.core.mask import (
     Rule,
     own_rule,
 )
+from tracehub.core.mask_places import ATTRIBUTE, PLACES
 from tracehub.projects import store
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import MaskCount, MaskKind, MaskRule, Project, User
@@ -38,6 +39,7 @@ class Chosen(NamedTuple):
     kind: str
     pattern: str
     action: str
+    within: str = ""
 
 
 @lru_cache(maxsize=1_000)
@@ -46,11 +48,11 @@ def masker(project_id: int, chosen: tuple[Chosen, ...] = ()) -> Masker:
     own = {rule.kind: rule for rule in chosen}
     rules: list[Rule] = list(SECRETS)
     rules += [
-        Rule(own[kind].name, built_in.pattern, built_in.check)
+        Rule(own[kind].name, built_in.pattern, built_in.check, own[kind].within)
         for kind, built_in in PERSONAL.items()
         if kind in own
     ]
-    rules += [own_rule(r.name, r.pattern) for r in chosen if r.kind == MaskKind.PATTERN]
+    rules += [own_rule(r.name, r.pattern, r.within) for r in chosen if r.kind == MaskKind.PATTERN]
     paths = [
         PathRule(r.name, r.pattern, r.action, _key(project_id))
         for r in chosen
@@ -94,47 +96,71 @@ def counted(project: Project) -> dict[str, int]:
     return dict(total)
 
 
-def check(kind: str, pattern: str) -> None:
-    """Raise ActionError for a pattern or an attribute name that cannot be."""
+def check(kind: str, pattern: str, within: str = "") -> None:
+    """Raise ActionError for a pattern, an attribute name or a place that cannot be."""
     if kind == MaskKind.PATTERN:
         try:
             own_rule("new", pattern)
         except BadPattern as error:
             raise ActionError(f"The pattern {error}", "pattern") from None
-    elif kind == MaskKind.PATH and (not pattern.strip("* ") or "*" in pattern[:-1]):
+    elif kind == MaskKind.PATH and not _is_path(pattern):
         raise ActionError(
             "The attribute must be a name, such as user.email, or its beginning and *. "
             f"Got {pattern!r}.",
             "pattern",
         )
+    name = within.removeprefix(ATTRIBUTE)
+    if within and within not in PLACES and (name == within or not _is_path(name)):
+        raise ActionError(
+            f"A rule looks in {', '.join(PLACES)} or {ATTRIBUTE}NAME, or everywhere when this is "
+            f"empty. Got {within!r}.",
+            "within",
+        )
+
+
+def _is_path(name: str) -> bool:
+    return bool(name.strip("* ")) and "*" not in name[:-1]
 
 
 @transaction.atomic
 def add_rule(
-    project: Project, name: str, kind: str, pattern: str = "", action: str = "mask", *, by: User
+    project: Project,
+    name: str,
+    kind: str,
+    pattern: str = "",
+    action: str = "mask",
+    within: str = "",
+    *,
+    by: User,
 ) -> MaskRule:
-    """Add a rule, in effect within 5 seconds. Raises ActionError, Conflict."""
+    """Add a rule, in effect within 5 seconds. Raises ActionError, Conflict.
+
+    An attribute by name (`path`) is its own place: `within` is of the other kinds.
+    """
+    within = "" if kind == MaskKind.PATH else within
     rules = MaskRule.objects.select_for_update().filter(project=project)
     if len(rules) >= MAX_RULES:
         raise ActionError(f"A project may have {MAX_RULES} masking rules. Remove one first.")
     built_in = kind not in {MaskKind.PATTERN, MaskKind.PATH}
     if any(rule.name == name or (built_in and rule.kind == kind) for rule in rules):
         raise Conflict(f"There is a rule {name} already.", "name")
-    check(kind, pattern)
+    check(kind, pattern, within)
     rule = MaskRule.objects.create(
         project=project,
         name=name,
         kind=kind,
         pattern="" if built_in else pattern,
         action=action if kind == MaskKind.PATH else "mask",
+        within=within,
     )
-    audit("masking.added", by=by, project=project, object=name, kind=kind, pattern=rule.pattern)
+    said = {"kind": kind, "pattern": rule.pattern, "within": within}
+    audit("masking.added", by=by, project=project, object=name, **said)
     return rule
 
 
 @transaction.atomic
 def turn(rule: MaskRule, on: bool, *, by: User) -> None:
-    """Turn a rule on or off. Stored traces keep their text."""
+    """Turn a rule on or off. Stored traces keep their text until `remasking` masks them."""
     rule.on = on
     rule.save(update_fields=["on"])
     audit("masking.on" if on else "masking.off", by=by, project=rule.project, object=rule.name)
@@ -149,4 +175,4 @@ def remove(rule: MaskRule, *, by: User) -> None:
 
 def chosen(rules: Iterable[MaskRule]) -> tuple[Chosen, ...]:
     """Return rules as `masker` takes them."""
-    return tuple(Chosen(r.name, r.kind, r.pattern, r.action) for r in rules)
+    return tuple(Chosen(r.name, r.kind, r.pattern, r.action, r.within) for r in rules)

@@ -216,6 +216,7 @@ class MaskRule(models.Model):
         choices=[("mask", "Mask"), ("drop", "Drop"), ("hmac", "Pseudonym")],
         default="mask",
     )
+    within = models.CharField(max_length=200, blank=True, default="")  # as `core.mask.Rule` has it
     on = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
 

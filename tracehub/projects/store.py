@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import connection
 
 MASK_RULES = """
-    SELECT name, kind, pattern, action FROM projects_maskrule
+    SELECT name, kind, pattern, action, within FROM projects_maskrule
     WHERE project_id = %s AND "on" ORDER BY id
 """
 # Sorted, so that two processes never wait for each other.
@@ -25,11 +25,11 @@ def prune_audit() -> None:
         cursor.execute("SELECT tracehub_prune_audit()")
 
 
-def mask_rules(project_id: int) -> list[tuple[str, str, str, str]]:
-    """Return name, kind, pattern and action of the rules that are on, in order."""
+def mask_rules(project_id: int) -> list[tuple[str, str, str, str, str]]:
+    """Return name, kind, pattern, action and place of the rules that are on, in order."""
     with connection.cursor() as cursor:
         cursor.execute(MASK_RULES, [project_id])
-        rows: list[tuple[str, str, str, str]] = cursor.fetchall()
+        rows: list[tuple[str, str, str, str, str]] = cursor.fetchall()
     return rows
 
 

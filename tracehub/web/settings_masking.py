@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST
 
 from tracehub.core.mask import Masker
+from tracehub.digest.remasking import work as remasking
 from tracehub.projects import masking
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import MaskRule, Project, Role
@@ -48,7 +49,7 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
         return refused(request, project, "masking", form)
     given = form.cleaned_data
     try:
-        masking.check(given["kind"], given["pattern"])
+        masking.check(given["kind"], given["pattern"], given["within"])
         if "try" in request.POST:
             found = dry_run(project, form.chosen())
             shown = context(request, project, dry_run=found, typed={"masking": form.data})
@@ -76,6 +77,15 @@ def remove(request: HttpRequest, slug: str, rule_id: int) -> HttpResponse:
     masking.remove(rule, by=person(request))
     toast(request, f"{rule.name} removed", icon="eyeoff")
     return back_to(rule.project, "masking")
+
+
+@require_POST
+def stored(request: HttpRequest, slug: str) -> HttpResponse:
+    """Mask the traces that are stored already by the rules of now."""
+    project = permissions.project_for(request, slug, Role.ADMIN)
+    remasking.start(project, by=person(request))
+    toast(request, "Stored traces are being masked", icon="eyeoff")
+    return back_to(project, "masking")
 
 
 def _rule(request: HttpRequest, slug: str, rule_id: int) -> MaskRule:

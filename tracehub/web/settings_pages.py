@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from tracehub.core.mask_places import ATTRIBUTE, PLACES
 from tracehub.core.share import MOST
+from tracehub.digest.remasking import work as remasking
 from tracehub.projects import actions, masking
 from tracehub.projects.models import (
     ApiKey,
@@ -56,6 +58,8 @@ def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, An
         "archived_modes": [mode for mode in modes if mode.archived_at is not None],
         "mask_rules": _mask_rules(project),
         "mask_kinds": MaskKind.choices,
+        "mask_job": remasking.newest(project),
+        "mask_places": [*PLACES, f"{ATTRIBUTE}user.id"],
         "sampling": _sampling(project),
         "roles": Role.choices,
         "scopes": Scope.choices,

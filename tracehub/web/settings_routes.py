@@ -93,6 +93,7 @@ urlpatterns = [
     path("keys/<int:key_id>/revoke", settings_keys.revoke, name="settings_key_revoke"),
     path("keys/<int:key_id>/restore", settings_keys.restore, name="settings_key_restore"),
     path("masking/new", settings_masking.create, name="settings_mask_new"),
+    path("masking/stored", settings_masking.stored, name="settings_mask_stored"),
     path("masking/<int:rule_id>/turn", settings_masking.turn, name="settings_mask_turn"),
     path("masking/<int:rule_id>/remove", settings_masking.remove, name="settings_mask_remove"),
     path("sampling", settings_sampling.save, name="settings_sampling"),

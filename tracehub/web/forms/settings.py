@@ -61,6 +61,7 @@ class MaskForm(forms.Form):
         error_messages={"invalid": "A rule's name has small letters, digits, - and _."},
     )
     pattern = forms.CharField(max_length=500, required=False, strip=False)
+    within = forms.CharField(max_length=200, required=False)
     action = forms.ChoiceField(
         choices=[("mask", "Mask"), ("drop", "Drop"), ("hmac", "Pseudonym")], required=False
     )
@@ -81,7 +82,7 @@ class MaskForm(forms.Form):
     def chosen(self) -> Chosen:
         """Return the rule as ingestion would have it."""
         given = self.cleaned_data
-        return Chosen(given["name"], given["kind"], given["pattern"], given["action"])
+        return Chosen(**given)
 
 
 class SamplingForm(forms.Form):
