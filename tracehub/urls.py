@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from tracehub.web import (
     accounts,
     breakdown,
+    case_imports,
     comparison,
     connect,
     contracts,
@@ -113,6 +114,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),
     path("<slug:slug>/evals/<slug:set_slug>/export", evals.export, name="evals_export"),
     path("<slug:slug>/evals/<slug:set_slug>/coverage", coverage.page, name="evals_coverage"),
+    path("<slug:slug>/evals/<slug:set_slug>/import", case_imports.choose, name="evals_import"),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/import/<int:import_id>",
+        case_imports.preview,
+        name="evals_import_preview",
+    ),
+    path(
+        "<slug:slug>/evals/<slug:set_slug>/import/<int:import_id>/undo",
+        case_imports.undo,
+        name="evals_import_undo",
+    ),
     path("<slug:slug>/evals/<slug:set_slug>/gate", runs.rules_page, name="evals_gate"),
     path("<slug:slug>/evals/<slug:set_slug>/runs/<int:number>", runs.run_page, name="evals_run"),
     path(

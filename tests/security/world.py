@@ -15,6 +15,7 @@ from tracehub.core import cases
 from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import rollouts, run_actions
+from tracehub.evals.models import CaseImport, EvalSet
 from tracehub.failures import actions as failures
 from tracehub.failures import talk
 from tracehub.metrics import dashboards
@@ -38,7 +39,7 @@ ABSENT: dict[str, object] = {
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "run_id": 999_999, "queue_slug": "no-such-queue", "seat_id": 999_999,
     "item_id": 999_999, "job_id": 999_999, "view_id": 999_999, "rollout_number": 999,
-    "board_id": 999_999, "budget_id": 999_999,
+    "board_id": 999_999, "budget_id": 999_999, "import_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "own_id": 999_999, "score_id": 999_999,
@@ -152,7 +153,16 @@ def _of_sets(project: Project, word: str, said: str, runs: int) -> dict[str, obj
     rollout.number = 1000 + runs
     rollout.save(update_fields=["number"])
     return {"set_slug": made.slug, "slug": made.slug, "case_id": "c_0001", "version": 1,
-            "rollout_number": rollout.number, "number": run.number, "id": run.number}  # fmt: skip
+            "rollout_number": rollout.number, "number": run.number, "id": run.number,
+            "import_id": _import(made, f"{word} asked{said}")}  # fmt: skip
+
+
+def _import(made: EvalSet, said: str) -> int:
+    return CaseImport.objects.create(
+        project=made.project, eval_set=made, file=f"{said}.csv",
+        contents=[[2, cases.read({"input": {"variables": {"a": said}}})]],
+        about={"formats": {"table": 1}, "untaken": {}, "problems": 0},
+    ).pk  # fmt: skip
 
 
 def _judge_run(project: Project, mode: FailureMode) -> int:
@@ -199,12 +209,12 @@ def _of_settings(project: Project, word: str, said: str) -> dict[str, object]:
     score = project.score_settings.create(name=f"{word} score{said}", at_most=1)
     more = {"price_id": price.pk, "own_id": own.pk, "score_id": score.pk}
     more["budget_id"] = project.budgets.create(amount=5, created_by="x").pk
+    more["erasure_id"] = project.erasures.create(
+        kind="user", marks=["0" * 64], by=f"{word}{said}", finished_at=timezone.now()
+    ).pk
     more |= _of_alerts(project, word, said)
     return more | {
         "key_id": key.pk,
         "invitation_id": project.invitations.get().pk,
         "rule_id": rule.pk,
     }
-    more["erasure_id"] = project.erasures.create(
-        kind="user", marks=["0" * 64], by=f"{word}{said}", finished_at=timezone.now()
-    ).pk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -299,6 +300,20 @@ def _source(source: Mapping[str, Any]) -> dict[str, Json]:
 
 def _lower(text: str | None) -> str | None:
     return text.lower() if text else None
+
+
+def asked(content: Mapping[str, Any]) -> str:
+    """Return what a case asks as one text: all that users say, and its variables."""
+    given = content["input"]
+    texts = []
+    for message in given.get("messages") or ():
+        if message.get("role") == "user":
+            said = message.get("content") or ""
+            parts = said if isinstance(said, list) else [{"text": said}]
+            texts += [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    for value in (given.get("variables") or {}).values():
+        texts.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return "\n".join(texts)
 
 
 def check_kind(kind: str) -> None:

@@ -7,6 +7,7 @@ row of its set first, so that adding and fixing never cross.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -100,15 +101,42 @@ def change_set(
 def add_cases(eval_set: EvalSet, contents: Sequence[cases.Case]) -> list[tuple[Case, bool]]:
     """Add complete contents (`core.cases.read`) to the draft; return each with whether it is new.
 
-    A content that the draft has already is not added again. All are added or none. Raises
-    ActionError on an unknown failure mode or a full set.
+    A content that the draft has already is not added again. All are added or none; however many,
+    it takes the same number of statements. Raises ActionError on an unknown failure mode or a full
+    set.
     """
     locked, draft = lock(eval_set)
     _check_modes(locked.project, contents)
-    room = MAX_CASES - querysets.in_version(locked, draft).count()
+    open_cases = querysets.in_version(locked, draft)
+    room = MAX_CASES - open_cases.count()
     if len(contents) > room:
         raise ActionError(f"A set holds {MAX_CASES} cases at most. There is room for {room}.")
-    return [_add(locked, draft, content) for content in contents]
+    alike: dict[_Key, list[tuple[Case, cases.Case]]] = defaultdict(list)
+    for row in open_cases.filter(title__in={content["title"] for content in contents}):
+        known = querysets.content(row, locked.project.slug)
+        alike[_key(known)].append((row, known))
+    added: list[tuple[Case, bool]] = []
+    for content in contents:
+        there = alike[_key(content)]
+        known_row = next((row for row, known in there if cases.same(known, content)), None)
+        if known_row is None:
+            made = _row(locked, draft, content)
+            there.append((made, content))
+            locked.next_case += 1
+        added.append((known_row or made, known_row is None))
+    new = [row for row, is_new in added if is_new]
+    Case.objects.bulk_create(new, batch_size=500)
+    locked.save(update_fields=["next_case"])
+    eval_set.next_case = locked.next_case
+    _touch(locked.project, *(row.source_trace_id for row in new))
+    return added
+
+
+_Key = tuple[str, str, str | None]
+
+
+def _key(content: cases.Case) -> _Key:
+    return content["kind"], content["title"], content["source"]["trace_id"]
 
 
 def add_case(eval_set: EvalSet, content: cases.Case) -> tuple[Case, bool]:
@@ -166,6 +194,19 @@ def remove_case(eval_set: EvalSet, number: int) -> Case:
     row.save(update_fields=["removed_in"])
     _touch(locked.project, row.source_trace_id)
     return row
+
+
+@transaction.atomic
+def remove_made(eval_set: EvalSet, made: Sequence[int]) -> int:
+    """Take cases, by the ids of their rows, out of the draft (undo); return how many were there."""
+    locked, draft = lock(eval_set)
+    rows = Case.objects.filter(
+        project=locked.project, eval_set=locked, pk__in=made, removed_in=None
+    )
+    traces = set(rows.values_list("source_trace_id", flat=True))
+    removed = rows.update(removed_in=draft)
+    _touch(locked.project, *traces)
+    return removed
 
 
 @transaction.atomic
@@ -245,23 +286,10 @@ def _open(eval_set: EvalSet, number: int) -> Case:
     return row
 
 
-def _add(eval_set: EvalSet, draft: int, content: cases.Case) -> tuple[Case, bool]:
-    source = content["source"]["trace_id"]
-    alike = querysets.in_version(eval_set, draft).filter(
-        kind=content["kind"],
-        title=content["title"],
-        source_trace_id=UUID(hex=source) if source else None,
-    )
-    for row in alike:
-        if cases.same(querysets.content(row, eval_set.project.slug), content):
-            return row, False
+def _row(eval_set: EvalSet, draft: int, content: cases.Case) -> Case:
     row = Case(number=eval_set.next_case, added_in=draft, **_of_set(eval_set))
     _fill(row, content)
-    row.save()
-    eval_set.next_case += 1
-    eval_set.save(update_fields=["next_case"])
-    _touch(eval_set.project, row.source_trace_id)
-    return row, True
+    return row
 
 
 def _of_set(eval_set: EvalSet) -> dict[str, Any]:

@@ -130,6 +130,30 @@ class Case(models.Model):
         return f"c_{self.number:04d}"
 
 
+class CaseImport(models.Model):
+    """A file of cases on its way into a draft: read, looked at, added, and perhaps taken back.
+
+    Contents are masked and complete. Once added they are emptied, and `made` has the new cases.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    eval_set = models.ForeignKey(EvalSet, on_delete=models.CASCADE, related_name="imports")
+    file = models.CharField(max_length=200)
+    contents = models.JSONField(default=list)  # [[line, case]], core.case_files
+    problems = models.JSONField(default=list)  # [[line, field, message]]
+    about = models.JSONField(default=dict)  # {"formats": {}, "untaken": {}, "problems": n}
+    made = ArrayField(models.BigIntegerField(), default=list)
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    added_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.file} into {self.eval_set}"
+
+
 class Run(models.Model):
     """The results of one fixed version for one candidate, and the gate as it was decided.
 

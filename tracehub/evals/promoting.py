@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from uuid import UUID
 
 from django.db import transaction
@@ -36,17 +37,14 @@ def add_all(
     Traces are loaded one at a time; what they hold was masked when it arrived.
     """
     locked, _ = actions.lock(eval_set)
-    typed = iter(
-        actions.masked_contents(
-            locked, [one for one in additions if not isinstance(one, Promotion)]
-        )
-    )
-    return [
-        _promote(locked, item)
-        if isinstance(item, Promotion)
-        else actions.add_case(locked, next(typed))
-        for item in additions
-    ]
+    added: list[tuple[Case, bool]] = []
+    for are_traces, some in groupby(additions, lambda one: isinstance(one, Promotion)):
+        if are_traces:
+            added += [_promote(locked, one) for one in some if isinstance(one, Promotion)]
+        else:
+            contents = [one for one in some if not isinstance(one, Promotion)]
+            added += actions.add_cases(locked, actions.masked_contents(locked, contents))
+    return added
 
 
 def _promote(eval_set: EvalSet, item: Promotion) -> tuple[Case, bool]:

@@ -59,6 +59,12 @@ def in_version(eval_set: EvalSet, version: int) -> QuerySet[Case]:
     ).order_by("number")
 
 
+def asked_texts(eval_set: EvalSet) -> dict[int, str]:
+    """Return what each case of the draft asks, by number: one pass over its open cases."""
+    rows = in_version(eval_set, draft_number(eval_set)).values_list("number", "input")
+    return {number: cases.asked({"input": given}) for number, given in rows}
+
+
 def cases_per_mode(eval_set: EvalSet, version: int) -> dict[str, int]:
     """Return how many cases of a version each failure mode has, by slug; counted by Postgres."""
     modes = Func(F("failure_modes"), function="unnest", output_field=CharField())

@@ -70,6 +70,11 @@ def safe_cell(value: Any) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
+def is_led(text: str) -> bool:
+    """Whether `safe_cell` put its mark before the text."""
+    return text.startswith("'") and text[1:].startswith(_FORMULA)
+
+
 def _cell(value: Any) -> str:
     return safe_cell(",".join(value) if isinstance(value, list) else value)
 
