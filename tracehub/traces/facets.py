@@ -237,8 +237,8 @@ def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
 
 _ROW = (
     "started_at", "failing", "finished", "verdict", "retries", "fallbacks", "timeouts", "promoted",
-    "status", "streaming", "environment", "cohort", "prompts", "signal_kinds", "models",
-    "failure_modes", "tags",
+    "status", "streaming", "environment", "cohort", "release", "prompts", "signal_kinds",
+    "models", "failure_modes", "tags",
 )  # fmt: skip
 
 
