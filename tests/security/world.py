@@ -10,8 +10,10 @@ from uuid import UUID
 from django.test import Client
 from django.utils import timezone
 
+from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.core import cases
+from tracehub.core.trace import SpanFacts
 from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import rollouts, run_actions
@@ -44,7 +46,8 @@ ABSENT: dict[str, object] = {
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
     "own_id": 999_999, "score_id": 999_999,
     "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
-    "owner_rule_id": 999_999, "erasure_id": 999_999,
+    "owner_rule_id": 999_999, "erasure_id": 999_999, "session": "no-such-session",
+    "user": "no-such-user",
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -100,7 +103,10 @@ def make(
         project, UUID(hex=trace_id), "fail", author=people["reviewer"], modes=[mode.slug],
         note=f"{word} note{said}",
     )  # fmt: skip
+    facts = SpanFacts(session_id=f"{word}-session", user_id=f"{word}-user")
+    factory.trace(project, trace_id=f"{0xBEEF + number:032x}", facts=facts)
     objects: dict[str, object] = {
+        "session": facts.session_id, "user": facts.user_id,
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
         "run_id": _judge_run(project, mode),
         "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,

@@ -25,7 +25,12 @@ from tracehub.traces.reading import LoadedTrace
 # Sections and pages that show names and numbers alone.
 NUMBERS = frozenset({"settings", "metrics", "connect"})
 # Pages that hide texts by themselves, with `shown` and `rows`.
-CONCEALED = frozenset({"traces", "traces_newer", "trace_suggestions", "trace", "trace_json"})
+CONCEALED = frozenset(
+    {
+        "traces", "traces_newer", "trace_suggestions", "trace", "trace_json", "sessions", "session",
+        "users", "user",
+    }
+)  # fmt: skip
 # What is written here is seen by who writes it, or is no page at all.
 UNSEEN = frozenset(
     {

@@ -9,8 +9,10 @@ from typing import Any
 from tracehub.core.query.tree import Filter, Pattern, Term
 from tracehub.metrics import querysets as metrics
 from tracehub.traces import querysets
+from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.traces.reading import LoadedTrace
+from tracehub.traces.threads import store as threads
 from tracehub.web import marks
 from tracehub.web.trace_view.text import visible
 
@@ -71,12 +73,12 @@ def _mark(row: Trace) -> marks.Mark:
 
 
 def _session(loaded: LoadedTrace) -> dict[str, Any]:
-    """Read the session within a day of the trace: it answers from the index on sessions."""
+    """Read the session within a day of the trace, by the index on terms."""
     assert loaded.row is not None  # noqa: S101 asked by the caller
     at = loaded.row.started_at
-    rows = Trace.objects.in_project(loaded.project).in_range(at - NEAR, at + NEAR)
-    named = Term("session", (Pattern((loaded.summary.session_id or "",)),))
-    shown = rows.matching(Filter(named)).order_by("started_at", "trace_id")
+    within = Range(loaded.project, at - NEAR, at + NEAR)
+    rows = threads.turns_of(within, loaded.summary.session_id or "")
+    shown = rows.order_by("started_at", "trace_id")
     few = list(shown.only("trace_id", "name", "input_preview", "failing", "verdict")[:MOST_TURNS])
     turns = [
         Turn(

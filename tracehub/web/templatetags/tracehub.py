@@ -232,6 +232,7 @@ SHORTCUTS = (
             ("Eval sets", "g e"),
             ("Metrics", "g m"),
             ("Prompts", "g p"),
+            ("Sessions", "g o"),
             ("Saved view", "g 1 … 9"),
             ("Settings", "g s"),
         ),
@@ -288,6 +289,16 @@ SHORTCUTS = (
             ("Quickly: fail with a mode", "f 1 … 9"),
             ("Quickly: fail with a note", "f text ↵"),
             ("Quickly: add a mode", "⇧ 1 … 9"),
+        ),
+    ),
+    (
+        "Session",
+        (
+            ("Next, previous turn", "j k"),
+            ("Where it went wrong", "o"),
+            ("Fail, pass, unsure", "f p u"),
+            ("Keep the turn as a case", "e"),
+            ("Open the trace", "↵"),
         ),
     ),
     (

@@ -1,0 +1,1 @@
+"""Sessions and users: traces that share an id."""
