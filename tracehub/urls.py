@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from tracehub.web import (
     accounts,
@@ -18,6 +18,7 @@ from tracehub.web import (
     failure_talk,
     failures,
     health,
+    links,
     matrix,
     metrics,
     own_reviews,
@@ -40,6 +41,7 @@ from tracehub.web import (
     traces,
 )
 
+register_converter(links.AnyText, "any")
 handler500 = "tracehub.web.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -73,9 +75,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("<slug:slug>/traces/undo/<str:token>", trace_bulk.undo, name="traces_undo"),
     path("<slug:slug>/sessions", sessions.session_list, name="sessions"),
-    path("<slug:slug>/sessions/<path:session>", sessions.session_page, name="session"),
+    path("<slug:slug>/sessions/<any:session>", sessions.session_page, name="session"),
     path("<slug:slug>/users", sessions.user_list, name="users"),
-    path("<slug:slug>/users/<path:user>", sessions.user_page, name="user"),
+    path("<slug:slug>/users/<any:user>", sessions.user_page, name="user"),
     path("<slug:slug>/contracts", contracts.contract_list, name="contracts"),
     path("<slug:slug>/contracts/<str:name>", contracts.contract_page, name="contract"),
     path("<slug:slug>/failures", failures.group_list, name="failures"),

@@ -114,6 +114,9 @@ def test_a_verdict_given_from_a_session_comes_back_to_it(project, reviewer):
     text = reviewer.get(here).text
     assert "Marked pass" in text
     assert text.count('data-tone="pass"') > 1
+    trace = reviewer.get(f"/skylane/traces/{first}").text
+    assert "/skylane/sessions/s-91?turn=1" in trace
+    assert "/skylane/users/u_48f1" in trace
     kept = {"trace": first, "new_set": "From sessions", "next": here}
     assert reviewer.post("/skylane/traces/bulk", kept)["Location"] == here
     assert Case.objects.get().source_trace_id.hex == first
@@ -129,6 +132,14 @@ def test_a_long_session_has_pages(project, reviewer, monkeypatch):
     assert ASKED[2] in text and ASKED[0] not in text
     assert 'id="t3"' in text
     assert reviewer.get("/skylane/sessions/s-91?cursor=none").status_code == 404
+
+
+def test_an_id_may_hold_anything(project, reviewer):
+    name = "a/b\n?#%2F ü"
+    trace_row(project, session_id=name, input_preview="Hello there")
+    text = reviewer.get("/skylane/sessions").text
+    address = text.split('href="/skylane/sessions/')[1].split('"')[0]
+    assert "Hello there" in reviewer.get(f"/skylane/sessions/{address}").text
 
 
 def test_a_user_has_sessions_traces_and_a_failing_share(project, reviewer):
