@@ -199,7 +199,8 @@ ACCOUNT_RATE_LIMITS = {
 # Second factors, and who must have one. Codes work once; secrets are sealed with the secret key.
 SECOND_FACTOR = env_choice("TRACEHUB_SECOND_FACTOR", "nobody", ("nobody", "admins", "all"))
 MFA_ADAPTER = "tracehub.web.second_factor.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "TraceHub"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses come by invitation, and are proven by it
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300

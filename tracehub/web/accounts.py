@@ -48,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sessions/", include(sessions_urls)),
     path("", include(oidc_urls)),
 ]
+PASSKEY = "mfa_login_webauthn"  # the route that signs in with a passkey alone
 WAY = "way"  # attribute of the request: how the person signs in, for the audit log
 
 
@@ -67,7 +68,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
-        way = getattr(request, WAY, "password")
+        by_passkey = request.resolver_match and request.resolver_match.url_name == PASSKEY
+        way = "passkey" if by_passkey else getattr(request, WAY, "password")
         actions.audit("person.signed_in", by=user, address=address(request), way=way)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
