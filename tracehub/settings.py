@@ -22,6 +22,7 @@ from tracehub.cli.environment import (
     env_networks,
     env_str,
     mail,
+    payload_storage,
 )
 
 PACKAGE = Path(__file__).resolve().parent
@@ -77,6 +78,10 @@ API_RATE = env_int("TRACEHUB_API_RATE", 100, maximum=100_000)
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+# Where payloads go that are larger than so many bytes, compressed; without an address they stay.
+PAYLOADS_URL = env_str("TRACEHUB_PAYLOADS_URL")
+PAYLOAD_BYTES = 1024 * env_int("TRACEHUB_PAYLOAD_MIN_KB", 64, minimum=1, maximum=65_536)
 
 DATABASES = {"default": database("DATABASE_URL", config.database_url())}
 
@@ -159,6 +164,7 @@ SERVESTATIC_KEEP_ONLY_HASHED_FILES = True
 SERVESTATIC_ALLOW_ALL_ORIGINS = False  # no page of another origin needs our files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "payloads": payload_storage(PAYLOADS_URL, DATA_DIR / "payloads"),
     "staticfiles": {
         "BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"
         if _collected or "collectstatic" in sys.argv
@@ -313,6 +319,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "tracehub.celery:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     # Replaces messages that were lost: every 5 s is the promise of docs/design/ingestion.md.
     "sweep": {"task": "tracehub.digest", "schedule": 5.0, "options": {"expires": 5}},
@@ -331,6 +338,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "views": {"task": "tracehub.views", "schedule": 60.0, "options": {"expires": 60}},
+    "payloads": {"task": "tracehub.payloads", "schedule": 10.0, "options": {"expires": 10}},
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
     "budgets": {"task": "tracehub.budgets", "schedule": 600.0, "options": {"expires": 600}},
     "prune_rollups": {

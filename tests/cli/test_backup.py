@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from tracehub.cli import archive, pgdump
 from tracehub.cli.main import main
+from tracehub.traces.payloads import objects
 
 
 def call(*arguments: str):
@@ -66,6 +67,28 @@ def test_what_was_backed_up_is_restored_row_by_row(saved, database_url, use):
         link.execute("SELECT tracehub_ensure_partitions(current_date, current_date + 9)")
         schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
         assert link.execute(schemas, (pgdump.ASIDE,)).fetchone() == (0,)
+
+
+def test_payloads_outside_the_database_are_in_it_and_come_back(
+    database_url, use, tmp_path, settings
+):
+    place = {"location": str(tmp_path / "objects")}
+    files = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": place}
+    settings.STORAGES = settings.STORAGES | {"payloads": files}
+    with psycopg.connect(database_url) as link:
+        link.execute(
+            "INSERT INTO payload_objects SELECT 1, current_date, gen_random_uuid(), 1, key, now()"
+            " FROM unnest('{2026/11/30/1/a/b,2026/11/30/1/a/gone,\"\"}'::text[]) AS key"
+        )
+    objects.save("2026/11/30/1/a/b", "{}", b"raw")
+    use(database_url)
+    done = call("backup", tmp_path / "all.zip")
+    assert done.exit_code == 0, done.output
+    assert "1 payloads could not be read" in done.output
+    objects.delete("2026/11/30/1/a/b")
+    restored = call("restore", tmp_path / "all.zip", "--replace")
+    assert restored.exit_code == 0, restored.output
+    assert objects.unpacked(objects.read("2026/11/30/1/a/b")) == ({}, b"raw")
 
 
 def test_an_order_of_rows_is_not_told_apart_and_a_changed_row_is(database_url):

@@ -28,7 +28,7 @@ _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024}
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Return the manifest of a backup. Raises ConfigError when `path` is no backup of ours."""
-    with _opened(path) as archive:
+    with opened(path) as archive:
         try:
             about = archive.getinfo(MANIFEST)
             archive.getinfo(DUMP)
@@ -63,12 +63,13 @@ def check_dump(path: Path, manifest: dict[str, Any], seen: Callable[[int], objec
 @contextmanager
 def dump_of(path: Path) -> Iterator[IO[bytes]]:
     """Give the bytes of the dump, to read from front to back."""
-    with _opened(path) as archive, archive.open(DUMP) as source:
+    with opened(path) as archive, archive.open(DUMP) as source:
         yield source
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Give the zip to read from. Raises ConfigError."""
     try:
         archive = zipfile.ZipFile(path)
     except OSError as error:

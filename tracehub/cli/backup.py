@@ -16,9 +16,9 @@ import click
 import psycopg
 from tqdm import tqdm
 
-from tracehub.cli import archive, config, pgdump
+from tracehub.cli import archive, config, payload_files, pgdump
 from tracehub.cli.config import ConfigError
-from tracehub.cli.connect import database, running
+from tracehub.cli.connect import database, running, with_django
 from tracehub.cli.options import data_option
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -93,6 +93,7 @@ def _fill(url: str, zipped: zipfile.ZipFile) -> dict[str, Any]:
             pgdump.dump(url, snapshot, sink, seen)
         tables = _counted(link, names, "Count")
         migrations = _migrations(link)
+        payloads = payload_files.add(link, zipped)
         link.execute("COMMIT")
     passphrase = os.environ.get("TRACEHUB_BACKUP_PASSPHRASE", "")
     return {
@@ -102,6 +103,7 @@ def _fill(url: str, zipped: zipfile.ZipFile) -> dict[str, Any]:
         "postgresql": f"{server // 10000}.{server % 10000}",
         "migrations": migrations,
         "tables": tables,
+        "payloads": payloads,
         "dump": {"bytes": size, "sha256": digest.hexdigest()},
         "secret_key": archive.seal(config.secret_key(), passphrase) if passphrase else None,
     }
@@ -137,6 +139,7 @@ def restore(file: Path, *, replace: bool) -> None:
             with _bar("Load", manifest["dump"]["bytes"]) as bar, archive.dump_of(file) as dump:
                 pgdump.restore(url, dump, bar.update)
             _compare(url, manifest)
+            payload_files.put_back(file, manifest)
     if secret:
         config.write_private(config.make_data_dir(config.data_dir()) / "secret_key", secret)
     click.echo(f"Restored {len(manifest['tables'])} tables from {manifest['made_at']}; all equal.")
@@ -151,10 +154,7 @@ def _secret_key(manifest: dict[str, Any]) -> str:
 
 def _check_version(manifest: dict[str, Any]) -> None:
     """Raise ConfigError when the backup is of a newer TraceHub than this one."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
-    import django
-
-    django.setup()
+    with_django()
     from django.db.migrations.loader import MigrationLoader
 
     known = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)

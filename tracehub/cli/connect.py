@@ -51,6 +51,14 @@ def application(*, migrate: bool = True) -> Iterator[None]:
             raise config.ConfigError(f"The database cannot be reached: {reason}") from error
 
 
+def with_django() -> None:
+    """Set Django up where a command needs no application but a part of it."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
+    import django
+
+    django.setup()
+
+
 def running(folder: Path) -> dict[str, Any]:
     """Return what the live supervisor of `folder` says of itself, or an empty dict."""
     lives = (folder / "up.json").exists() and locks.is_held(folder / "up.lock")

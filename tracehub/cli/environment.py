@@ -6,7 +6,9 @@ A wrong value stops the start with one line: the name, the rule, what came.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -78,6 +80,38 @@ def mail(url: str) -> dict[str, Any]:
         "EMAIL_TIMEOUT": 10,
         "DEFAULT_FROM_EMAIL": sender,
         "SERVER_EMAIL": sender,
+    }
+
+
+def payload_storage(url: str, usual: Path) -> dict[str, Any]:
+    """Return Django's storage for `file:///folder` or `s3://bucket/prefix?endpoint_url=…`.
+
+    Without an address it is the `usual` folder, which an installation that moved payloads once
+    and moves none any more still reads. S3 takes its keys from AWS_ACCESS_KEY_ID and
+    AWS_SECRET_ACCESS_KEY, or from the machine's role.
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    place = unquote(parts.path)
+    if parts.scheme == "s3" and parts.netloc and not set(query) - {"endpoint_url", "region_name"}:
+        if find_spec("storages") is None or find_spec("boto3") is None:
+            raise SettingError(
+                "TRACEHUB_PAYLOADS_URL with s3:// needs the packages of the extra s3: "
+                "pip install 'tracehub[s3]'."
+            )
+        known = {"bucket_name": parts.netloc, "location": place.strip("/"), **query}
+        options = known | {"file_overwrite": True, "addressing_style": "path"}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    if url and (parts.scheme != "file" or parts.netloc or not place.strip("/")):
+        raise SettingError(
+            "TRACEHUB_PAYLOADS_URL must look like file:///srv/payloads or "
+            "s3://bucket/prefix?endpoint_url=https://s3.example.com&region_name=eu-central-1. "
+            f"Got {url!r}."
+        )
+    folder = {"location": place or str(usual), "file_permissions_mode": 0o600}
+    return {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": folder | {"directory_permissions_mode": 0o700},
     }
 
 

@@ -24,6 +24,8 @@ from psycopg.types.json import set_json_loads
 from tracehub.core.packing import decompress
 from tracehub.core.stored import SpanRow
 from tracehub.core.supplements import Supplement
+from tracehub.traces.payloads.objects import whole
+from tracehub.traces.payloads.store import rewritten
 from tracehub.traces.store import UPSERT_SPANS as REWRITE_SPANS
 from tracehub.traces.store import span_columns
 
@@ -56,7 +58,9 @@ LOAD_PAYLOADS = """
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
 """
 LOAD_OUTPUTS = """
-    SELECT trace_id, span_id, content -> 'output' AS output
+    SELECT trace_id, span_id,
+        CASE WHEN content ? 'payload_object' THEN content
+            ELSE jsonb_build_object('output', content -> 'output') END AS content
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
 """
@@ -264,13 +268,14 @@ def lock_spans(
 ) -> list[dict[str, Any]]:
     """Return what was received of single spans and hold them until the transaction ends."""
     ids = ([trace for trace, _ in spans], [span for _, span in spans])
-    return cursor.execute(LOCK_SPANS, (project_id, day, *ids)).fetchall()
+    return whole(cursor.execute(LOCK_SPANS, (project_id, day, *ids)).fetchall())
 
 
 def rewrite_spans(cursor: Cursor, day: date, rows: Sequence[SpanRow]) -> None:
     """Replace spans that were normalised anew."""
     columns = span_columns([(row.project_id, day, *row[1:]) for row in rows])
     cursor.execute(REWRITE_SPANS, columns)
+    rewritten(cursor, [(row.project_id, day, row.trace_id, row.span_id) for row in rows])
 
 
 def day_traces(cursor: Cursor, project_id: int, day: date, after: UUID, most: int) -> list[UUID]:
@@ -309,7 +314,7 @@ def load_payloads(
     if not spans:
         return {}
     ids = ([trace for trace, _ in spans], [span for _, span in spans])
-    rows = cursor.execute(LOAD_PAYLOADS, (project_id, day, *ids)).fetchall()
+    rows = whole(cursor.execute(LOAD_PAYLOADS, (project_id, day, *ids)).fetchall())
     return {(row["trace_id"], row["span_id"]): row["content"] for row in rows}
 
 
@@ -320,8 +325,8 @@ def load_outputs(
     if not spans:
         return {}
     ids = ([trace for trace, _ in spans], [span for _, span in spans])
-    rows = cursor.execute(LOAD_OUTPUTS, (project_id, day, *ids)).fetchall()
-    return {(row["trace_id"], row["span_id"]): row["output"] for row in rows}
+    rows = whole(cursor.execute(LOAD_OUTPUTS, (project_id, day, *ids)).fetchall())
+    return {(row["trace_id"], row["span_id"]): row["content"].get("output") for row in rows}
 
 
 def write_traces(cursor: Cursor, rows: Sequence[dict[str, Any]]) -> None:

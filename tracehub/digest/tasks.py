@@ -21,10 +21,12 @@ from tracehub.projects.models import SignInLink
 from tracehub.projects.store import prune_audit
 from tracehub.traces import partitions, saved
 from tracehub.traces.models import Refusal
+from tracehub.traces.payloads import moving
 
 REFUSALS_KEPT = timedelta(days=7)
 BULK_SECONDS = 1.0  # of jobs at a time, every 2 s by beat: digests come in between
 BULK_MOST = 20.0  # seconds of one message, when nothing else is to do
+PAYLOAD_SECONDS = 5.0  # of moving payloads at a time, every 10 s by beat
 RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 
 
@@ -79,6 +81,14 @@ def erase() -> None:
     while any(work(seconds=BULK_SECONDS) for work in jobs) and time.monotonic() < end:
         if store.waiting(store.driver_cursor(), actions.TRIES):
             break
+
+
+@shared_task(name="tracehub.payloads")  # type: ignore[untyped-decorator]
+def payloads() -> None:
+    """Move large payloads to object storage, and delete objects of what is no more."""
+    end = time.monotonic() + PAYLOAD_SECONDS
+    while moving.work() == moving.BATCH and time.monotonic() < end:
+        pass
 
 
 @shared_task(name="tracehub.views")  # type: ignore[untyped-decorator]

@@ -344,7 +344,10 @@ def recent_outputs(
         set_json_loads(orjson.loads, cursor)
         for day, own in sorted(by_day.items(), reverse=True):
             values = (label, project.pk, day, list(own), span, span, prompt, label, prompt)
-            for row in whole(cursor.execute(OUTPUTS, values).fetchall()):
-                if (output := row["content"].get("output")) is not None:
-                    found.append((own[row["trace_id"]], row["prompt"] or "", output))
+            rows = whole(cursor.execute(OUTPUTS, values).fetchall())
+            found += [
+                (own[row["trace_id"]], row["prompt"] or "", row["content"]["output"])
+                for row in rows
+                if row["content"].get("output") is not None
+            ]
     return found

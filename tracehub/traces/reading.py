@@ -95,8 +95,12 @@ def received(project: Project, trace_id: UUID) -> dict[str, Json] | None:
         return None
     rows = store.received_of(project.pk, day, trace_id, MAX_SPANS + 1)
     spans = [
-        {"span_id": span_hex(number), "name": name, **received_of(raw, content)}
-        for number, name, raw, content in rows[:MAX_SPANS]
+        {
+            "span_id": span_hex(row["span_id"]),
+            "name": row["name"],
+            **received_of(row["raw"], row["content"]),
+        }
+        for row in rows[:MAX_SPANS]
     ]
     return {"spans": spans, "truncated": len(rows) > MAX_SPANS}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from math import inf
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 
 from tracehub.core.stored import SpanRow
+from tracehub.traces.payloads import objects
+from tracehub.traces.payloads import store as payloads
 
 COLUMNS = (
     "project_id",
@@ -251,6 +254,8 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
     fresh: list[tuple[Any, ...]] = []
     known: list[tuple[Any, ...]] = []
     late: Counter[int] = Counter()
+    large: list[payloads.Key] = []
+    least = settings.PAYLOAD_BYTES if settings.PAYLOADS_URL else inf
     for row in rows:
         place = days.get((row.project_id, row.trace_id))
         if place is None:
@@ -258,6 +263,8 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
             continue
         day, new = place
         (fresh if new else known).append((row.project_id, day, *row[1:]))
+        if row.size > least:
+            large.append((row.project_id, day, row.trace_id, row.span_id))
     if fresh:
         async with cursor.copy(COPY_SPANS) as copy:
             copy.set_types(COPY_TYPES)
@@ -265,6 +272,8 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
                 await copy.write_row((*values, JSONB + facts, JSONB + content, raw))
     if known:
         await cursor.execute(UPSERT_SPANS, span_columns(known))
+    if large:
+        await cursor.execute(payloads.PUT_UP, payloads.put_up(large))
     if late:
         await cursor.execute(COUNT_LATE, [list(late), list(late.values())])
     new_traces = sum(new for _, new in days.values())
@@ -343,20 +352,18 @@ def spans_of(
         rows: list[dict[str, Any]] = cursor.execute(
             SPANS, (project_id, day, list(traces), limit)
         ).fetchall()
-    return rows
+    return objects.whole(rows)
 
 
-def received_of(
-    project_id: int, day: date, trace_id: UUID, limit: int
-) -> list[tuple[int, str, bytes, dict[str, Any]]]:
-    """Return (span number, name, `raw`, `content`) of a trace's spans, by start."""
+def received_of(project_id: int, day: date, trace_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """Return `span_id` (a number), `name`, `raw` and `content` of a trace's spans, by start."""
     connection.ensure_connection()
-    with connection.connection.cursor() as cursor:
+    with connection.connection.cursor(row_factory=dict_row) as cursor:
         set_json_loads(orjson.loads, cursor)
-        rows: list[tuple[int, str, bytes, dict[str, Any]]] = cursor.execute(
+        rows: list[dict[str, Any]] = cursor.execute(
             RECEIVED, (project_id, day, trace_id, limit)
         ).fetchall()
-    return rows
+    return objects.whole(rows)
 
 
 def register_prompts(project_id: int, seen: Mapping[tuple[str, str], datetime]) -> None:

@@ -19,6 +19,7 @@ from tracehub.core.share import QUIET, Kept
 from tracehub.traces import rollup
 from tracehub.traces.extent import Range
 from tracehub.traces.facets import source
+from tracehub.traces.payloads import store as payloads
 
 ONE_IN = "SELECT one_in FROM samplings WHERE project_id = %s"
 # Nothing in the row of such a trace speaks for it.
@@ -175,6 +176,7 @@ def delete_content(cursor: Any, project_id: int, day: date, traces: Sequence[UUI
     cursor.execute(DELETE_SPANS, key)
     cursor.execute(DELETE_TEXTS, key)
     cursor.execute(DELETE_SUPPLEMENTS, (project_id, list(traces)))
+    payloads.release(cursor, project_id, traces)
     cursor.execute(MARK, (project_id, list(traces)))
 
 
