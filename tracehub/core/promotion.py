@@ -300,3 +300,47 @@ def _recorded_tools(spans: Sequence[Span]) -> Iterator[dict[str, Json]]:
                 "arguments": span.tool.arguments if span.tool.arguments is not None else {},
                 "result": span.tool.result,
             }
+
+
+def turns(content: Case) -> int:
+    """Return how many times the user speaks in the input of a case."""
+    return sum(message["role"] == "user" for message in content["input"]["messages"])
+
+
+def first_turns(content: Case, kept: int) -> Case:
+    """Return the case of the first turns of a conversation: it ends where the user had spoken.
+
+    What was answered there is the recorded output. What people and signals said was about the end
+    of the conversation, so expected output, assertions and later tool calls do not go along.
+    """
+    messages = content["input"]["messages"]
+    spoke = [i for i, message in enumerate(messages) if message["role"] == "user"][kept - 1]
+    answers = (m for m in messages[spoke + 1 :] if m["role"] == "assistant" and m["content"])
+    answer = next((_text(m["content"]) for m in answers), None)
+    return complete(
+        {
+            **content,
+            "input": {**content["input"], "messages": messages[: spoke + 1]},
+            "tool_calls": {"expected": [], "recorded": []},
+            "expected_output": None,
+            "recorded_output": answer,
+            "assertions": [],
+        }
+    )
+
+
+def with_input(content: Case, said: str) -> Case:
+    """Return the case with another last message of the user; without messages, as the first."""
+    messages = [dict(message) for message in content["input"]["messages"]]
+    last = next((m for m in reversed(messages) if m["role"] == "user"), None)
+    if last is None:
+        messages.append({"role": "user", "content": said})
+    else:
+        last["content"] = said
+    return complete({**content, "input": {**content["input"], "messages": messages}})
+
+
+def last_said(content: Case) -> str:
+    """Return the last message of the user when it is all text, else ""."""
+    users = [m["content"] for m in content["input"]["messages"] if m["role"] == "user"]
+    return users[-1] if users and isinstance(users[-1], str) else ""

@@ -45,7 +45,7 @@ _PLAIN = (  # fields of a case row that hold what the native form holds
     "tags",
 )
 # Fields in which people and programs write what a case is about.
-_TYPED = (
+TYPED = (
     "title",
     "input",
     "context",
@@ -148,7 +148,7 @@ def masked_contents(
     eval_set: EvalSet, contents: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return contents as the project's masking rules leave them, field by field."""
-    names = [[name for name in _TYPED if name in content] for content in contents]
+    names = [[name for name in TYPED if name in content] for content in contents]
     values = masked(
         eval_set.project_id,
         [[content[name] for name in of] for content, of in zip(contents, names, strict=True)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from tracehub.core import cases, promotion
+from tracehub.core.mask import PERSONAL, SECRETS, Masker
 from tracehub.evals import actions, announcing, querysets
 from tracehub.evals.models import Case, EvalSet
 from tracehub.failures import reading as failures
@@ -17,6 +19,8 @@ from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
 from tracehub.traces.reading import LoadedTrace
+
+_PERSONAL = Masker((*SECRETS, *PERSONAL.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +68,14 @@ def promote_trace(
     draft has it as another kind, ActionError when the trace has no such span.
     """
     locked, draft = actions.lock(eval_set)
-    trace_id = UUID(hex=trace.summary.trace_id)
-    try:
-        content = promotion.content(
-            trace.summary,
-            trace.spans,
-            trace.signals,
-            _judgement(locked.project, trace_id),
-            kind=kind,
-            span_id=span_id,
-        )
-    except LookupError:
-        raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
-    content["source"]["failure"] = _failure_of(locked.project, trace, content)
+    content = proposed(locked.project, trace, kind=kind, span_id=span_id)
     there = querysets.in_version(locked, draft).filter(
-        source_trace_id=trace_id, source_span_id=content["source"]["span_id"]
+        source_trace_id=UUID(hex=trace.summary.trace_id),
+        source_span_id=content["source"]["span_id"],
     )
     known = there.filter(kind=content["kind"]).first() or there.first()
     if known is None:
-        made, new = actions.add_cases(locked, [content])[0]
-        if new:
-            announcing.promoted(locked, made)
-        return made, new
+        return keep(locked, content)
     if kind and known.kind != kind:
         raise Conflict(
             f"{known.case_id} of {locked.slug} comes from the same step, as {known.kind}. "
@@ -93,6 +83,43 @@ def promote_trace(
             "from_trace",
         )
     return known, False
+
+
+def proposed(
+    project: Project, trace: LoadedTrace, *, kind: str | None = None, span_id: str | None = None
+) -> cases.Case:
+    """Return the case that a trace and its newest review make. Raises ActionError on the span."""
+    trace_id = UUID(hex=trace.summary.trace_id)
+    try:
+        content = promotion.content(
+            trace.summary,
+            trace.spans,
+            trace.signals,
+            _judgement(project, trace_id),
+            kind=kind,
+            span_id=span_id,
+        )
+    except LookupError:
+        raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
+    content["source"]["failure"] = _failure_of(project, trace, content)
+    return content
+
+
+def keep(eval_set: EvalSet, content: cases.Case) -> tuple[Case, bool]:
+    """Add a case that was made from a trace, and tell of it; return it with whether it is new."""
+    made, new = actions.add_case(eval_set, content)
+    if new:
+        announcing.promoted(eval_set, made)
+    return made, new
+
+
+def without_personal(content: cases.Case) -> tuple[cases.Case, Counter[str]]:
+    """Return a case with every kind of personal data masked, and how often each was found.
+
+    More than the project's own rules, which struck when the trace came.
+    """
+    found = _PERSONAL.mask({name: content[name] for name in actions.TYPED})
+    return {**content, **found.value}, found.counts
 
 
 def _failure_of(project: Project, trace: LoadedTrace, content: cases.Case) -> str | None:

@@ -45,8 +45,8 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
     if value not in Verdict.values:
         return HttpResponse(f"act must begin with a verdict. Got {value[:20]!r}.", status=400)
     made = actions.submit_reviews(project, [known], value, author=person(request))
-    undo_url = _undo_url(request, project, reviews=[review.pk for review in made])
-    shell.toast(request, f"Marked {Verdict(value).label.lower()}", icon=value, undo=undo_url)
+    back = undo_url(request, project, reviews=[review.pk for review in made])
+    shell.toast(request, f"Marked {Verdict(value).label.lower()}", icon=value, undo=back)
     if request.headers.get("HX-Request") != "true":
         return shell.back(request)
     trace = Trace.objects.in_project(project).filter(trace_id=known).first()
@@ -152,8 +152,8 @@ def _mark(
     """Submit one review for each trace, all or none. Raises ActionError."""
     value, modes = choice["verdict"], [choice["mode"]] if "mode" in choice else []
     made = actions.submit_reviews(project, traces, value, author=person(request), modes=modes)
-    undo_url = _undo_url(request, project, reviews=[review.pk for review in made])
-    shell.toast(request, f"{_traces(traces)} marked {value}", icon=value, undo=undo_url)
+    back = undo_url(request, project, reviews=[review.pk for review in made])
+    shell.toast(request, f"{_traces(traces)} marked {value}", icon=value, undo=back)
 
 
 def _enqueue(request: HttpRequest, project: Project, traces: Sequence[UUID], slug: str) -> None:
@@ -165,8 +165,8 @@ def _enqueue(request: HttpRequest, project: Project, traces: Sequence[UUID], slu
     there = len(traces) - len(made)
     text = f"{_traces(made)} added to {queue}" + (f", {there} there already" if there else "")
     page = reverse("review_queue", args=[project.slug, queue.slug])
-    undo_url = _undo_url(request, project, items=made) if made else ""
-    shell.toast(request, text, icon="review", undo=undo_url, link=("Open", page))
+    back = undo_url(request, project, items=made) if made else ""
+    shell.toast(request, text, icon="review", undo=back, link=("Open", page))
 
 
 def _promote(request: HttpRequest, project: Project, traces: Sequence[UUID], slug: str) -> None:
@@ -181,11 +181,12 @@ def _promote(request: HttpRequest, project: Project, traces: Sequence[UUID], slu
     if there:
         text += f", {there} {'was' if there == 1 else 'were'} there already"
     page = reverse("evals_set", args=[project.slug, eval_set.slug])
-    undo_url = _undo_url(request, project, cases=new) if new else ""
-    shell.toast(request, text, icon="evals", undo=undo_url, link=("Open", page))
+    back = undo_url(request, project, cases=new) if new else ""
+    shell.toast(request, text, icon="evals", undo=back, link=("Open", page))
 
 
-def _undo_url(request: HttpRequest, project: Project, **made: Any) -> str:
+def undo_url(request: HttpRequest, project: Project, **made: Any) -> str:
+    """Return where a POST takes back `reviews`, `items` of queues and `cases`, by their ids."""
     about = {"project": project.pk, "user": request.user.pk, **made}
     token = signing.dumps(about, salt=UNDO_SALT, compress=True)
     return reverse("traces_undo", args=[project.slug, token])
