@@ -132,5 +132,16 @@ def test_notes_are_grouped_by_keyboard(browser, base, people):
     page.wait_for_selector("text=Odd sum made of 1")
     page.keyboard.press(".")
     page.wait_for_selector("text=moved to")
+    said = page.inner_text(".mode:nth-child(2) h3")
+    page.locator(".note").first.drag_to(page.locator(".mode:nth-child(2)"))
+    page.wait_for_selector(f"text=1 moved to {said}")
+    page.locator(".mode:nth-child(2) h3").click()
+    page.keyboard.press("s")
+    page.keyboard.type("Cash")
+    assert signed.accessibility() == []
+    page.locator(".over:target h2").click()
+    page.keyboard.press("1")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(f"text=Cash split from {said}")
     assert signed.errors == []
     signed.context.close()

@@ -60,6 +60,16 @@ def nearest(note: str, groups: Sequence[Sequence[str]], *, alike: float = 0.15) 
     return best if best is not None and scores[best] >= alike else None
 
 
+def overlap(one: set[int], other: set[int]) -> int:
+    """Return how many members two groups share, 0 when it is less than a third of the smaller.
+
+    >>> overlap({1, 2, 3}, {3, 4, 5}), overlap({1, 2, 3, 4}, {4, 5, 6, 7})
+    (1, 0)
+    """
+    shared = len(one & other)
+    return shared if shared and 3 * shared >= min(len(one), len(other)) else 0
+
+
 def words_of(note: str) -> list[str]:
     """Return the telling words of a note, plural and singular as one."""
     words = (word.casefold() for word in _WORD.findall(note))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from django.db.models import CharField, Count, F, Func, JSONField, QuerySet, Value
 from django.db.models.fields.json import KeyTextTransform
 
 from tracehub.core.coverage import NO_MODE
 from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet
+from tracehub.projects.models import Project
 
 SEGMENTS = ("prompt", "model", "tag")
 
@@ -79,3 +82,11 @@ def _at(rows: QuerySet[Case], column: str, path: str) -> dict[str, int]:
                  template="%(function)s(%(expressions)s::jsonpath)")  # fmt: skip
     counted = rows.annotate(found=found).values_list("found").annotate(n=Count("*"))
     return {name: n for name, n in counted if isinstance(name, str)}
+
+
+def cases_by_mode(project: Project) -> Counter[str]:
+    """Return in how many cases of today's drafts each failure mode is named."""
+    modes = Func(F("failure_modes"), function="unnest", output_field=CharField())
+    rows = Case.objects.filter(project=project, removed_in=None).exclude(failure_modes=[])
+    counts = rows.order_by().annotate(mode=modes).values_list("mode").annotate(n=Count("*"))
+    return Counter(dict(counts))

@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from tracehub.projects.models import Project, User
+from tracehub.review.taxonomy_models import LaterNote as LaterNote
+from tracehub.review.taxonomy_models import Taxonomy as Taxonomy
 
 
 class Verdict(models.TextChoices):
@@ -32,6 +34,8 @@ class FailureMode(models.Model):
     name = models.CharField(max_length=80)
     definition = models.TextField(blank=True, max_length=2000)
     examples = models.JSONField(default=list, blank=True)  # trace ids
+    bad = models.CharField(max_length=200, blank=True)  # what fails under it, in a line
+    good = models.CharField(max_length=200, blank=True)  # what would not
     position = models.PositiveIntegerField(default=0)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)

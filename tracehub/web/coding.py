@@ -9,9 +9,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import actions, coding
+from tracehub.review import actions, coding, taxonomy
 from tracehub.review.models import FailureMode, Recoding
-from tracehub.web import board_view, recheck, shell
+from tracehub.web import board_notes, board_view, recheck, shell
 from tracehub.web.queues import person, queue_of
 
 
@@ -19,21 +19,26 @@ from tracehub.web.queues import person, queue_of
 def board(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
     """Notes to group on the left, failure modes on the right, saturation above."""
     queue = queue_of(request, slug, queue_slug)
-    return render(request, "review/board.html", board_view.context(queue))
+    order = request.GET.get("order", "")
+    return render(request, "review/board.html", board_view.context(queue, order))
 
 
 @require_POST
 def change(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
-    """Group, name, merge, split or rename, as `act` says; each says how to undo it."""
+    """Group, name, merge, split, put off or publish, as `act` says, with the way to undo it."""
     queue = queue_of(request, slug, queue_slug, Role.REVIEWER)
+    by = person(request)
     try:
-        said, recoding = _change(request, queue.project, person(request))
+        if request.POST.get("act") in ("later", "publish"):
+            _whole(request, queue.project, by)
+            return _board(request, slug, queue_slug)
+        said, recoding = _change(request, queue.project, by)
     except ActionError as error:
         shell.toast(request, str(error), icon="failures")
     else:
         undo = reverse("review_recoding_undo", args=[slug, queue_slug, recoding.pk])
         shell.toast(request, said, icon="tag", undo=undo)
-    return redirect("review_coding", slug=slug, queue_slug=queue_slug)
+    return _board(request, slug, queue_slug)
 
 
 @require_POST
@@ -42,12 +47,34 @@ def undo(request: HttpRequest, slug: str, queue_slug: str, recoding_id: int) -> 
     queue = queue_of(request, slug, queue_slug, Role.REVIEWER)
     recheck.take_back(get_object_or_404(Recoding, project=queue.project, pk=recoding_id))
     shell.toast(request, "Undone", icon="undo")
-    return redirect("review_coding", slug=slug, queue_slug=queue_slug)
+    return _board(request, slug, queue_slug)
+
+
+def _board(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
+    page = reverse("review_coding", args=[slug, queue_slug])
+    order = request.POST.get("order", "")
+    return redirect(f"{page}?order={order}" if order in dict(board_notes.ORDERS) else page)
+
+
+def _chosen(request: HttpRequest) -> list[int]:
+    given = request.POST.getlist("review")
+    return [int(text) for text in given if text.isdigit() and len(text) < 16]
+
+
+def _whole(request: HttpRequest, project: Project, by: User) -> None:
+    """Put notes off, or publish the taxonomy."""
+    if request.POST["act"] == "publish":
+        made = taxonomy.publish(project, by=by)
+        shell.toast(request, f"Taxonomy v{made.number} published", icon="pass")
+        return
+    number = taxonomy.put_off(project, _chosen(request))
+    said = f"{number} put off" if number > 0 else f"{-number} taken up again"
+    shell.toast(request, said, icon="clock")
 
 
 def _change(request: HttpRequest, project: Project, by: User) -> tuple[str, Recoding]:
     post = request.POST
-    chosen = [int(text) for text in post.getlist("review") if text.isdigit() and len(text) < 16]
+    chosen = _chosen(request)
     act = post.get("act", "")
     if act.startswith("into:"):
         mode = _mode(project, act.removeprefix("into:"))
@@ -56,12 +83,15 @@ def _change(request: HttpRequest, project: Project, by: User) -> tuple[str, Reco
     if act == "name":
         name, rule = post.get("name", ""), post.get("definition", "")
         mode, recoding = coding.name_group(project, name, rule, chosen, by=by)
+        taxonomy.give_examples(mode, post.get("bad", ""), post.get("good", ""))
         return f"{mode.name} made of {len(recoding.added)}", recoding
     mode = _mode(project, post.get("mode", ""))
     if act == "merge":
         into = _mode(project, post.get("into", ""))
         return f"{mode.name} merged into {into.name}", recheck.merge(mode, into, by=by)
     if act == "split":
+        first = [key.removeprefix("side-") for key, side in post.items() if side == "1"]
+        chosen += [int(text) for text in first if text.isdigit() and len(text) < 16]
         name, rule = post.get("name", ""), post.get("definition", "")
         made, recoding = coding.split(mode, name, rule, chosen, by=by)
         return f"{made.name} split from {mode.name}", recoding
@@ -83,5 +113,6 @@ def rename(request: HttpRequest, slug: str, queue_slug: str, mode_slug: str) -> 
     name, rule = request.POST.get("name", "").strip()[:80], request.POST.get("definition", "")
     if name:
         actions.edit_mode(mode, name, rule[:2000], by=person(request))
+        taxonomy.give_examples(mode, request.POST.get("bad", ""), request.POST.get("good", ""))
         shell.toast(request, f"Now called {mode.name}", icon="tag")
-    return redirect("review_coding", slug=slug, queue_slug=queue_slug)
+    return _board(request, slug, queue_slug)
