@@ -69,7 +69,7 @@ def fill(mode: str, kind: str, segment: tuple[str, str] | None = None) -> str:
     """Return the filter of the traces that would fill a hole.
 
     >>> fill("wrong-amount", "known_failure", ("prompt", "refund"))
-    'mode:wrong-amount -is:promoted prompt:refund'
+    'mode:"wrong-amount" -is:promoted prompt:"refund"'
     """
     found = _FILLS[kind].format(mode=quote(mode))
     return f"{found} {segment[0]}:{quote(segment[1])}" if segment else found

@@ -27,7 +27,7 @@ def sign(key: bytes, identity: str, timestamp: int, body: bytes) -> str:
     """Return the value of the header `webhook-signature`.
 
     >>> sign(b"k", "msg_1", 1614265330, b'{"test": 1}')
-    'v1,U9+dVMPY1NtBCm0H2C5MfXrYHhlxfs2XCnzMQQ8pYWY='
+    'v1,S2yAUs9uLRd3i9eT7JoNLiNmzSe8pJmJvmyp50/NGGE='
     """
     signed = f"{identity}.{timestamp}.".encode() + body
     digest = hmac.new(key, signed, hashlib.sha256).digest()
