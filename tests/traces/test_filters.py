@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import trace_factory
 from tests.trace_rows import signal, trace_row
+from tests.web import stories
 from tracehub.core.query import FilterError, keys, parse
+from tracehub.evals import actions as evals
+from tracehub.evals import promoting
 from tracehub.projects.models import Project
+from tracehub.review import actions as reviews
 from tracehub.traces import facets
+from tracehub.traces.extent import Extent
 from tracehub.traces.filter_sql import COLUMNS, where
 from tracehub.traces.models import Trace
 from tracehub.traces.querysets import PageError
@@ -177,8 +184,40 @@ def test_a_trace_is_found_by_its_id_or_the_first_digits(project):
     assert names(project, f"trace:{row.hex[:20]}*") == {"wanted"}
 
 
+def test_a_trace_is_found_by_its_eval_set_and_by_the_notes_of_reviewers(project):
+    reviewer = stories.member(project, "reviewer")
+    kept, other = stories.refund_trace(project, 1), stories.refund_trace(project, 2)
+    digests = [UUID(hex=one) for one in (kept, other)]
+    made, _ = evals.create_set(project, "Refunds")
+    gone, _ = evals.create_set(project, "Gone")
+    promoting.add_all(made, [promoting.Promotion(digests[0])])
+    (case, _) = promoting.add_all(gone, [promoting.Promotion(digests[1])])[0]
+    evals.remove_case(gone, case.number)
+    noted, _ = reviews.submit_review(
+        project, digests[0], "fail", author=reviewer, note="The AMOUNT is 100% text"
+    )
+    trace_factory.digest_now(project, kept, other)
+    now = datetime.now(UTC)
+    rows = Trace.objects.in_project(project).in_range(now - timedelta(days=1), now)
+
+    def found(text: str) -> set[str]:
+        wanted = parse(text)
+        gathered = Extent(facets.Range(project, now - timedelta(days=1), now), wanted)
+        terms = gathered.terms(now - timedelta(days=1), now)
+        return {row.hex for row in rows.matching(wanted).having(terms)}
+
+    assert found("set:refunds") == found("set:ref*,nothing") == {kept}
+    assert found("set:gone") == set()
+    assert found("set:none") == found("-set:refunds") == {other}
+    assert found('note:"amount is 100%"') == found("note:am*text") == {kept}
+    assert found("note:1000") == set()
+    assert found("-note:none") == {kept}
+    reviews.withdraw(noted)
+    assert found("note:amount") == set()
+
+
 def test_every_key_has_an_expression():
-    special = {"is", "trace", "error", "failure", "queue"}
+    special = {"is", "trace", "error", "failure", "queue", "set", "note"}
     assert set(keys.KEYS) == set(COLUMNS) | special
 
 

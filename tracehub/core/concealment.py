@@ -18,7 +18,7 @@ TEXTS = frozenset(
     "input output context arguments result attributes events message comment note variables"
     " corrected_output template metadata parameters expected_output recorded_output".split()
 )
-_WORDS = frozenset({"input", "output", "error"})
+_WORDS = frozenset({"input", "output", "error", "note"})
 
 
 def conceal_json(value: Json) -> Json:

@@ -129,8 +129,8 @@ def _value_reader(key: str) -> Callable[[Value], Sql]:
         return _failure
     if key == "prompt":
         return _prompt
-    if key == "queue":
-        return _queue
+    if key in _HELD:
+        return _HELD[key]
     if key.startswith(keys.SCORE):
         return lambda value: _score(key.removeprefix(keys.SCORE), value)
     if key.startswith(keys.META):
@@ -232,18 +232,43 @@ def _failure(value: Value) -> Sql:
     )
 
 
+# Not correlated, so each is read once and hashed, or drives the join.
 _QUEUED = (
     "(traces.project_id, traces.trace_id) IN (SELECT held.project_id, held.trace_id"
-    " FROM review_queueitem held JOIN review_queue queue ON queue.id = held.queue_id"
+    " FROM review_queueitem held JOIN review_queue queue ON queue.id = held.queue_id WHERE true"
+)
+_PROMOTED = (
+    "(traces.project_id, traces.trace_id) IN (SELECT held.project_id, held.source_trace_id"
+    " FROM evals_case held JOIN evals_evalset sets ON sets.id = held.eval_set_id"
+    " WHERE held.source_trace_id IS NOT NULL"
+    " AND (held.removed_in IS NULL OR held.removed_in > held.added_in)"
+)
+_NOTED = (
+    "(traces.project_id, traces.trace_id) IN (SELECT held.project_id, held.trace_id"
+    " FROM review_review held WHERE held.withdrawn_at IS NULL AND NOT held.sealed"
+    " AND NOT held.is_repeat AND held.note <> ''"
 )
 
 
-def _queue(value: Value) -> Sql:
-    """In a review queue. Not correlated, so it is read once and hashed, or drives the join."""
+def _within(held: str, column: str, value: Value) -> Sql:
     if isinstance(value, Absent):
-        return f"({_QUEUED})) IS NOT TRUE", []
-    condition, params = _scalar("queue.slug", [], value)
-    return f"{_QUEUED} WHERE {condition})", params
+        return f"({held})) IS NOT TRUE", []
+    condition, params = _scalar(column, [], value)
+    return f"{held} AND {condition})", params
+
+
+def _noted(value: Value) -> Sql:
+    """What a reviewer wrote, in any case; sealed notes are found by nobody."""
+    if not isinstance(value, Pattern):
+        return f"({_NOTED})) IS NOT TRUE", []
+    return f"{_NOTED} AND held.note ILIKE %s)", [like(("", *value.parts, ""))]
+
+
+_HELD: dict[str, Callable[[Value], Sql]] = {
+    "queue": lambda value: _within(_QUEUED, "queue.slug", value),
+    "set": lambda value: _within(_PROMOTED, "sets.slug", value),
+    "note": _noted,
+}
 
 
 def _score(name: str, value: Value) -> Sql:

@@ -26,3 +26,15 @@ def test_the_example_and_the_limits_are_true():
 def test_keys_that_cannot_be_answered_are_named():
     for key in keys.LATER:
         assert f"`{key}" in TEXT
+
+
+# The keys of the filter language, as people and programs are promised them.
+PROMISED = (
+    "is signal verdict mode severity reviewer failure queue set name agent kind span prompt model"
+    " provider tool env cohort release session user tag meta.tenant latency ttft cost tokens"
+    " input_tokens output_tokens spans retries score.thumbs outcome finish trace input output error"
+).split()
+
+
+def test_every_key_that_is_promised_is_there():
+    assert [key for key in PROMISED if keys.find(key) is None] == []

@@ -79,6 +79,8 @@ _TABLE = (
     Key("severity", "choice", "Highest severity of its signals", SEVERITIES),
     Key("reviewer", "text", "Address of a reviewer"),
     Key("queue", "text", "Review queue that holds it, by its slug"),
+    Key("set", "text", "Eval set with a case from it, by its slug"),
+    Key("note", "words", "Text in a reviewer's note"),
     Key("name", "text", "Name of the trace"),
     Key("agent", "text", "Name of an agent in it"),
     Key("prompt", "text", "Prompt, with or without version: refund, refund@v12"),
@@ -115,7 +117,6 @@ SCORE = "score."
 SCORE_KEY = Key("score.NAME", "score", "Score in the feedback: <0.5, 0, -1..1")
 # Keys of the language that this version cannot answer yet, and what it can do instead.
 LATER = {
-    "set": "Use is:promoted for traces in any eval set.",
     "attr": "Span attributes are not indexed yet. Use meta.KEY for metadata.",
 }
 

@@ -186,6 +186,8 @@ def _of_value(key: str, value: str) -> list[Pair]:
         return [(key, f"={value}"), (key, "other")]
     if key == "is":
         return [(key, value)] if value in RARE_STATES else []
+    if key == "set":
+        return [("is", "promoted")]  # in any set; which one is checked
     return [(key, value)] if key in SCALARS or key in LISTS or key == "prompt" else []
 
 
