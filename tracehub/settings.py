@@ -348,6 +348,8 @@ CELERY_BEAT_SCHEDULE = {
     "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
         "options": {"expires": 3600},
     },
+    "weekly": {"task": "tracehub.weekly", "schedule": 600.0, "options": {"expires": 600}},
+    "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 LOGGING: dict[str, Any] = {

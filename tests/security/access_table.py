@@ -116,6 +116,7 @@ PAGES: dict[str, dict[str, str]] = {
     "settings/alerts": READ,
     "settings/alerts/new": {"POST": "admin"},
     "settings/alerts/<int:alert_id>": {"POST": "admin"},
+    "settings/weekly": {"GET": "viewer", "POST": "viewer"},
     "settings/owners/new": {"POST": "admin"},
     "settings/owners/<int:owner_rule_id>/remove": {"POST": "admin"},
     "settings/tracker": {"POST": "admin"},

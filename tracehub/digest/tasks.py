@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from tracehub.digest import actions, repricing, second, store
+from tracehub.digest import actions, repricing, second, store, weekly
 from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.erasure import work as erasures
@@ -52,9 +52,12 @@ def prune() -> None:
     second.refresh_baselines()
 
 
-@shared_task(name="tracehub.reprice")  # type: ignore[untyped-decorator]
-def reprice() -> None:
-    """Go on with jobs that price stored calls anew. Safe to run twice, and to be killed."""
+@shared_task(name="tracehub.weekly")  # type: ignore[untyped-decorator]
+def send_weekly() -> None:
+    """Note the weekly mails that are due. Safe to run twice, and to be killed."""
+    weekly.send_due(timezone.now())
+
+
 @shared_task(name="tracehub.usual")  # type: ignore[untyped-decorator]
 def first_baselines() -> None:
     """Tell new projects soon what their calls usually take; `prune` does it for all, hourly."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from tracehub.core.grouping.v1 import masked
 from tracehub.core.trace import Json
 from tracehub.core.versions import release_number
 from tracehub.failures import owners, querysets
@@ -67,7 +68,7 @@ def news(failure: Failure) -> dict[str, Json]:
     """Return what an event says of a group: no content of traces beyond its title."""
     return {
         "key": failure.key,
-        "title": failure.title,
+        "title": masked(failure.title),
         "kind": failure.kind,
         "severity": failure.severity,
         "span": failure.span or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from tracehub.core.grouping.v1 import masked
 from tracehub.failures.models import Activity, Failure, OwnerRule
 from tracehub.projects import outbox
 from tracehub.projects.models import Project
@@ -48,6 +49,6 @@ def _give(failure: Failure, rule: OwnerRule) -> None:
         failure=failure, actor="TraceHub", verb="assigned",
         detail=f"to {rule.owner.email} by the rule {rule}"[:400], before={"assignee_id": None},
     )  # fmt: skip
-    told = {"key": failure.key, "title": failure.title, "assignee": rule.owner.email,
+    told = {"key": failure.key, "title": masked(failure.title), "assignee": rule.owner.email,
             "by": f"the rule {rule}", "emails": [rule.owner.email]}  # fmt: skip
     outbox.emit(failure.project_id, "failure.assigned", told)

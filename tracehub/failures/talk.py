@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from tracehub.core import trackers
+from tracehub.core.grouping.v1 import masked
 from tracehub.failures.models import Activity, Failure, OwnerRule, Tracker
 from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, audit
@@ -27,7 +28,7 @@ def comment(failure: Failure, text: str, *, by: User) -> Activity:
     made = Activity.objects.create(failure=failure, actor=by.email, verb="commented", text=text)
     named = [user.email for user in mentioned(failure.project, text) if user != by]
     if named:
-        told = {"key": failure.key, "title": failure.title, "by": by.email, "emails": named}
+        told = {"key": failure.key, "title": masked(failure.title), "by": by.email, "emails": named}
         outbox.emit(failure.project_id, "failure.mentioned", told)
     return made
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tracehub.core import webhooks
-from tracehub.projects.models import Event, Project
+from tracehub.projects.models import Event, Project, User
 
 
 class Kind(models.TextChoices):
@@ -149,3 +149,19 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class WeeklyMail(models.Model):
+    """A person wants the weekly mail of a project; `sent_for` is the Monday of the last one."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    sent_for = models.DateField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "user"], name="weekly_mail_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} about {self.project_id}"

@@ -17,6 +17,7 @@ from tracehub.web import (
     settings_people,
     settings_sampling,
     settings_signals,
+    settings_weekly,
 )
 
 urlpatterns = [
@@ -55,6 +56,7 @@ urlpatterns = [
         settings_alerts.replay,
         name="settings_delivery_replay",
     ),
+    path("weekly", settings_weekly.page, name="settings_weekly"),
     path("audit", settings_audit.page, name="settings_audit"),
     path("audit.jsonl", settings_audit.export_lines, name="settings_audit_lines"),
     path("audit.csv", settings_audit.export, name="settings_audit_file"),

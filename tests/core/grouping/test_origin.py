@@ -26,6 +26,9 @@ SPANS = [
     span("d", 4, "refund@v12", "a"),
     span("e", 5, None, "d"),
     span("f", 6, None, "a"),
+    span("g", 7, None, "a"),
+    span("h", 8, None, "g"),
+    span("i", 9, "route@v2", "g"),
 ]
 
 
@@ -36,9 +39,10 @@ SPANS = [
         ("e", "refund@v12"),  # of the span around it
         ("c", "answer@v3"),  # of the call before it
         ("f", "refund@v12"),
-        ("a", None),  # nothing was asked yet
-        (None, "refund@v12"),  # of the whole trace: the last, which answered
-        ("z", "refund@v12"),  # a span that is not there
+        ("a", "route@v2"),  # the last call inside
+        ("h", "route@v2"),  # of the agent that it is in, though another call came before it
+        (None, "route@v2"),  # of the whole trace: the last, which answered
+        ("z", "route@v2"),  # a span that is not there
     ],
 )
 def test_the_prompt_of_the_failing_span(failed, prompt):

@@ -62,9 +62,8 @@ def decide(project: Project) -> None:
     amount = _busiest(project, kind="schema_error", title__startswith="refund.amount")
     if amount and helper:
         actions.assign(amount, helper, by=helper)
-    for kind, span in (("validation_error", "compose-refund"), ("guardrail_hit", "refund-schema")):
-        if amount and (same := _busiest(project, kind=kind, span=span)):
-            actions.merge(same, amount, by=helper)
+    if amount and (same := _busiest(project, span="refund-schema")):
+        actions.merge(same, amount, by=helper)  # the agent's own check of the same output
     if (fares := _busiest(project, kind="tool_error")) and helper:
         actions.assign(fares, helper, by=helper)
     if currency := _busiest(project, title__startswith="refund.currency"):
