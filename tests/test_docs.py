@@ -40,7 +40,7 @@ def rows(name: str) -> dict[str, str]:
 
 def settings() -> set[str]:
     """Every environment variable that the code reads."""
-    named = re.compile(r'"((?:TRACEHUB|DATABASE|SENTRY)_[A-Z_]+)"')
+    named = re.compile(r'"((?:TRACEHUB|DATABASE|SENTRY|OTEL)_[A-Z_]+)"')
     files = (ROOT / "tracehub").rglob("*.py")
     found = {name for file in files for name in named.findall(file.read_text(encoding="utf-8"))}
     return found - OF_PROGRAMS

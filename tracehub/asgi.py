@@ -9,11 +9,14 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracehub.settings")
 django = get_asgi_application()
 
+from importlib.metadata import version  # noqa: E402
+
 import tracehub.celery  # noqa: E402, F401  (what wakes the worker is sent by this application)
 from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
 from tracehub.ingest.bounded import bounded  # noqa: E402
 from tracehub.ingest.http import Message, Receive, Send  # noqa: E402
 from tracehub.ingest.runtime import Ingest  # noqa: E402
+from tracehub.projects import telemetry  # noqa: E402
 
 _ingest = Ingest()
 
@@ -34,6 +37,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            telemetry.start("web", version("tracehub"))
             await _ingest.start()
             await send({"type": "lifespan.startup.complete"})
         else:

@@ -6,12 +6,13 @@ import gc
 import os
 import time
 import uuid
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from celery.beat import PersistentScheduler
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
@@ -66,6 +67,14 @@ def _make_broker_folders() -> None:
 
 
 _make_broker_folders()
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def tell(**_context: Any) -> None:
+    """Tell of the worker's errors and tasks, where that is asked for."""
+    from tracehub.projects import telemetry
+
+    telemetry.start("worker", version("tracehub"))
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -21,6 +21,7 @@ from tracehub.cli.environment import (
     env_int,
     env_networks,
     env_str,
+    env_url,
     mail,
     payload_storage,
 )
@@ -76,6 +77,9 @@ OUTBOUND_INSIDE = env_networks("TRACEHUB_OUTBOUND_INSIDE")
 # Calls of the API a second that each key may make; 0 sets no limit. Ingestion has none.
 API_RATE = env_int("TRACEHUB_API_RATE", 100, maximum=100_000)
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
+# What TraceHub tells of itself, and to whom (`projects.telemetry`); off by default.
+SENTRY_DSN = env_url("SENTRY_DSN")
+OTEL = bool(env_url("OTEL_EXPORTER_OTLP_ENDPOINT"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
@@ -120,6 +124,7 @@ MIDDLEWARE = [
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    *(["tracehub.projects.telemetry.RequestSpans"] if OTEL else []),
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -39,6 +39,17 @@ def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     return text
 
 
+def env_url(name: str) -> str:
+    text = env_str(name)
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        # The rest may hold a key.
+        raise SettingError(
+            f"{name} must be an http or https address. Got {parts.scheme or 'no scheme'}://…"
+        )
+    return text
+
+
 def env_networks(name: str) -> list[str]:
     networks = [part.strip() for part in env_str(name).split(",") if part.strip()]
     for network in networks:
