@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracehub.core import gate_rules
-from tracehub.core.gating import Outcome, decide
+from tracehub.core.gating import decide
+from tracehub.core.outcomes import Outcome
 from tracehub.core.shape import ShapeError
 
 RULES = gate_rules.read({})

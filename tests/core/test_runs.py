@@ -8,7 +8,8 @@ import pytest
 
 from tracehub.core import gate_rules, runs
 from tracehub.core.gate_files import About, CaseLine, junit, markdown
-from tracehub.core.gating import Outcome, decide
+from tracehub.core.gating import decide
+from tracehub.core.outcomes import Outcome
 from tracehub.core.shape import ShapeError
 
 CASES = {

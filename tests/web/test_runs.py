@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.web import run_story, stories
-from tracehub.evals import querysets, run_actions
-from tracehub.evals.models import Run
+from tracehub.core import gate_rules, gating
+from tracehub.core.outcomes import CHANGES
+from tracehub.evals import querysets, run_actions, run_querysets
+from tracehub.evals.models import Run, RunResult
 from tracehub.projects.models import AuditEntry
-from tracehub.web import runs
+from tracehub.web import run_cases
 from tracehub.web.word_diff import compare
 
 SET = "/skylane/evals/refund-regressions"
@@ -178,7 +180,7 @@ def test_an_answer_is_accepted_as_expected_in_the_draft_and_taken_back(reviewer,
 
 
 def test_further_cases_of_a_run_come_after_the_last_one(reviewer, broken, monkeypatch):
-    monkeypatch.setattr(runs, "PAGE", 2)
+    monkeypatch.setattr(run_cases, "PAGE", 2)
     page = reviewer.get(f"{SET}/runs/3").text
     assert "after=c_0002" in page
     rest = reviewer.get(f"{SET}/runs/3?after=c_0002", headers={"HX-Request": "true"}).text
@@ -186,3 +188,33 @@ def test_further_cases_of_a_run_come_after_the_last_one(reviewer, broken, monkey
     assert "I was charged twice" not in rest
     assert "<html" not in rest
     assert "Refund quote" in reviewer.get(f"{SET}/runs/3?case=c_0005").text
+
+
+def test_a_page_decides_nothing_anew_and_lists_as_a_fresh_comparison_does(
+    reviewer, broken, monkeypatch, django_assert_max_num_queries
+):
+    run = Run.objects.select_related("eval_set").get(pk=broken.pk)
+    baseline = run_querysets.kept_baseline(run)
+    fresh = run_cases.Compared(run_querysets.gate(run, baseline))
+    kept = run_cases.Kept(run)
+    assert (kept.total, kept.counts) == (fresh.total, fresh.counts)
+    for only in ("", *run_cases.ONLY):
+        listed, more = kept.page(only, None)
+        assert (listed, more) == fresh.page(only, None)
+        for place in listed:
+            assert kept.beside(only, place) == fresh.beside(only, place)
+            assert kept.page(only, place) == fresh.page(only, place)
+    monkeypatch.setattr(gating, "decide", None)
+    with django_assert_max_num_queries(24):
+        page = reviewer.get(f"{SET}/runs/{run.number}?only=failed").text
+    assert "GATE FAILED" in page
+
+
+def test_cases_rank_anew_when_a_rule_takes_the_baseline_away(project):
+    made = run_story.refunds(project)
+    run_story.run(made, "first", wrong=(4,), baseline=True)
+    run = run_story.run(made, "second", wrong=(1,))
+    ranked = RunResult.objects.filter(run=run).order_by("rank", "number")
+    assert [(r.number, CHANGES[r.rank]) for r in ranked[:2]] == [(1, "regressed"), (4, "fixed")]
+    run_actions.set_rules(made, gate_rules.read({"floors": {"success": 100}}))
+    assert [(r.number, CHANGES[r.rank]) for r in ranked[:2]] == [(1, "failed"), (2, "only_run")]

@@ -11,6 +11,7 @@ from tracehub.core.assess.repeats import Repeats, summed
 from tracehub.core.assess.tries import ERROR, PASS, SKIPPED
 from tracehub.core.cases import KINDS
 from tracehub.core.gate_rules import Rules
+from tracehub.core.outcomes import Outcomes, change, rank
 from tracehub.core.stats import mcnemar_worse, ratio_interval, wilson_interval
 
 SCHEMA_NAME = "tracehub.gate/1"
@@ -19,7 +20,6 @@ TOO_MANY_ERRORS = 0.05  # share of cases without a result above which a run says
 LEVEL = 0.05  # of the test for drift
 NET_REGRESSIONS = 2  # fewer are noise, whatever the test says
 FEW_CHANGES = 5
-GRAVE = ("high", "critical")
 COUNTS = (
     "both_pass", "fixed", "regressed", "both_fail", "flaky", "errors", "only_run", "only_baseline",
 )  # fmt: skip
@@ -27,30 +27,6 @@ NAMES = {
     "known_failure": "Known failures", "success": "Successes", "risky_edge": "Risky edges",
     "format": "Format",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A case in one run, over its tries; cost (US dollars) and latency are means per try.
-
-    `tries` are those that were told, `passes` how many of them passed.
-    """
-
-    kind: str
-    status: str
-    flaky: bool = False
-    severity: str = ""
-    cost: float | None = None
-    latency_ms: float | None = None
-    tries: int = 1
-    passes: int = 0
-
-    @property
-    def blocks(self) -> bool:
-        return self.kind in {"known_failure", "format"} or self.severity in GRAVE
-
-
-Outcomes = Mapping[str, Outcome]  # by case id
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +86,10 @@ class Gate:
     after: dict[str, str] = field(default_factory=dict)
     repeats: Repeats | None = None  # None without several tries of each case
 
+    def rank(self, case: str) -> int:
+        """Return the place of what became of a case in `CHANGES`."""
+        return rank(self.changes[case], self.after[case])
+
     def as_json(self, *, set: str, version: int, run: int, baseline: int | None) -> dict[str, Any]:
         """Return the gate in the form `tracehub.gate/1`; `run` and `baseline` are numbers."""
         rate = None
@@ -146,7 +126,7 @@ def decide(run: Outcomes, baseline: Outcomes | None, *, expected: int, rules: Ru
     Too many errors decide nothing; else a rule that is broken fails the run; else a rule that
     cannot tell leaves it undecided.
     """
-    changes = {case: _change(run.get(case), (baseline or {}).get(case)) for case in
+    changes = {case: change(run.get(case), (baseline or {}).get(case)) for case in
                {*run, *(baseline or {})}}  # fmt: skip
     worse = [case for case, change in changes.items() if change == "regressed"]
     better = sum(change == "fixed" for change in changes.values())
@@ -187,20 +167,6 @@ def overridden(gate: Gate, by: str, reason: str) -> Gate:
         headline=f"GATE PASSED: overridden by {by}",
         reasons=[said, *gate.reasons],
     )
-
-
-def _change(now: Outcome | None, before: Outcome | None) -> str:
-    if now is None:
-        return "only_baseline"
-    if now.status in {SKIPPED, ERROR}:
-        return now.status
-    if before is None or before.status == SKIPPED:
-        return "only_run"
-    if now.flaky:
-        return "flaky"
-    if now.status == PASS:
-        return "both_pass" if before.status == PASS else "fixed"
-    return "regressed" if before.status == PASS else "both_fail"
 
 
 def _counts(changes: Mapping[str, str]) -> dict[str, int]:

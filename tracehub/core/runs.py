@@ -18,7 +18,7 @@ from tracehub.core.assess.tries import (
     judge_answer,
     overall,
 )
-from tracehub.core.gating import Outcome
+from tracehub.core.outcomes import Outcome
 from tracehub.core.shape import Schema, ShapeError, check, shown
 
 MAX_RESULTS = 100_000

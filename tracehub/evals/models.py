@@ -220,10 +220,20 @@ class RunResult(models.Model):
     tries = models.JSONField(default=list)
     told = models.PositiveSmallIntegerField(default=1)  # tries that were not skipped
     passes = models.PositiveSmallIntegerField(default=0)  # how many of them passed
+    # What became of it since the baseline of the kept gate: its place in core.gating.CHANGES.
+    rank = models.PositiveSmallIntegerField()
 
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["project", "run", "number"], name="run_result_once"),
+        )
+        indexes = (
+            # The page of a run lists its cases from this alone; the rows hold whole outputs.
+            models.Index(
+                fields=["project", "run", "rank", "number"],
+                include=["status"],
+                name="run_result_by_rank",
+            ),
         )
 
     def __str__(self) -> str:

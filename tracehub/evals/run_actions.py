@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +19,8 @@ from django.utils.dateparse import parse_datetime
 
 from tracehub.core import gate_rules, gating
 from tracehub.core import runs as core
-from tracehub.core.assess.tries import ERROR, PASS, SKIPPED, Try
+from tracehub.core.assess.tries import ERROR, FAIL, PASS, SKIPPED, Try
+from tracehub.core.outcomes import Outcomes
 from tracehub.evals import announcing, querysets, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.actions import ActionError, audit
@@ -56,8 +59,10 @@ def add_run(
     results = _results(run, tries, known)
     _count(run, results)
     run.save()
+    gate = _decide(run, now={one.case_id: run_querysets.outcome_of(one) for one in results})
+    for result in results:
+        result.rank = gate.rank(result.case_id)
     RunResult.objects.bulk_create(results, batch_size=500)
-    _decide(run)
     return run, True
 
 
@@ -140,10 +145,24 @@ def _count(run: Run, results: Sequence[RunResult]) -> None:
     run.flaky = sum(result.flaky for result in results)
 
 
-def _decide(run: Run) -> None:
+def _decide_again(run: Run) -> None:
+    """Decide a run whose rules or override changed; its cases rank anew with another baseline."""
+    before = run.gate["baseline"]
+    gate = _decide(run)
+    if run.gate["baseline"] == before:
+        return
+    by_rank: dict[int, list[int]] = defaultdict(list)
+    for case in gate.after:
+        by_rank[gate.rank(case)].append(int(case.removeprefix("c_")))
+    for rank, numbers in by_rank.items():
+        rows = RunResult.objects.filter(project=run.project_id, run=run, number__in=numbers)
+        rows.exclude(rank=rank).update(rank=rank)
+
+
+def _decide(run: Run, now: Outcomes | None = None) -> gating.Gate:
     """Keep the gate against the automatic baseline, and whether the run may be one itself."""
     baseline = run_querysets.automatic_baseline(run)
-    gate = run_querysets.gate(run, baseline)
+    gate = run_querysets.gate(run, baseline, now)
     alone = [reason for reason in gate.reasons if reason.ok is None]
     if run.verdict != gate.verdict:
         announcing.decided(run, gate)
@@ -157,6 +176,7 @@ def _decide(run: Run) -> None:
     )
     run.gate = stored(run, baseline, gate)
     run.save(update_fields=["verdict", "fit", "gate"])
+    return gate
 
 
 def stored(run: Run, baseline: Run | None, gate: gating.Gate) -> dict[str, Any]:
@@ -169,6 +189,9 @@ def stored(run: Run, baseline: Run | None, gate: gating.Gate) -> dict[str, Any]:
     )
     del shown["cases"]
     shown["headline"] = gate.headline
+    shown["failed"] = sum(status in {FAIL, ERROR} for status in gate.after.values())
+    shown["results"] = len(gate.after)
+    shown["repeats"] = asdict(gate.repeats) if gate.repeats else None
     for line, reason in zip(shown["reasons"], gate.reasons, strict=True):
         line |= {"title": reason.title, "short": reason.short, "unsure": reason.unsure}
     return shown
@@ -189,7 +212,7 @@ def set_rules(eval_set: EvalSet, rules: gate_rules.Rules, *, by: Actor | None = 
     )
     newest = run_querysets.of_set(eval_set).select_related("eval_set", "overridden_by")
     for run in reversed(newest[:DECIDED_AGAIN]):
-        _decide(run)
+        _decide_again(run)
 
 
 @transaction.atomic
@@ -209,7 +232,7 @@ def override(run: Run, reason: str, *, by: User) -> None:
     before = run.verdict
     run.override_reason, run.overridden_by, run.overridden_at = reason, by, timezone.now()
     run.save(update_fields=["override_reason", "overridden_by", "overridden_at"])
-    _decide(run)
+    _decide_again(run)
     audit(
         "gate.overridden",
         by=by,
@@ -227,7 +250,7 @@ def withdraw_override(run: Run, *, by: User) -> None:
         return
     run.override_reason, run.overridden_by, run.overridden_at = "", None, None
     run.save(update_fields=["override_reason", "overridden_by", "overridden_at"])
-    _decide(run)
+    _decide_again(run)
     audit(
         "gate.override_withdrawn",
         by=by,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +12,8 @@ from django.db.models import F, Q, QuerySet
 from tracehub.core import gate_rules, gating
 from tracehub.core import runs as core
 from tracehub.core.gate_files import About, CaseLine
-from tracehub.core.gating import Gate, Outcome
+from tracehub.core.gating import Gate
+from tracehub.core.outcomes import Outcome, Outcomes
 from tracehub.core.trace_json import iso, money
 from tracehub.evals import querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
@@ -61,10 +62,18 @@ def outcomes(run: Run) -> dict[str, Outcome]:
     }
 
 
-def gate(run: Run, baseline: Run | None) -> Gate:
-    """Return the gate of a run by the rules that its set has now."""
+def outcome_of(result: RunResult) -> Outcome:
+    """Return what a case came to, as `outcomes` does."""
+    return Outcome(
+        result.kind, result.status, result.flaky, result.severity, result.cost, result.latency_ms,
+        result.told, result.passes,
+    )  # fmt: skip
+
+
+def gate(run: Run, baseline: Run | None, now: Outcomes | None = None) -> Gate:
+    """Return the gate of a run by the rules that its set has now; `now` are its outcomes."""
     found = gating.decide(
-        outcomes(run),
+        outcomes(run) if now is None else now,
         outcomes(baseline) if baseline else None,
         expected=run.expected,
         rules=rules(run.eval_set),
@@ -73,6 +82,35 @@ def gate(run: Run, baseline: Run | None) -> Gate:
         return found
     by = run.overridden_by.email if run.overridden_by else "a person who left"
     return gating.overridden(found, by, run.override_reason)
+
+
+def kept_baseline(run: Run) -> Run | None:
+    """Return the baseline that the kept gate of a run was decided against."""
+    number = run.gate.get("baseline")
+    return of_set(run.eval_set).filter(number=number).first() if number else None
+
+
+def listed(
+    run: Run, ranks: Sequence[int] = (), statuses: Sequence[str] = ()
+) -> QuerySet[RunResult]:
+    """The results of a run as its page lists them, or those of some ranks or statuses.
+
+    One range of the index `run_result_by_rank`, however many cases the run has.
+    """
+    rows = RunResult.objects.filter(project=run.project_id, run=run).order_by("rank", "number")
+    rows = rows.filter(rank__in=ranks) if ranks else rows
+    return rows.filter(status__in=statuses) if statuses else rows
+
+
+def after(rows: QuerySet[RunResult], rank: int, number: int) -> QuerySet[RunResult]:
+    """Those of the listed results that come after a place."""
+    return rows.filter(Q(rank=rank, number__gt=number) | Q(rank__gt=rank))
+
+
+def before(rows: QuerySet[RunResult], rank: int, number: int) -> QuerySet[RunResult]:
+    """Those of the listed results that come before a place, the nearest first."""
+    found = rows.filter(Q(rank=rank, number__lt=number) | Q(rank__lt=rank))
+    return found.order_by("-rank", "-number")
 
 
 def about(run: Run, baseline: Run | None) -> About:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracehub.core.gating import NAMES, Gate
+from tracehub.core.gating import NAMES
 from tracehub.core.trace import Json
 from tracehub.evals.models import Case, Run, RunResult
 from tracehub.web import case_view, word_diff
@@ -17,13 +17,9 @@ from tracehub.web.trace_view.text import visible
 TONES = {"passed": "pass", "failed": "fail", "undecided": "unsure"}
 WORDS = {"pass": "pass", "fail": "fail", "error": "error", "skipped": "skipped"}
 PIP_TONES = {"pass": "pass", "fail": "fail", "error": "neutral", "skipped": ""}
-# Order of the cases of a run, by what became of them.
-RANK = {
-    "regressed": 0, "both_fail": 1, "error": 2, "flaky": 3, "fixed": 4, "only_run": 5,
-    "both_pass": 6, "skipped": 7,
-}  # fmt: skip
 BADGES = {
     "regressed": ("fail", "Regressed"), "both_fail": ("neutral", "Still failing"),
+    "failed": ("fail", "Failed"),
     "error": ("unsure", "Error"), "flaky": ("unsure", "Flaky"), "fixed": ("pass", "Fixed"),
     "skipped": ("neutral", "Skipped"),
 }  # fmt: skip
@@ -138,23 +134,8 @@ def pips_of_tries(statuses: Iterable[str]) -> Pips:
     return Pips(marks, f"{tries}: {', '.join(word for _, word in marks)}")
 
 
-def order(gate: Gate) -> list[str]:
-    """Return the ids of the cases of a run, regressed first, then by what needs a look."""
-
-    def rank(case: str) -> tuple[int, str]:
-        change = gate.changes[case]
-        if change == "only_run" and gate.after[case] == "fail":
-            change = "both_fail"
-        return RANK[change], case
-
-    return sorted(gate.after, key=rank)
-
-
-def badge(gate: Gate, case: str, tries: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def badge(change: str, tries: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return tone and words of the badge of a case, two empty texts for none."""
-    change, status = gate.changes[case], gate.after[case]
-    if change == "only_run" and status == "fail":
-        return "fail", "Failed"
     if change == "only_run" and len({one["status"] for one in tries}) > 1:
         change = "flaky"
     tone, words = BADGES.get(change, ("", ""))

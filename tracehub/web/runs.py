@@ -10,17 +10,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tracehub.core.gate_files import junit
-from tracehub.core.gating import Gate
 from tracehub.evals import actions, querysets, run_actions, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.web import case_view, links, permissions, run_view, shell
 from tracehub.web.forms.runs import RulesForm
+from tracehub.web.run_cases import FAILED, ONLY, Cases, Compared, Kept, Place
 
-PAGE = 200  # cases listed at once
 HISTORY = 5  # runs that a case's marks go back
-ONLY = ("failed", "flaky", "fixed")
 
 
 @require_GET
@@ -28,50 +26,54 @@ def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> Htt
     """One run: its gate, its cases with what failed first, and one case in full."""
     project = permissions.project_for(request, slug)
     run = _run(project, set_slug, number)
-    baseline = _baseline(run, request.GET.get("baseline", ""))
-    gate = run_querysets.gate(run, baseline)
+    baseline, cases, stored = _compared(run, request.GET.get("baseline", ""))
     only = request.GET.get("only", "")
     only = only if only in ONLY else ""
-    listed = [case for case in run_view.order(gate) if _listed(gate, case, only)]
-    chosen = request.GET.get("case", "")
-    chosen = chosen if chosen in gate.after else next(iter(listed), "")
-    after = request.GET.get("after", "")
-    start = listed.index(after) + 1 if after in listed else 0
-    shown = listed[start : start + PAGE]
-    more = shown[-1] if start + PAGE < len(listed) else ""
-    if request.headers.get("HX-Request") == "true" and start:
-        rows = {"rows": _rows(run, gate, shown, ""), "more": more, "keep": _keep(request, only)}
+    after = cases.find(_number(request.GET.get("after", "")))
+    shown, more = cases.page(only, after)
+    follows = shown[-1].id if more else ""
+    if request.headers.get("HX-Request") == "true" and after:
+        rows = {"rows": _rows(run, shown, ""), "more": follows, "keep": _keep(request, only)}
         return render(request, "evals/run_rows.html", rows)
-    if chosen in listed and chosen not in shown:
+    chosen = cases.find(_number(request.GET.get("case", ""))) or next(iter(shown), None)
+    if chosen and chosen not in shown and _is(chosen, only):
         shown = [*shown, chosen]
-    stored = run_actions.stored(run, baseline, gate)
     context: dict[str, Any] = {
         "run": run,
         "set": run.eval_set,
         "baseline": baseline,
         "panel": run_view.panel(stored),
-        "repeats": gate.repeats,
+        "repeats": stored["repeats"],
         "only": only,
-        "counts": {name: sum(_listed(gate, case, name) for case in gate.after) for name in ONLY},
-        "total": len(gate.after),
+        "counts": cases.counts,
+        "total": cases.total,
         "keep": _keep(request, only),
-        "rows": _rows(run, gate, shown, chosen),
-        "more": more,
-        "after": after if start else "",
+        "rows": _rows(run, shown, chosen.id if chosen else ""),
+        "more": follows,
+        "after": after.id if after else "",
         "baselines": list(
             run_querysets.of_version(run.eval_set, run.version).exclude(pk=run.pk)[:20]
         ),
-        "was": sum(status == "pass" for status in gate.before.values()) if baseline else None,
+        "was": baseline.passed if baseline else None,
     }
-    context |= _chosen(run, gate, listed, chosen) if chosen else {}
+    context |= _chosen(run, chosen, cases.beside(only, chosen)) if chosen else {}
     return render(request, "evals/run.html", context)
 
 
-def _listed(gate: Gate, case: str, only: str) -> bool:
-    change, status = gate.changes[case], gate.after[case]
-    if only == "failed":
-        return status in {"fail", "error"}
-    return not only or change == only
+def _compared(run: Run, wanted: str) -> tuple[Run | None, Cases, dict[str, Any]]:
+    """Return the baseline, the cases against it, and the gate as pages show it.
+
+    Against the baseline of the kept gate nothing is decided anew, however large the run is.
+    """
+    baseline = _named(run, wanted) if wanted else run_querysets.kept_baseline(run)
+    if (baseline.number if baseline else None) == run.gate["baseline"]:
+        return baseline, Kept(run), run.gate
+    gate = run_querysets.gate(run, baseline)
+    return baseline, Compared(gate), run_actions.stored(run, baseline, gate)
+
+
+def _is(place: Place, only: str) -> bool:
+    return not only or place.change == only or (only == "failed" and place.status in FAILED)
 
 
 def _keep(request: HttpRequest, only: str) -> str:
@@ -81,8 +83,8 @@ def _keep(request: HttpRequest, only: str) -> str:
     return f"{query}&" if query else "?"
 
 
-def _rows(run: Run, gate: Gate, shown: list[str], chosen: str) -> list[dict[str, Any]]:
-    numbers = [int(case[2:]) for case in shown]
+def _rows(run: Run, shown: list[Place], chosen: str) -> list[dict[str, Any]]:
+    numbers = [place.number for place in shown]
     cases = {
         case.case_id: case
         for case in querysets.in_version(run.eval_set, run.version)
@@ -92,8 +94,9 @@ def _rows(run: Run, gate: Gate, shown: list[str], chosen: str) -> list[dict[str,
     results = RunResult.objects.filter(project=run.project_id, run=run, number__in=numbers)
     tries = {result.case_id: result.tries for result in results}
     rows = []
-    for name in shown:
-        case, tone_words = cases[name], run_view.badge(gate, name, tries[name])
+    for place in shown:
+        name = place.id
+        case, tone_words = cases[name], run_view.badge(place.change, tries[name])
         rows.append(
             {
                 "id": name,
@@ -107,9 +110,9 @@ def _rows(run: Run, gate: Gate, shown: list[str], chosen: str) -> list[dict[str,
     return rows
 
 
-def _chosen(run: Run, gate: Gate, listed: list[str], name: str) -> dict[str, Any]:
+def _chosen(run: Run, place: Place, beside: tuple[str, str]) -> dict[str, Any]:
     """Return the case shown in full, with the first try that did not pass."""
-    number = int(name[2:])
+    number = place.number
     version = querysets.in_version(run.eval_set, run.version)
     case = version.filter(number=number).first()
     result = RunResult.objects.filter(project=run.project_id, run=run, number=number).first()
@@ -117,7 +120,6 @@ def _chosen(run: Run, gate: Gate, listed: list[str], name: str) -> dict[str, Any
         raise Http404("This run has no such case.")
     tries = result.tries
     index = next((n for n, one in enumerate(tries) if one["status"] != "pass"), 0)
-    at = listed.index(name) if name in listed else 0
     recent = list(run_querysets.of_version(run.eval_set, run.version)[:HISTORY])
     history = run_querysets.pips(recent, [number])[number]
     assertions = run_view.assertion_rows(case, tries)
@@ -125,7 +127,7 @@ def _chosen(run: Run, gate: Gate, listed: list[str], name: str) -> dict[str, Any
         "case": case,
         "line": case_view.input_line(case.title, case.input),
         "asked": case_view.asked(case.input),
-        "badge": run_view.badge(gate, name, tries),
+        "badge": run_view.badge(place.change, tries),
         "try": tries[index],
         "try_number": index + 1,
         "try_count": len(tries),
@@ -133,8 +135,8 @@ def _chosen(run: Run, gate: Gate, listed: list[str], name: str) -> dict[str, Any
         "assertions": assertions,
         "failed": sum(row["tone"] == "fail" for row in assertions),
         "history": run_view.pips_of_runs(recent, history),
-        "previous": listed[at - 1] if at else "",
-        "next": listed[at + 1] if at + 1 < len(listed) else "",
+        "previous": beside[0],
+        "next": beside[1],
     }
 
 
@@ -293,8 +295,10 @@ def _run(project: Project, set_slug: str, number: int) -> Run:
 
 
 def _baseline(run: Run, wanted: str) -> Run | None:
-    if not wanted:
-        return run_querysets.automatic_baseline(run)
+    return _named(run, wanted) if wanted else run_querysets.automatic_baseline(run)
+
+
+def _named(run: Run, wanted: str) -> Run:
     number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else 0
     found = run_querysets.of_set(run.eval_set).filter(number=number).first()
     if found is None:

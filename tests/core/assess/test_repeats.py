@@ -9,7 +9,8 @@ import pytest
 from tracehub.core.assess.checks import Answer, check
 from tracehub.core.assess.repeats import pass_at, pass_hat
 from tracehub.core.gate_rules import Rules
-from tracehub.core.gating import Outcome, decide
+from tracehub.core.gating import decide
+from tracehub.core.outcomes import Outcome
 
 
 @pytest.mark.parametrize(("tries", "passed"), [(1, 0), (1, 1), (4, 2), (6, 1), (6, 6)])
