@@ -87,3 +87,26 @@ def test_a_viewer_sees_rules_and_no_addresses(client, project, hook):
     client.force_login(stories.member(project, "viewer"))
     text = client.get(BASE + "alerts").text
     assert "ops" in text and "hooks.example.org" not in text and "alerts/new" not in text
+
+
+def test_an_alert_is_edited_and_goes_to_people(client, project, hook):
+    person = stories.member(project, "reviewer")
+    given = {"kind": "rate", "name": "Canary", "key": "cohort", "value": "canary", "percent": "5",
+             "least": "50", "hours": "1", "quiet": "6", "person": person.email}  # fmt: skip
+    assert f'value="{person.email}"' in client.get(BASE + "alerts").text
+    client.post(BASE + "alerts/new", {**given, "try": "1"})
+    assert Destination.objects.count() == 1  # trying makes nothing
+    client.post(BASE + "alerts/new", {**given, "person": [person.email, "x@evil.example"]})
+    alert, mine = Alert.objects.get(), Destination.objects.get(name=f"@{person.email}")
+    assert alert.to == [mine.pk] and mine.address == person.email
+    page = client.get(f"{BASE}alerts?edit={alert.pk}").text
+    assert "Edit Canary" in page and 'value="canary"' in page and 'name="alert"' in page
+    changed = {**given, "alert": alert.pk, "name": "Canary worse", "percent": "8", "to": hook.pk}
+    client.post(BASE + "alerts/new", changed)
+    alert.refresh_from_db()
+    assert (alert.name, alert.rule["percent"], alert.on) == ("Canary worse", 8.0, True)
+    assert alert.to == sorted([hook.pk, mine.pk])
+    assert AuditEntry.objects.filter(action="alert.changed").count() == 1
+    page = client.post(BASE + "alerts/new", {**changed, "percent": "800"})
+    assert page.status_code == 422 and "percent must be" in page.text and "Edit Canary" in page.text
+    assert client.get(BASE + "alerts?edit=999999").status_code == 404

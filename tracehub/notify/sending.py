@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import smtplib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import requests
@@ -87,13 +87,18 @@ def _personal(event: Event) -> list[Destination]:
     emails = event.body.get("emails") or []
     if not emails or settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
         return []
-    seats = Membership.objects.filter(project=event.project_id, user__email__in=emails)
+    return of_members(event.project_id, emails)
+
+
+def of_members(project_id: int, emails: Sequence[str]) -> list[Destination]:
+    """Return the destinations of those addresses that are members', made when they are new."""
+    seats = Membership.objects.filter(project=project_id, user__email__in=emails)
     return [
         Destination.objects.get_or_create(
-            project_id=event.project_id, name=f"@{email}"[:80],
+            project_id=project_id, name=f"@{email}"[:80],
             defaults={"kind": Kind.EMAIL, "address": email},
         )[0]
-        for email in seats.values_list("user__email", flat=True)
+        for email in seats.order_by("pk").values_list("user__email", flat=True)
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from tracehub.core import trackers
 from tracehub.failures import owners, talk
 from tracehub.failures.models import OwnerRule, Tracker
-from tracehub.notify import actions, alert_actions, alerting, querysets
+from tracehub.notify import actions, alert_actions, alerting, querysets, sending
 from tracehub.notify.models import Alert, AlertKind, Delivery, Destination, Kind
 from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError
@@ -49,10 +49,13 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
 def _context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
     now, found = timezone.now(), Tracker.objects.filter(project=project).first()
     destinations = list(querysets.destinations(project))
+    members = [seat.user for seat in project.memberships.select_related("user")]
+    known = {one.name for one in destinations}
     names = {one.pk: one.name for one in destinations}
     alerts = Alert.objects.filter(project=project).order_by("name")
     kind = request.GET.get("kind", request.POST.get("kind", AlertKind.NEW))
-    kind = kind if kind in AlertKind.values else AlertKind.NEW
+    edited = _edited(request, project)
+    kind = edited.kind if edited else kind if kind in AlertKind.values else AlertKind.NEW
     admin = permissions.allows(request.role, Role.ADMIN)  # type: ignore[attr-defined]
     return {
         "lines": [
@@ -73,15 +76,33 @@ def _context(request: HttpRequest, project: Project, **more: Any) -> dict[str, A
         "severities": alert_actions.SEVERITIES,
         "ways": Kind.choices,
         "events": outbox.KINDS.items(),
-        "typed": {"hours": 1, "percent": 5, "least": 50, "quiet": 1},
+        "typed": _typed(edited),
+        "edited": edited,
+        "people": [each for each in members if f"@{each.email}"[:80] not in known],
         "owner_rules": owners.rules(project),
-        "members": [seat.user for seat in project.memberships.select_related("user")],
+        "members": members,
         "asked": {"base": found.base, "kind_of": found.kind} if found else {},
         "trackers": trackers.TRACKERS.items(),
         "problems": {},
         "fresh": request.session.pop(FRESH, None) if admin else None,
         **more,
     }
+
+
+def _edited(request: HttpRequest, project: Project) -> Alert | None:
+    """Return the alert that the form is about, None for a new one."""
+    pk = request.POST.get("alert", request.GET.get("edit", ""))
+    if not (pk.isascii() and pk.isdigit() and len(pk) < 16):
+        return None
+    return get_object_or_404(Alert.objects.select_related("project"), project=project, pk=int(pk))
+
+
+def _typed(edited: Alert | None) -> dict[str, Any]:
+    """Return what the form holds at first."""
+    usual = {"hours": 1, "percent": 5, "least": 50, "quiet": 1}
+    if edited is None:
+        return usual
+    return {**usual, **edited.rule, "name": edited.name, "quiet": edited.quiet, "to": edited.to}
 
 
 def words(alert: Alert) -> str:
@@ -107,26 +128,41 @@ def words(alert: Alert) -> str:
 
 @require_POST
 def create(request: HttpRequest, slug: str) -> HttpResponse:
-    """Try an alert on the last 14 days, or keep it."""
+    """Try an alert on the last 14 days, or keep it: a new one, or a change of the one it names."""
     project = permissions.project_for(request, slug, Role.ADMIN)
+    edited = _edited(request, project)
     given = {name: request.POST.get(name, "").strip()[:200] for name in
              ("key", "value", "against", "severity", "hours", "percent", "least")}  # fmt: skip
     to = [int(pk) for pk in request.POST.getlist("to")[:50] if pk.isdigit() and len(pk) < 16]
     name, silence = request.POST.get("name", ""), request.POST.get("quiet", "")
-    typed = {**given, "name": name, "to": to, "quiet": silence}
+    people = request.POST.getlist("person")[:50]
+    typed = {**given, "name": name, "to": to, "quiet": silence, "people": people}
     quiet = int(silence) if silence.isascii() and silence.isdigit() and len(silence) < 5 else 0
     name = name or ("untitled" if "try" in request.POST else "")
     try:
-        alert = alert_actions.draft(project, request.POST.get("kind", ""), name, given, to, quiet)
+        kind = edited.kind if edited else request.POST.get("kind", "")
         if "try" not in request.POST:
-            alert_actions.add(alert, by=person(request))
-            toast(request, f"Alert {alert.name} is on", icon="bell")
-            return _back(project, "alerts")
+            to += [one.pk for one in sending.of_members(project.pk, people)]
+        alert = alert_actions.draft(project, kind, name, given, to, quiet)
+        if "try" not in request.POST:
+            return _keep(request, project, edited, alert)
     except ActionError as error:
         return _refused(request, project, "alert", typed, error)
     tried = alerting.preview(alert, timezone.now())
     shown = _context(request, project, typed=typed, tried=tried, tried_words=words(alert))
     return render(request, "settings/alerts.html", shown)
+
+
+def _keep(
+    request: HttpRequest, project: Project, edited: Alert | None, made: Alert
+) -> HttpResponse:
+    if edited:
+        alert_actions.change(edited, made, by=person(request))
+        toast(request, f"Alert {made.name} saved", icon="bell")
+    else:
+        alert_actions.add(made, by=person(request))
+        toast(request, f"Alert {made.name} is on", icon="bell")
+    return _back(project, "alerts")
 
 
 def _refused(
