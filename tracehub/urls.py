@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 
 from tracehub.web import (
     accounts,
+    alike,
     breakdown,
     case_imports,
     comparison,
@@ -106,6 +107,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/settings", settings_pages.page, name="settings"),
     path("<slug:slug>/settings/", include(settings_routes.urlpatterns)),
     path("<slug:slug>/traces/<str:trace_id>", trace.trace_page, name="trace"),
+    path("<slug:slug>/traces/<str:trace_id>/alike", alike.page, name="trace_alike"),
     path("<slug:slug>/traces/<str:trace_id>/json", trace.trace_json, name="trace_json"),
     path("<slug:slug>/traces/<str:trace_id>/reveal", trace.reveal, name="trace_reveal"),
     path("<slug:slug>/traces/<str:trace_id>/review", panel.submit, name="trace_review"),

@@ -84,6 +84,7 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/views/<int:view_id>/restore": {"POST": "viewer"},
     "traces/undo/<str:token>": {"POST": "reviewer"},
     "traces/<str:trace_id>": READ,
+    "traces/<str:trace_id>/alike": READ,
     "traces/<str:trace_id>/json": READ,
     "traces/<str:trace_id>/reveal": {"POST": "reviewer"},
     "traces/<str:trace_id>/case": {"GET": "reviewer", "POST": "reviewer"},

@@ -53,11 +53,19 @@ def clusters(notes: Sequence[str], *, alike: float = ALIKE) -> list[Cluster]:
 
 def nearest(note: str, groups: Sequence[Sequence[str]], *, alike: float = 0.15) -> int | None:
     """Return which group of notes `note` is most like, None when it is like none."""
-    everything = [note, *(" ".join(group) for group in groups)]
-    vectors = _vectors(everything)
-    scores = [_cosine(vectors[0], vector) for vector in vectors[1:]]
+    scores = nearness(note, [" ".join(group) for group in groups])
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
     return best if best is not None and scores[best] >= alike else None
+
+
+def nearness(note: str, others: Sequence[str]) -> list[float]:
+    """Return the cosine of each other text with `note`, by the words that tell them apart.
+
+    >>> [round(one, 1) for one in nearness("refund my ticket", ["ticket refund", "hello"])]
+    [0.7, 0.0]
+    """
+    vectors = _vectors([note, *others])
+    return [_cosine(vectors[0], vector) for vector in vectors[1:]]
 
 
 def overlap(one: set[int], other: set[int]) -> int:

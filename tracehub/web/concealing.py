@@ -27,8 +27,8 @@ NUMBERS = frozenset({"settings", "metrics", "connect"})
 # Pages that hide texts by themselves, with `shown` and `rows`.
 CONCEALED = frozenset(
     {
-        "traces", "traces_newer", "trace_suggestions", "trace", "trace_json", "sessions", "session",
-        "users", "user",
+        "traces", "traces_newer", "trace_suggestions", "trace", "trace_json", "trace_alike",
+        "sessions", "session", "users", "user",
     }
 )  # fmt: skip
 # What is written here is seen by who writes it, or is no page at all.
