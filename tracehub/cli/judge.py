@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import urllib.request
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 import click
 
 from tracehub.core.assess import rubric
 from tracehub.core.assess.checks import CannotCheck, Judge
-
-TIMEOUT_SECONDS = 60.0
-MAX_ANSWER = 1_000_000  # bytes
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would take the key to wherever the answer points."""
-
-    def redirect_request(self, *_arguments: Any) -> None:
-        return None
-
-
-_open = urllib.request.build_opener(_NoRedirects).open
+from tracehub.projects import judge_endpoint
+from tracehub.projects.judge_endpoint import CannotAsk, Endpoint
 
 
 def configured() -> Judge | None:
@@ -33,35 +18,24 @@ def configured() -> Judge | None:
 
     Raises UsageError on an address that is none, or without TRACEHUB_JUDGE_MODEL.
     """
-    url = os.environ.get("TRACEHUB_JUDGE_URL", "").strip().rstrip("/")
-    key = os.environ.get("TRACEHUB_JUDGE_KEY", "").strip()
-    model = os.environ.get("TRACEHUB_JUDGE_MODEL", "").strip()
-    if not url:
+    endpoint = Endpoint(
+        os.environ.get("TRACEHUB_JUDGE_URL", "").strip().rstrip("/"),
+        os.environ.get("TRACEHUB_JUDGE_KEY", "").strip(),
+        os.environ.get("TRACEHUB_JUDGE_MODEL", "").strip(),
+    )
+    if not endpoint.url:
         return None
-    if urlsplit(url).scheme not in {"http", "https"} or not model:
+    if not endpoint.usable:
         raise click.UsageError(
             "TRACEHUB_JUDGE_URL must be an http or https address, and TRACEHUB_JUDGE_MODEL be set."
         )
 
     def judge(text: str, wanted: str | None, output: str) -> float:
-        return rubric.score(_ask(url, key, wanted or model, rubric.messages(text, output)))
+        asked = replace(endpoint, model=wanted or endpoint.model)
+        try:
+            reply = judge_endpoint.ask(asked, rubric.messages(text, output), inside=True)
+        except CannotAsk as error:
+            raise CannotCheck(f"The judge gave no answer. {error}") from error
+        return rubric.score(reply.text)
 
     return judge
-
-
-def _ask(url: str, key: str, model: str, messages: list[dict[str, str]]) -> str:
-    body = json.dumps({"model": model, "messages": messages, "temperature": 0}).encode()
-    headers = {"Content-Type": "application/json"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    request = urllib.request.Request(  # noqa: S310 the scheme was checked above
-        f"{url}/chat/completions", data=body, headers=headers
-    )
-    try:
-        with _open(request, timeout=TIMEOUT_SECONDS) as answer:
-            said = json.loads(answer.read(MAX_ANSWER))
-        return str(said["choices"][0]["message"]["content"])
-    except (OSError, http.client.HTTPException) as error:
-        raise CannotCheck(f"The judge cannot be reached: {error}.") from error
-    except (ValueError, LookupError, TypeError) as error:
-        raise CannotCheck("The judge's answer is no chat completion.") from error

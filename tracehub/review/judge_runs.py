@@ -21,12 +21,12 @@ from tracehub.core.cost import price
 from tracehub.core.judging import Judged, NoVerdict, messages, read, split_of
 from tracehub.core.query import FilterError, parse
 from tracehub.core.sampling import drawn
+from tracehub.projects import judge_endpoint
 from tracehub.projects.actions import ActionError, audit
+from tracehub.projects.judge_endpoint import CannotAsk, Endpoint, Reply
 from tracehub.projects.masking import masked
 from tracehub.projects.models import Project, User
 from tracehub.projects.prices import overrides
-from tracehub.review import judge_endpoint
-from tracehub.review.judge_endpoint import CannotAsk, Endpoint, Reply
 from tracehub.review.judging import BUILT_IN
 from tracehub.review.models import FailureMode, JudgeRun, JudgeTask, Rubric
 from tracehub.review.querysets import counted

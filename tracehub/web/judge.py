@@ -12,10 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tracehub.core.cost import price
 from tracehub.core.trace import Tokens
+from tracehub.projects import judge_endpoint
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Role
 from tracehub.projects.prices import overrides
-from tracehub.review import alignment, judge_endpoint, judge_runs
+from tracehub.review import alignment, judge_runs
 from tracehub.review.judging import Judge
 from tracehub.review.models import FailureMode, JudgeRun, Rubric
 from tracehub.web import permissions, shell

@@ -1,4 +1,7 @@
-"""The endpoint of the built-in judge, which speaks OpenAI's chat API. Off unless it is set."""
+"""The endpoint of a judge, which speaks OpenAI's chat API. Off unless it is set.
+
+The built-in judge of the server and the rubrics of `tracehub run` both ask here.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,10 @@ class Endpoint:
     model: str
 
     @property
+    def usable(self) -> bool:
+        return urlsplit(self.url).scheme in {"http", "https"} and bool(self.model)
+
+    @property
     def host(self) -> str:
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
@@ -42,14 +49,14 @@ class Reply:
 def configured() -> Endpoint | None:
     """Return the endpoint of the settings, None when there is none that can be."""
     endpoint = Endpoint(settings.JUDGE_URL, settings.JUDGE_KEY, settings.JUDGE_MODEL)
-    usable = urlsplit(endpoint.url).scheme in {"http", "https"} and endpoint.model
-    return endpoint if usable else None
+    return endpoint if endpoint.usable else None
 
 
-def ask(endpoint: Endpoint, messages: list[dict[str, str]]) -> Reply:
+def ask(endpoint: Endpoint, messages: list[dict[str, str]], *, inside: bool = False) -> Reply:
     """Return the judge's reply. Follows no redirect, since that would take the key along.
 
-    Raises CannotAsk.
+    `inside` lets it be on this machine or network, as for who runs `tracehub run` at home. Raises
+    CannotAsk.
     """
     body: dict[str, Any] = {
         "model": endpoint.model, "messages": messages, "temperature": 0,
@@ -58,7 +65,7 @@ def ask(endpoint: Endpoint, messages: list[dict[str, str]]) -> Reply:
     headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
     try:
         with (
-            outbound.session() as link,
+            (requests.Session() if inside else outbound.session()) as link,
             link.post(
                 f"{endpoint.url}/chat/completions", json=body, headers=headers, stream=True,
                 timeout=SECONDS, allow_redirects=False,
