@@ -88,6 +88,11 @@ PAYLOADS_URL = env_str("TRACEHUB_PAYLOADS_URL")
 PAYLOAD_BYTES = 1024 * env_int("TRACEHUB_PAYLOAD_MIN_KB", 64, minimum=1, maximum=65_536)
 
 DATABASES = {"default": database("DATABASE_URL", config.database_url())}
+if _replica := env_str("DATABASE_REPLICA_URL"):
+    # Nobody migrates or tests it apart: it is the same data.
+    DATABASES["replica"] = database("DATABASE_REPLICA_URL", _replica) | {
+        "TEST": {"MIRROR": "default"}
+    }
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -133,6 +138,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "tracehub.web.middleware.reveal_hidden",
+    "tracehub.web.middleware.remember_writes",
     "tracehub.web.middleware.SignIn",
 ]
 

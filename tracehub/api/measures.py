@@ -14,11 +14,13 @@ from tracehub.core.query import parse
 from tracehub.core.steps import RangeError
 from tracehub.metrics import querysets
 from tracehub.traces.querysets import TooSlow, bounded
+from tracehub.traces.replica import store as replica
 
 _STEP = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
+@replica.reads
 def get_metrics(asked: ApiRequest) -> Answer:
     """Answer one metric over time, by group, the busiest group first."""
     query = asked.query

@@ -24,6 +24,7 @@ from tracehub.traces import facets, listing, reading
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.traces.querysets import DEFAULT_SORT, PageError, TooSlow, bounded
+from tracehub.traces.replica import store as replica
 from tracehub.traces.sampling import store as sampled
 
 SECONDS = 5.0  # that one read of a list may take
@@ -37,6 +38,7 @@ def trace_uuid(asked: ApiRequest) -> UUID:
     return UUID(hex=text)
 
 
+@replica.reads
 def list_traces(asked: ApiRequest) -> Answer:
     """Answer trace summaries. A cursor keeps the range of the first page, also one given by age."""
     sort = asked.query.get("sort") or DEFAULT_SORT
@@ -131,6 +133,7 @@ def _load(asked: ApiRequest) -> reading.LoadedTrace:
     return trace
 
 
+@replica.reads
 def get_facets(asked: ApiRequest) -> Answer:
     """Answer how often each value of each key occurs; a key ignores its own terms in `q`."""
     wanted = parse(asked.query.get("q", ""))

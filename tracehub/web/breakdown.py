@@ -16,6 +16,7 @@ from tracehub.core.query.tree import Absent, Filter, Pattern, Term
 from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
 from tracehub.traces.querysets import TooSlow, bounded
+from tracehub.traces.replica import store as replica
 from tracehub.web import copy, permissions
 from tracehub.web.chart_state import ChartState, state_of
 from tracehub.web.comparison import part
@@ -48,6 +49,7 @@ class BreakdownState(ChartState):
 
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
+@replica.reads
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The breakdown alone for htmx, else a page around it."""
     project = permissions.project_for(request, slug)

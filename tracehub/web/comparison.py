@@ -16,6 +16,7 @@ from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import comparing, querysets
 from tracehub.metrics.comparing import Comparison, Row
 from tracehub.traces.querysets import TooSlow, bounded
+from tracehub.traces.replica import store as replica
 from tracehub.web import copy, permissions
 from tracehub.web.chart_state import ChartState, state_of
 from tracehub.web.metric_words import name_of, say
@@ -77,6 +78,7 @@ def part(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpRespon
 
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
+@replica.reads
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The comparison alone for htmx, else a page around it."""
     project = permissions.project_for(request, slug)

@@ -21,6 +21,7 @@ from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
 from tracehub.metrics.querysets import Groups, Marker
 from tracehub.traces.querysets import TooSlow, bounded
+from tracehub.traces.replica import store as replica
 from tracehub.web import budgets, dashboards, metric_panels, metric_specs, permissions
 from tracehub.web.chart_state import LONGEST, ChartState, state_of
 from tracehub.web.links import with_query
@@ -39,6 +40,7 @@ def _iso(moment: datetime) -> str:
 
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
+@replica.reads
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The page, or only its content when #main is swapped."""
     project = permissions.project_for(request, slug)

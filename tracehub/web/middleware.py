@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,6 +15,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from requests import RequestException
 
+from tracehub.traces.replica import store as replica
 from tracehub.web.context import address
 from tracehub.web.permissions import SecondFactorNeeded, SignInNeeded
 from tracehub.web.revealing import revealed
@@ -72,6 +74,35 @@ def reveal_hidden(get_response: Handler) -> Handler:
 
     def middleware_sync(request: HttpRequest) -> HttpResponse:
         return _reveal(cast(HttpResponse, get_response(request)))
+
+    return middleware_sync
+
+
+def _remember(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    if request.method not in {"GET", "HEAD", "OPTIONS"} and replica.ALIAS in settings.DATABASES:
+        response.set_cookie(
+            replica.COOKIE,
+            "1",
+            max_age=replica.STICKY,
+            secure=settings.SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+@sync_and_async_middleware
+def remember_writes(get_response: Handler) -> Handler:
+    """Have who changed something read the primary for the next seconds: see `replica`."""
+    if iscoroutinefunction(get_response):
+
+        async def middleware(request: HttpRequest) -> HttpResponse:
+            return _remember(request, await get_response(request))
+
+        return markcoroutinefunction(middleware)
+
+    def middleware_sync(request: HttpRequest) -> HttpResponse:
+        return _remember(request, cast(HttpResponse, get_response(request)))
 
     return middleware_sync
 

@@ -25,6 +25,7 @@ from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, Verdict
 from tracehub.traces import facets, listing, querysets, rollup, saved
 from tracehub.traces.models import Trace
+from tracehub.traces.replica import store as replica
 from tracehub.traces.sampling import store as sampled
 from tracehub.traces.texts import store as texts
 from tracehub.web import concealing, permissions, saved_views, shell, trace_jobs
@@ -56,6 +57,7 @@ UNSEEN = ("metadata", "feedback", "contribution", "digest_hash", "finish_reasons
 
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
+@replica.reads
 def trace_list(request: HttpRequest, slug: str) -> HttpResponse:
     """The page, or what is being swapped: its content, its counts, or more rows."""
     project = permissions.project_for(request, slug)
@@ -108,6 +110,7 @@ def suggestions(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+@replica.reads
 def newer(request: HttpRequest, slug: str) -> HttpResponse:
     """How many traces of the list started after the moment `after`: what Live tells."""
     project = permissions.project_for(request, slug)

@@ -1,0 +1,1 @@
+"""A streaming replica for lists and charts."""
