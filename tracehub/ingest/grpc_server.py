@@ -35,7 +35,8 @@ PATHS = {
 }
 GZIP = b"\x1f\x8b"
 ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-READERS = 4  # messages that come in or are large at once: each may be as large as a body, twice
+READERS = 2  # messages that come in or are large at once: each may be as large as a body, twice
+WINDOW = 64 * 1024  # bytes of a message that a connection may send before it is read
 WAIT_SECONDS = 3.0  # for one of them to be done
 READ_SECONDS = 10.0  # for a message to come in
 DRAIN_SECONDS = 6.0  # for running calls to end after a stop
@@ -143,6 +144,8 @@ async def serve(address: str, started: Callable[[int], None], stop: asyncio.Even
         options=[
             ("grpc.max_receive_message_length", ingest.limit),
             ("grpc.per_message_decompression", 0),
+            ("grpc.http2.bdp_probe", 0),  # else a window grows to megabytes, for every connection
+            ("grpc.http2.lookahead_bytes", WINDOW),
             ("grpc.so_reuseport", 0),  # a taken port is an error, not shared
         ]
     )
