@@ -215,11 +215,11 @@ def p95(times: list[float]) -> float:
 
 def measured(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     """Fill a database of our own and measure in processes apart."""
-    import ingest
+    import stand
 
     from tracehub.core.exports import FORMATS
 
-    with ingest.database(folder) as cluster:
+    with stand.database(folder) as cluster:
         env = {
             **os.environ,
             "DATABASE_URL": cluster.url(),

@@ -94,9 +94,9 @@ def p95(times: list[float]) -> float:
 
 def run(folder: Path, groups: int, rounds: int) -> dict[str, Any]:
     """Fill a database of our own and measure in a process apart."""
-    import ingest
+    import stand
 
-    with ingest.database(folder) as cluster:
+    with stand.database(folder) as cluster:
         env = {
             **os.environ,
             "DATABASE_URL": cluster.url(),

@@ -239,16 +239,16 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    import ingest
+    import stand
 
     options.data.mkdir(parents=True, exist_ok=True)
-    with ingest.database(options.data) as cluster:
+    with stand.database(options.data) as cluster:
         fill(cluster, options.traces, options.days, options.seed)
 
 
 def fill(cluster: Any, traces: int, days: int, seed: int) -> None:
     """Migrate, make the project `bench` and load rows into it."""
-    import ingest
+    import stand
 
     env = {
         "DATABASE_URL": cluster.url(),
@@ -260,7 +260,7 @@ def fill(cluster: Any, traces: int, days: int, seed: int) -> None:
     import django
 
     django.setup()
-    ingest.migrate(env)
+    stand.migrate(env)
     load(cluster.superuser_url("tracehub"), traces, days, seed, "bench")
 
 

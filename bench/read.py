@@ -168,7 +168,7 @@ def p95(times: list[float]) -> float:
 
 def run(folder: Path, traces: int, rounds: int) -> dict[str, Any]:
     """Load `traces` rows into `folder` unless they are there, and measure in a process apart."""
-    import ingest
+    import stand
 
     if not (folder / "postgres.json").exists():
         load = [
@@ -180,7 +180,7 @@ def run(folder: Path, traces: int, rounds: int) -> dict[str, Any]:
             str(traces),
         ]
         subprocess.run(load, check=True)
-    with ingest.database(folder) as cluster:
+    with stand.database(folder) as cluster:
         env = {
             **os.environ,
             "DATABASE_URL": cluster.url(),

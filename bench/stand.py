@@ -1,0 +1,183 @@
+"""What benchmarks run on: an embedded PostgreSQL with fsync, web processes, worker, reference."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from tracehub.cli import processes  # noqa: E402
+from tracehub.cli.supervisor import WORKER_NICE  # noqa: E402
+
+WORKER = "celery -A tracehub.celery worker -P solo --without-gossip --without-mingle -l warning"
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[Any]:
+    """An embedded server with the product's own configuration."""
+    from tracehub.cli import pgroles
+    from tracehub.cli.postgres import Cluster
+
+    cluster = Cluster.of(folder)
+    server = cluster.start()
+    pgroles.ensure_database(cluster)
+    with psycopg.connect(cluster.superuser_url(), autocommit=True) as link:
+        if not link.execute("SELECT FROM pg_database WHERE datname = 'reference'").fetchall():
+            link.execute("CREATE DATABASE reference")
+    try:
+        yield cluster
+    finally:
+        server.stop()
+
+
+@contextmanager
+def process(command: list[str], env: dict[str, str], **options: Any) -> Iterator[int]:
+    child = subprocess.Popen(command, env={**os.environ, **env}, cwd=HERE.parent, **options)
+    try:
+        yield child.pid
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"Nothing listens on port {port}.")
+
+
+def migrate(env: dict[str, str]) -> str:
+    """Set the database up and return an ingest key."""
+    manage = [sys.executable, "manage.py"]
+    subprocess.run(
+        [*manage, "migrate", "-v0"], env={**os.environ, **env}, cwd=HERE.parent, check=True
+    )
+    subprocess.run(
+        [*manage, "createcachetable"], env={**os.environ, **env}, cwd=HERE.parent, check=True
+    )
+    code = (
+        "from tracehub.projects import actions as a;"
+        "p = a.create_project('bench'); print(a.create_key(p, 'ingest', 'bench')[1])"
+    )
+    done = subprocess.run(
+        [*manage, "shell", "-v0", "-c", code],
+        env={**os.environ, **env},
+        cwd=HERE.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class Stand:
+    """TraceHub and the reference beside each other, on one server; ends with its `stack`."""
+
+    def __init__(self, folder: Path, stack: ExitStack, *, worker: bool = True) -> None:
+        self.stack = stack
+        self.cluster = stack.enter_context(database(folder))
+        self.url = self.cluster.url()
+        self.admin_url = self.cluster.superuser_url("tracehub")
+        self.env = {
+            "DATABASE_URL": self.url,
+            "TRACEHUB_DATA_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
+            "TRACEHUB_SECRET_KEY": "bench" * 10,
+        }
+        self.key = migrate(self.env)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.port = int(self.listener.getsockname()[1])
+        self.webs: list[int] = []
+        self.add_web()
+        self.worker = self._worker() if worker else None
+        self.reference = self._reference()
+        with psycopg.connect(self.cluster.superuser_url()) as link:
+            pid = link.execute("SELECT pg_backend_pid()").fetchone()[0]
+            stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
+        self.postmaster = int(stat.split()[1])
+
+    def add_web(self) -> None:
+        """Start one more web process on the same socket."""
+        fd = self.listener.fileno()
+        serve = [sys.executable, "-m", "tracehub.cli.serve", str(fd)]
+        with psycopg.connect(self.admin_url, autocommit=True) as link:
+            before = link.execute(CONNECTIONS).fetchone()[0]
+            self.webs.append(self.stack.enter_context(process(serve, self.env, pass_fds=[fd])))
+            deadline = time.monotonic() + 60
+            while link.execute(CONNECTIONS).fetchone()[0] <= before:  # it has its writer's
+                if time.monotonic() > deadline:
+                    raise SystemExit("A web process does not start.")
+                time.sleep(0.1)
+        wait_for_port(self.port)
+
+    def _worker(self) -> int:
+        # As the supervisor starts it: it yields the processor to who waits for an answer.
+        yields = processes.dies_with_parent(signal.SIGKILL, nice=WORKER_NICE)
+        command = [sys.executable, "-m", *WORKER.split()]
+        return self.stack.enter_context(process(command, self.env, preexec_fn=yields, **QUIET))
+
+    def _reference(self) -> dict[str, Any]:
+        dsn = self.cluster.superuser_url("reference")
+        port = free_port()
+        command = [sys.executable, "-m", "uvicorn", "ref_ingest:app", "--app-dir", str(HERE)]
+        command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
+        env = {"BENCH_DSN": dsn, "REF_STAGED": "1"}
+        pid = self.stack.enter_context(process(command, env))
+        wait_for_port(port)
+        return {"port": port, "dsn": dsn, "pid": pid}
+
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """Return what `loadgen` needs of each: address, key, counts, processes to watch."""
+        watch = [f"web{i}={pid}" for i, pid in enumerate(self.webs)] + [f"pg={self.postmaster}"]
+        watch += [f"worker={self.worker}"] if self.worker else []
+        reference = self.reference
+        return {
+            "reference": {
+                "url": f"http://127.0.0.1:{reference['port']}/v1/traces",
+                "count_pg": reference["dsn"],
+                "count_sql": "select count(*) from bench_ref",
+                "watch": [f"web0={reference['pid']}", f"pg={self.postmaster}"],
+            },
+            "tracehub": {
+                "url": f"http://127.0.0.1:{self.port}/v1/traces",
+                "count_pg": self.admin_url,
+                "header": [f"authorization=Bearer {self.key}"],
+                "watch": watch,
+            },
+        }
+
+    def wait_idle(self, seconds: float = 60) -> None:
+        """Return when the worker has caught up, so that one run does not pay for another."""
+        if not self.worker:
+            return
+        deadline = time.monotonic() + seconds
+        dirty = "SELECT count(*) FROM arrivals WHERE dirty_seq IS NOT NULL"
+        with psycopg.connect(self.url, autocommit=True) as link:
+            while link.execute(dirty).fetchone()[0]:
+                if time.monotonic() > deadline:
+                    raise SystemExit("The worker does not catch up; is it running?")
+                time.sleep(0.2)
