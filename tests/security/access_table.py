@@ -238,6 +238,9 @@ CALLS: dict[str, dict[str, str]] = {
     "eval-sets/<str:slug>/runs": {"GET": "read", "POST": "review"},
     "rollouts": {"GET": "read"},
     "rollouts/flags": {"GET": "read"},
+    "setup": {"GET": "admin", "POST": "admin"},
+    "keys/<str:id>": {"DELETE": "admin"},
+    "members/<str:email>": {"DELETE": "admin"},
     "runs/<str:id>": {"GET": "read"},
     "runs/<str:id>/gate": {"GET": "read"},
 }

@@ -47,7 +47,7 @@ ABSENT: dict[str, object] = {
     "own_id": 999_999, "score_id": 999_999,
     "destination_id": 999_999, "alert_id": 999_999, "delivery_id": 999_999,
     "owner_rule_id": 999_999, "erasure_id": 999_999, "session": "no-such-session",
-    "user": "no-such-user",
+    "user": "no-such-user", "email": "nobody@none.example",
     "version": 1, "id": 999_999, "key": "TH-999", "prompt": "no-such-prompt",
 }  # fmt: skip
 
@@ -67,6 +67,8 @@ class World:
         known = self.objects if objects is None else objects
         if route.startswith("queues/"):  # the API's other `id` is the number of a run
             known = known | {"id": known["queue_id"]}
+        if route.startswith("keys/"):
+            known = known | {"id": known["key_id"]}
         return _PARAMETER.sub(lambda found: str(known[found[1]]), route)
 
     def client(self, who: str) -> Client:
@@ -108,7 +110,7 @@ def make(
     objects: dict[str, object] = {
         "session": facts.session_id, "user": facts.user_id,
         "trace_id": trace_id, "token": "none", "review_id": review.pk, "mode_slug": mode.slug,
-        "run_id": _judge_run(project, mode),
+        "run_id": _judge_run(project, mode), "email": people["viewer"].email,
         "name": f"{word}-reply", "role": "viewer", "user_id": people["viewer"].pk,
         **_of_sets(project, word, said, number), "job_id": _job(project, people["reviewer"]),
         "board_id": dashboards.save(

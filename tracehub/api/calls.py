@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tracehub.api import (
+    admin,
     contracts,
     eval_sets,
     failures,
@@ -18,6 +19,7 @@ from tracehub.api import (
 from tracehub.api.numbered import CURSOR, LIMIT
 from tracehub.api.requests import Param
 from tracehub.api.router import Call
+from tracehub.api.setup.shape import SETUP
 from tracehub.core.exports import ALIASES, FORMATS
 
 Q = Param("q", "A filter, as in the list of traces.", example="is:failing model:gpt-4o*")
@@ -201,6 +203,24 @@ CALLS: tuple[Call, ...] = (
         "POST", "/contracts", "admin", contracts.add_contract,
         "Publish a contract", "The version. What is in force already makes none.",
         body=contracts.CONTRACT, creates=True,
+    ),
+    Call(
+        "GET", "/setup", "admin", admin.get_setup,
+        "Read the set-up", "Members, keys, modes, contracts, queues and alerts as they are.",
+    ),
+    Call(
+        "POST", "/setup", "admin", admin.post_setup,
+        "Set the project up", "The changes, and the text of each new key, this once.",
+        body=SETUP,
+        params=(Param("dry_run", "true tells the changes and makes none."),),
+    ),
+    Call(
+        "DELETE", "/keys/{id}", "admin", admin.revoke_key,
+        "Revoke a key", "The key, which is refused from now on.",
+    ),
+    Call(
+        "DELETE", "/members/{email}", "admin", admin.remove_member,
+        "Take a seat away", "The member who was removed. The last admin stays.",
     ),
     Call(
         "POST", "/prompts", "ingest", prompts.add_prompt,

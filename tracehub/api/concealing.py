@@ -11,7 +11,10 @@ from tracehub.projects.actions import audit
 from tracehub.projects.models import ApiKey, Scope
 
 # Calls whose answers are names and numbers alone.
-NUMBERS = frozenset({"/facets", "/failure-modes", "/queues", "/queues/{id}/stats", "/metrics"})
+NUMBERS = frozenset(
+    {"/facets", "/failure-modes", "/queues", "/queues/{id}/stats", "/metrics"}
+    | {"/setup", "/keys/{id}", "/members/{email}"}
+)
 # Calls that a viewer's key gets without texts. Every other call is refused.
 CONCEALED = frozenset({"/traces", "/traces/{trace_id}", "/eval-sets", "/eval-sets/{slug}"})
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "createuser": Entry("accounts:createuser", "Add a person and print a one-time sign-in link."),
     "createproject": Entry("accounts:createproject", "Add a project."),
     "createkey": Entry("accounts:createkey", "Make a key for sending traces or for the API."),
+    "apply": Entry("apply:apply", "Bring projects to what a file says, showing it first."),
     "import": Entry("import_file:import_file", "Load traces from a file that was exported."),
     "export": Entry("export:export", "Write traces or eval sets to a file."),
     "run": Entry("run:run", "Run the cases of an eval set against your program."),

@@ -12,15 +12,21 @@ from django.utils import timezone
 
 from tracehub.notify.models import Delivery, DeliveryStatus, Destination, Kind, new_salt
 from tracehub.projects import outbox
-from tracehub.projects.actions import ActionError, Conflict, audit
-from tracehub.projects.models import Event, Project, User
+from tracehub.projects.actions import ActionError, Actor, Conflict, actor_name, audit
+from tracehub.projects.models import Event, Project
 
 MOST = 50  # destinations of a project
 TEST = "test"
 
 
 def add_destination(
-    project: Project, kind: str, name: str, address: str, events: Sequence[str] = (), *, by: User
+    project: Project,
+    kind: str,
+    name: str,
+    address: str,
+    events: Sequence[str] = (),
+    *,
+    by: Actor | None,
 ) -> Destination:
     """Make a destination. Its address never changes, so that its key goes nowhere else.
 
@@ -43,7 +49,7 @@ def add_destination(
         with transaction.atomic():
             made = Destination.objects.create(
                 project=project, kind=kind, name=name, address=address,
-                events=[kind for kind in outbox.KINDS if kind in events], created_by=by.email,
+                events=[kind for kind in outbox.KINDS if kind in events], created_by=actor_name(by),
             )  # fmt: skip
             audit("destination.created", by=by, project=project, object=name, kind=kind,
                   host=made.host, events=made.events)  # fmt: skip
@@ -74,7 +80,7 @@ def _check_address(kind: str, address: str) -> None:
 
 
 @transaction.atomic
-def turn(destination: Destination, on: bool, *, by: User) -> None:
+def turn(destination: Destination, on: bool, *, by: Actor | None) -> None:
     """Turn a destination on or off. What happens while it is off is not sent later."""
     destination.on = on
     destination.save(update_fields=["on"])
@@ -82,7 +88,7 @@ def turn(destination: Destination, on: bool, *, by: User) -> None:
 
 
 @transaction.atomic
-def set_events(destination: Destination, events: Sequence[str], *, by: User) -> None:
+def set_events(destination: Destination, events: Sequence[str], *, by: Actor | None) -> None:
     """Choose which kinds of events go there. Raises ActionError on an unknown kind."""
     chosen = [kind for kind in outbox.KINDS if kind in events]
     before, destination.events = destination.events, chosen
@@ -92,7 +98,7 @@ def set_events(destination: Destination, events: Sequence[str], *, by: User) -> 
 
 
 @transaction.atomic
-def rotate(destination: Destination, *, by: User) -> str:
+def rotate(destination: Destination, *, by: Actor | None) -> str:
     """Give a destination another key and return it; the old one signs nothing any more."""
     destination.salt = new_salt()
     destination.save(update_fields=["salt"])
@@ -101,7 +107,7 @@ def rotate(destination: Destination, *, by: User) -> str:
 
 
 @transaction.atomic
-def remove(destination: Destination, *, by: User) -> None:
+def remove(destination: Destination, *, by: Actor | None) -> None:
     """Forget a destination with its log; what waits is not sent."""
     audit("destination.removed", by=by, project=destination.project, object=destination.name,
           host=destination.host)  # fmt: skip
@@ -117,12 +123,12 @@ def replay(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def send_test(destination: Destination, *, by: User) -> Delivery:
+def send_test(destination: Destination, *, by: Actor | None) -> Delivery:
     """Send an event that says it is a test."""
     now = timezone.now()
     event = Event.objects.create(
         project=destination.project, kind=TEST, at=now, distributed_at=now,
-        body={"message": f"A test of {destination.name}, sent by {by.email}."},
+        body={"message": f"A test of {destination.name}, sent by {actor_name(by)}."},
     )  # fmt: skip
     return Delivery.objects.create(
         project=destination.project, event=event, destination=destination

@@ -11,8 +11,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from tracehub.notify.models import Alert, AlertKind, Destination
-from tracehub.projects.actions import ActionError, Conflict, audit
-from tracehub.projects.models import Event, Project, User
+from tracehub.projects.actions import ActionError, Actor, Conflict, actor_name, audit
+from tracehub.projects.models import Event, Project
 
 MOST = 50  # alerts of a project
 KEYS = ("", "cohort", "env", "prompt", "model")  # what an alert on counts can watch
@@ -74,7 +74,7 @@ def _number(name: str, value: Any) -> float | int:
     return number if name == "percent" else int(number)
 
 
-def add(alert: Alert, *, by: User) -> Alert:
+def add(alert: Alert, *, by: Actor | None) -> Alert:
     """Store a draft; it looks at what comes from now on. Raises ActionError, Conflict."""
     if not alert.to:
         raise ActionError("Choose at least one destination.", "to")
@@ -82,7 +82,7 @@ def add(alert: Alert, *, by: User) -> Alert:
     if Alert.objects.filter(project=project).count() >= MOST:
         raise ActionError(f"A project may have {MOST} alerts.", "name")
     newest = Event.objects.filter(project=project).aggregate(newest=Max("id"))["newest"]
-    alert.seen, alert.created_by, alert.checked_until = newest or 0, by.email, timezone.now()
+    alert.seen, alert.created_by, alert.checked_until = newest or 0, actor_name(by), timezone.now()
     try:
         with transaction.atomic():
             alert.save()
@@ -134,7 +134,7 @@ def turn(alert: Alert, on: bool, *, by: Actor | None) -> None:
 
 
 @transaction.atomic
-def snooze(alert: Alert, until: datetime | None, *, by: User) -> None:
+def snooze(alert: Alert, until: datetime | None, *, by: Actor | None) -> None:
     """Keep an alert silent until a time, or wake it; what comes meanwhile is not told later."""
     alert.snoozed_until = until
     alert.save(update_fields=["snoozed_until"])
@@ -143,7 +143,7 @@ def snooze(alert: Alert, until: datetime | None, *, by: User) -> None:
 
 
 @transaction.atomic
-def remove(alert: Alert, *, by: User) -> None:
+def remove(alert: Alert, *, by: Actor | None) -> None:
     """Forget an alert."""
     audit("alert.removed", by=by, project=alert.project, object=alert.name, rule=alert.rule)
     alert.delete()

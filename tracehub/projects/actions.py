@@ -26,6 +26,8 @@ from tracehub.projects.models import (
     User,
 )
 
+Actor = User | ApiKey  # who changes something; None is the command line
+
 LINK_LIFE = timedelta(minutes=10)
 INVITATION_LIFE = timedelta(hours=72)
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -51,23 +53,31 @@ class Conflict(ActionError):
 def audit(
     action: str,
     *,
-    by: User | ApiKey | None = None,
+    by: Actor | None = None,
     project: Project | None = None,
     object: str = "",
     address: str | None = None,
     **detail: Any,
 ) -> None:
     """Add one line to the audit log. `detail` holds before and after, never secrets or content."""
-    if isinstance(by, ApiKey):
-        actor = by.prefix
-    else:
-        actor = by.email if by else "system"
     AuditEntry.objects.create(
-        project=project, actor=actor, address=address, action=action, object=object, detail=detail
+        project=project,
+        actor=actor_name(by),
+        address=address,
+        action=action,
+        object=object,
+        detail=detail,
     )
 
 
-def create_project(slug: str, name: str = "", *, by: User | None = None) -> Project:
+def actor_name(by: Actor | None) -> str:
+    """Return who did something, as the audit log names them."""
+    if isinstance(by, ApiKey):
+        return by.prefix
+    return by.email if by else "system"
+
+
+def create_project(slug: str, name: str = "", *, by: Actor | None = None) -> Project:
     """Make a project; its maker becomes admin. Raises ActionError on a bad or taken slug."""
     try:
         validate_slug(slug)
@@ -80,7 +90,7 @@ def create_project(slug: str, name: str = "", *, by: User | None = None) -> Proj
     try:
         with transaction.atomic():
             project = Project.objects.create(slug=slug, name=name or slug)
-            if by is not None:
+            if isinstance(by, User):
                 Membership.objects.create(project=project, user=by, role=Role.ADMIN)
             audit("project.created", by=by, project=project, object=slug)
     except IntegrityError:
@@ -89,7 +99,7 @@ def create_project(slug: str, name: str = "", *, by: User | None = None) -> Proj
 
 
 @transaction.atomic
-def rename_project(project: Project, name: str, *, by: User | None = None) -> None:
+def rename_project(project: Project, name: str, *, by: Actor | None = None) -> None:
     """Give a project another name; its slug, and so its links, stay."""
     before, project.name = project.name, " ".join(name.split())
     project.save(update_fields=["name"])
@@ -104,7 +114,7 @@ def rename_project(project: Project, name: str, *, by: User | None = None) -> No
 
 
 @transaction.atomic
-def hide_content(project: Project, on: bool, *, by: User | None = None) -> None:
+def hide_content(project: Project, on: bool, *, by: Actor | None = None) -> None:
     """Hide what traces say from viewers, and log who else reads it; or stop doing so."""
     project.hides_content = on
     project.save(update_fields=["hides_content"])
@@ -113,7 +123,7 @@ def hide_content(project: Project, on: bool, *, by: User | None = None) -> None:
 
 @transaction.atomic
 def create_key(
-    project: Project, scope: str, name: str, *, by: User | None = None
+    project: Project, scope: str, name: str, *, by: Actor | None = None
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which is shown once and never stored."""
     if scope not in Scope.values:
@@ -127,14 +137,14 @@ def create_key(
         prefix=key.prefix,
         scope=scope,
         name=name,
-        created_by=by,
+        created_by=by if isinstance(by, User) else None,
     )
     audit("key.created", by=by, project=project, object=row.prefix, scope=scope, name=name)
     return row, key.text
 
 
 @transaction.atomic
-def revoke_key(key: ApiKey, *, by: User | None = None) -> None:
+def revoke_key(key: ApiKey, *, by: Actor | None = None) -> None:
     """Turn a key off; requests with it are refused within 5 s."""
     key.revoked_at = timezone.now()
     key.save(update_fields=["revoked_at"])
@@ -292,7 +302,7 @@ def join_invited(email: str) -> User | None:
 
 
 @transaction.atomic
-def set_role(project: Project, user: User, role: str | None, *, by: User | None = None) -> None:
+def set_role(project: Project, user: User, role: str | None, *, by: Actor | None = None) -> None:
     """Give a person a role in a project; None takes the seat away. The last admin stays."""
     seats = Membership.objects.select_for_update().filter(project=project)
     current = {seat.user_id: seat.role for seat in seats}
@@ -321,7 +331,7 @@ def had_role(project: Project, user: User, role: str) -> bool:
 
 
 @transaction.atomic
-def add_user(email: str, *, superuser: bool = False, by: User | None = None) -> User:
+def add_user(email: str, *, superuser: bool = False, by: Actor | None = None) -> User:
     """Return the person with this address, made (without a password) when new.
 
     `superuser` is only ever given, never taken. Raises ActionError on a malformed address.

@@ -185,7 +185,9 @@ def create_mode(
 
 
 @transaction.atomic
-def edit_mode(mode: FailureMode, name: str, definition: str, *, by: User | None = None) -> None:
+def edit_mode(
+    mode: FailureMode, name: str, definition: str, *, by: User | ApiKey | None = None
+) -> None:
     """Give a failure mode another name or rule; its slug, and so its reviews, stay.
 
     Another rule, where there was one, begins the next version: old labels are to be checked.
@@ -199,11 +201,13 @@ def edit_mode(mode: FailureMode, name: str, definition: str, *, by: User | None 
     audit("mode.edited", by=by, project=mode.project, object=mode.slug, before=before, after=name)
 
 
-def next_version(mode: FailureMode, definition: str, change: str, *, by: User | None) -> None:
+def next_version(
+    mode: FailureMode, definition: str, change: str, *, by: User | ApiKey | None
+) -> None:
     """End what a mode meant till now, in the caller's transaction."""
     ModeVersion.objects.create(
         project_id=mode.project_id, mode=mode, number=mode.version, definition=definition,
-        change=change[:200], by=by,
+        change=change[:200], by=by if isinstance(by, User) else None,
     )  # fmt: skip
     mode.version += 1
     mode.save(update_fields=["version"])

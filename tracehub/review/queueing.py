@@ -67,7 +67,12 @@ def create_queue(
 
 
 def edit_queue(
-    queue: Queue, name: str, *, reviewers: Iterable[User], by: User | None = None, **rules: Any
+    queue: Queue,
+    name: str,
+    *,
+    reviewers: Iterable[User],
+    by: User | ApiKey | None = None,
+    **rules: Any,
 ) -> None:
     """Change the rules of a queue; items that are in it stay. Raises ActionError."""
     _check(rules)
