@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from tracehub.core.contracts.bounds import ContractError, check_schema
+from tracehub.core.contracts.bounds import ContractError, check_draft
 from tracehub.core.contracts.checking import check_labels
 from tracehub.failures import querysets
 from tracehub.failures.lifecycle import RELEASE, news
@@ -47,7 +47,7 @@ def save_contract(
     if not prompt and not span:
         raise ActionError("applies_to must name a prompt, a span, or both.", "applies_to")
     try:
-        check_schema(schema)
+        check_draft(schema)
         known = check_labels(labels or {})
     except ContractError as error:
         raise ActionError(str(error), error.field) from error

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tracehub.core.contracts import checking, dryrun
-from tracehub.core.contracts.bounds import ContractError, check_schema
+from tracehub.core.contracts.bounds import ContractError, check_draft
 from tracehub.core.query.tree import quote as quoted
 from tracehub.core.trace import Json
 from tracehub.digest import recheck
@@ -184,7 +184,7 @@ def _try(project: Project, draft: Draft, versions: list[Contract]) -> dict[str, 
         if not draft.prompt and not draft.span:
             raise ContractError("Name a prompt, a span, or both.", "applies_to")
         schema, labels = _read(draft, "schema"), _read(draft, "labels")
-        check_schema(schema)
+        check_draft(schema)
         label = f"{draft.name}/{versions[0].version + 1 if versions else 1}"
         new = checking.Contract(
             label, draft.prompt or None, draft.span or None, schema, checking.check_labels(labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tracehub.core.contracts.bounds import ContractError, check_schema
+from tracehub.core.contracts.bounds import ContractError, check_draft, check_schema
 from tracehub.core.contracts.checking import Contract, check, check_labels
 
 
@@ -136,3 +136,27 @@ def test_a_deep_output_under_a_branching_schema_is_left_out():
         deep = {"a": deep}
     assert check(contract, deep) == []
     assert check(contract, {"a": {}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"requried": ["a"]}, "/requried is no keyword of JSON Schema and would check nothing. "
+         "Use 'required'."),
+        ({"properties": {"n": {"Minimum": 0}}}, "/properties/n/Minimum is no keyword of JSON "
+         "Schema and would check nothing. Use 'minimum'."),
+        ({"items": {"type": ["null", "strng"]}}, "/items/type must be one of array, boolean, "
+         "integer, null, number, object, string. Got 'strng'. Use 'string'."),
+        ({"type": "money"}, "/type must be one of array, boolean, integer, null, number, object, "
+         "string. Got 'money'."),
+    ],
+)  # fmt: skip
+def test_a_word_nearly_right_is_refused_with_the_right_one(schema, said):
+    with pytest.raises(ContractError) as error:
+        check_draft(schema)
+    assert str(error.value) == said
+
+
+def test_words_of_other_tools_and_names_of_fields_are_left_alone():
+    check_draft({"x-unit": "EUR", "example": 1, "properties": {"requried": {"type": "null"}}})
+    check_draft(True)

@@ -62,8 +62,9 @@ def decide(project: Project) -> None:
     amount = _busiest(project, kind="schema_error", title__startswith="refund.amount")
     if amount and helper:
         actions.assign(amount, helper, by=helper)
-    if amount and (same := _busiest(project, span="refund-schema")):
-        actions.merge(same, amount, by=helper)  # the agent's own check of the same output
+    if amount:  # the agent's own check found the same in the same outputs
+        for same in Failure.objects.filter(project=project, span="refund-schema"):
+            actions.merge(same, amount, by=helper)
     if (fares := _busiest(project, kind="tool_error")) and helper:
         actions.assign(fares, helper, by=helper)
     if currency := _busiest(project, title__startswith="refund.currency"):

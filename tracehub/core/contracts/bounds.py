@@ -12,6 +12,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from tracehub.core.contracts import vocabulary
+
 Json = Any
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
@@ -46,6 +48,14 @@ class ContractError(ValueError):
     def __init__(self, message: str, field: str = "schema") -> None:
         super().__init__(message)
         self.field = field
+
+
+def check_draft(schema: Json) -> None:
+    """Raise ContractError on what a person wrote: as `check_schema`, and on words nearly right."""
+    for path, part in parts(schema):
+        if wrong := vocabulary.problem(part):
+            raise ContractError(f"{path}{pointer_of([wrong[0][:100]])} {wrong[1]}")
+    check_schema(schema)
 
 
 def check_schema(schema: Json) -> jsonschema_rs.Draft202012Validator:
