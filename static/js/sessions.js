@@ -19,6 +19,9 @@ function toTurn(turn) {
   mark([...document.querySelectorAll(".pane .item")], document.querySelector(`.pane .item[data-number="${number}"]`));
   for (const word of document.querySelectorAll("[data-turn-number]")) word.textContent = number;
   for (const field of document.querySelectorAll("[data-turn-trace]")) field.value = trace;
+  for (const link of document.querySelectorAll("[data-turn-case]")) {
+    link.href = link.getAttribute("href").replace(/[0-9a-f]{32}/, trace);
+  }
   for (const button of document.querySelectorAll("[data-verdict-form] [name=act]")) {
     button.value = `${button.value.split(":")[0]}:${trace}`;
   }
