@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from tests.digest.test_repricing import charts_agree
 from tests.ingest.test_masking import ADDRESS, tables
 from tests.ingest.test_otlp import body, post, span
+from tests.ingest.test_payloads import files, folder, later
 from tracehub.digest import actions as digests
 from tracehub.digest.models import Remasking
 from tracehub.digest.remasking import work
@@ -19,7 +20,10 @@ from tracehub.projects.models import AuditEntry
 from tracehub.review.actions import submit_review
 from tracehub.traces.actions import save_prompt
 from tracehub.traces.models import Trace, TraceText
+from tracehub.traces.payloads import moving
+from tracehub.traces.reading import received
 
+__all__ = ["folder"]  # a fixture
 LOG = {
     "resourceLogs": [{"scopeLogs": [{"logRecords": [{
         "traceId": f"{1:032x}", "spanId": f"{9:016x}", "timeUnixNano": "1",
@@ -143,3 +147,21 @@ def test_a_rule_of_one_place_leaves_the_others_stored_as_they_are(
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM arrivals WHERE dirty_seq IS NOT NULL")
         assert cursor.fetchone()[0] == 0
+
+
+def test_a_payload_in_object_storage_is_masked_and_its_object_goes(
+    folder, url, key, project, admin, committed_db
+):
+    digits = "".join(f"{n:x}" for n in range(60_000))
+    body = {"name": "x", "trace_id": f"{6:032x}", "input": f"{digits} {ADDRESS}"}
+    assert post(url, key, body, "/api/v1/traces").status_code == 200
+    assert moving.work(now=later(11)) == 1
+    assert len(files(folder)) == 1
+    masking.add_rule(project, "email", "email", by=admin)
+    work.start(project, by=admin)
+    assert not work.work(seconds=30)
+    moving.work(now=later(1))
+    assert files(folder) == []
+    text = str(received(project, UUID(int=6)))
+    assert f"{digits} [masked:email]" in text
+    assert ADDRESS not in text

@@ -19,7 +19,7 @@ from tracehub.traces.payloads.objects import whole
 from tracehub.traces.payloads.store import rewritten
 from tracehub.traces.store import COLUMNS, TYPES, span_columns
 
-CHUNK = 200  # spans in memory at once
+CHUNK = 50  # spans in memory at once
 KEY = ("project_id", "day", "trace_id", "span_id")
 NEXT = """
     SELECT trace_id, day FROM arrivals WHERE project_id = %s AND trace_id > %s
@@ -95,9 +95,10 @@ def lock(project_id: int, day: date, spans: Sequence[tuple[UUID, int]]) -> list[
 
 
 def rewrite(day: date, rows: Sequence[SpanRow]) -> None:
-    """Replace all columns of stored spans but their key."""
+    """Replace all columns of stored spans but their key; objects that held them are deleted."""
     columns = span_columns([(row.project_id, day, *row[1:]) for row in rows])
     connection.ensure_connection()
     with connection.connection.cursor() as cursor:
         cursor.execute(REWRITE, (*columns, day))
+        rewritten(cursor, [(row.project_id, day, row.trace_id, row.span_id) for row in rows])
         rewritten(cursor, [(row.project_id, day, row.trace_id, row.span_id) for row in rows])
