@@ -1,7 +1,7 @@
 // The list of traces by keyboard: move, open, preview, select, verdicts; and rows that load on.
 
 import { on, typing } from "tracehub/keys";
-import { el, toast } from "tracehub/shell";
+import { el, problem, toast } from "tracehub/shell";
 
 const rows = () => [...document.querySelectorAll("#rows > tr[data-trace]")];
 const current = () => document.querySelector("#rows > tr[aria-current=true]");
@@ -188,6 +188,14 @@ function setLive(on) {
 document.addEventListener("click", (event) => {
   if (event.target.closest("#live")) setLive(!live);
 });
+
+// After the general notice, which this replaces; the next answer takes it away.
+function paused(event) {
+  if (event.detail.ctx?.sourceElement?.id !== "live") return;
+  problem("Live updates paused", "The server did not answer. It is asked again every 3 s; the rows stay as they are.");
+}
+document.addEventListener("htmx:error", paused);
+document.addEventListener("htmx:response:error", paused);
 
 // What a person folded stays folded when the facets are counted anew.
 const folded = new Map();

@@ -348,6 +348,10 @@ def test_live_offers_new_traces_and_folded_facets_stay_folded(open_page, project
     expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#facet-model .facet__row").first).to_be_hidden()
     assert signed.errors == []
+    signed.context.set_offline(True)
+    expect(page.locator("#problem")).to_contain_text("Live updates paused", timeout=10_000)
+    signed.context.set_offline(False)
+    expect(page.locator("#problem > *")).to_have_count(0, timeout=10_000)
 
 
 def test_counts_of_a_large_range_come_after_the_list(open_page, project, monkeypatch):
