@@ -9,6 +9,7 @@ from tests import trace_factory as factory
 from tests.security import world as worlds
 from tracehub.core.trace import Prompt, Span, SpanFacts, Tokens, ToolUse, ValidationError
 from tracehub.failures import actions as failures
+from tracehub.failures import fixes, talk
 from tracehub.projects.models import Project
 
 HIDDEN = "\u202e\u200b"
@@ -44,9 +45,13 @@ CONTRACT = {"type": "object", "properties": {f"amount{SAID}": {"type": "number"}
 
 
 def project(word: str = "skylane") -> worlds.World:
-    """Make it, with a contract of hostile names as well."""
+    """Make it, with a contract of hostile names, and a failure that people spoke of."""
     made = worlds.make(word, 1, said=SAID, trace=trace)
     failures.save_contract(made.project, f"{word}-strict", CONTRACT, prompt=f"refund{SAID}")
+    for failure in made.project.failures.order_by("number")[:3]:
+        talk.comment(failure, EVERYTHING, by=made.people["admin"])
+        fixes.add([failure], "prompt", f"fixed{SAID}", f"refund@v9{SAID}", by=made.people["admin"],
+                  at=datetime.now(UTC))  # fmt: skip
     return made
 
 

@@ -49,7 +49,10 @@ MORE = (
     "traces/{trace}?span=0000000000000002", "traces/{trace}?span=0000000000000003&tab=raw",
 )  # fmt: skip
 # Fragments and files are parts of pages or are no pages.
-NO_PAGES = ("/json", "/export", "/junit", ".csv", "/next", "newer", "suggestions", "/status")
+NO_PAGES = (
+    "/json", ".json", ".jsonl", "/file", "/export", "/junit", ".csv", "/next", "newer", "suggestions",
+    "/status",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
