@@ -13,13 +13,19 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from psycopg.errors import LockNotAvailable
 
 from tracehub.cli import config, pgroles
 
 ADMIN = "admin@localhost"
 DEFAULT_PROJECT = "default"
+LOCK_TIMEOUT = "800ms"
+LOCK_TRIES = 60
+LOCK_PAUSE = 2.0  # seconds, in which those who waited go on
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
 
 
@@ -38,6 +44,9 @@ def main() -> int:
     except OperationalError as error:
         print(f"The database cannot be reached: {str(error).strip().splitlines()[0]}")
         return TRY_AGAIN
+    except config.ConfigError as error:
+        print(error)
+        return 1
     return 0
 
 
@@ -46,8 +55,37 @@ def prepare() -> None:
     from django.core.management import call_command
 
     with _static_collected():
-        call_command("migrate", interactive=False, verbosity=0)
+        migrate()
         call_command("createcachetable", verbosity=0)
+
+
+def migrate() -> None:
+    """Bring the tables to this version while others go on reading and writing them.
+
+    A statement that must wait for a lock has everybody else wait behind it. So it gives up after
+    LOCK_TIMEOUT, and the migration, which is undone as a whole, is tried again.
+    """
+    from django.core.management import call_command
+    from django.db import OperationalError
+
+    from tracehub.projects.store import wait_for_locks
+
+    wait_for_locks(LOCK_TIMEOUT)
+    try:
+        for _ in range(LOCK_TRIES):
+            try:
+                call_command("migrate", interactive=False, verbosity=0)
+                return
+            except OperationalError as error:
+                if not isinstance(error.__cause__, LockNotAvailable):
+                    raise
+                time.sleep(LOCK_PAUSE)
+        raise config.ConfigError(
+            "The tables cannot be brought to this version: something holds them for minutes. End "
+            "long transactions (an export, a psql left open) and start again."
+        )
+    finally:
+        wait_for_locks("0")
 
 
 @contextlib.contextmanager

@@ -33,15 +33,14 @@ def application(*, migrate: bool = True) -> Iterator[None]:
         import django
 
         django.setup()
-        from django.core.management import call_command
         from django.db import OperationalError
 
-        from tracehub.cli import pgroles
+        from tracehub.cli import bootstrap, pgroles
         from tracehub.projects.actions import ActionError
 
         try:
             if ours and migrate:
-                call_command("migrate", interactive=False, verbosity=0)
+                bootstrap.migrate()
                 pgroles.grant(config.owner_url(), app_url)
             yield
         except ActionError as refusal:

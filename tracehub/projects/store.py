@@ -1,4 +1,4 @@
-"""Masking rules and counts: statements that ingestion runs too, on its own connections."""
+"""Statements of their own: masking rules and counts, which ingestion runs too, and upkeep."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ ADD_MASK_COUNTS = """
     DO UPDATE SET count = projects_maskcount.count + excluded.count
 """
 Counts = tuple[list[int], list[str], list[int]]  # projects, rules, counts
+
+
+def wait_for_locks(at_most: str) -> None:
+    """Have statements of this connection give up waiting for a lock; "0" waits on, as usual."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [at_most])
 
 
 def prune_audit() -> None:
