@@ -50,8 +50,8 @@ MORE = (
 )  # fmt: skip
 # Fragments and files are parts of pages or are no pages.
 NO_PAGES = (
-    "/json", ".json", ".jsonl", "/file", "/export", "/junit", ".csv", "/next", "newer", "suggestions",
-    "/status",
+    "/json", ".json", ".jsonl", "/file", "/export", "/junit", ".csv", "/next", "newer",
+    "suggestions", "/status",
 )  # fmt: skip
 
 
