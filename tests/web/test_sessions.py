@@ -147,6 +147,7 @@ def test_a_user_has_sessions_traces_and_a_failing_share(project, reviewer):
     talk(project, "s-2", broken=False)
     trace_row(project, user_id="u/2", session_id=None)
     listed = reviewer.get("/skylane/users").text
+    assert 'href="/skylane/sessions" aria-current="page"' in listed
     assert "u_48f1" in listed and "/skylane/users/u/2" in listed
     text = reviewer.get("/skylane/users/u_48f1").text
     assert "33.3%" in text

@@ -55,6 +55,9 @@ def icon(name: str, size: str = "") -> SafeString:
     )
 
 
+_BESIDE = {"sessions": "users"}  # a section without an entry of its own
+
+
 @register.inclusion_tag("components/nav_item.html", takes_context=True)
 def nav_item(
     context: Context, route: str, label: str, icon_name: str, keys: str, count: int | None = None
@@ -67,7 +70,7 @@ def nav_item(
         "label": label,
         "icon_name": icon_name,
         "keys": keys,
-        "current": context["section"] == route,
+        "current": context["section"] in (route, _BESIDE.get(route)),
     }
 
 
