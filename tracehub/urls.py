@@ -38,8 +38,10 @@ from tracehub.web import (
     shell,
     trace,
     trace_bulk,
+    trace_compare,
     trace_export,
     trace_jobs,
+    trace_talk,
     traces,
 )
 
@@ -109,6 +111,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/traces/<str:trace_id>", trace.trace_page, name="trace"),
     path("<slug:slug>/traces/<str:trace_id>/alike", alike.page, name="trace_alike"),
     path("<slug:slug>/traces/<str:trace_id>/json", trace.trace_json, name="trace_json"),
+    path("<slug:slug>/traces/<str:trace_id>/say", trace_talk.say, name="trace_say"),
+    path("<slug:slug>/traces/<str:trace_id>/diff", trace_compare.page, name="trace_diff"),
     path("<slug:slug>/traces/<str:trace_id>/reveal", trace.reveal, name="trace_reveal"),
     path("<slug:slug>/traces/<str:trace_id>/review", panel.submit, name="trace_review"),
     path("<slug:slug>/traces/<str:trace_id>/case", promote.page, name="trace_case"),

@@ -30,10 +30,10 @@ export function indexed(root) {
       range.setEnd(last.node, Math.max(0, end - last.start));
       return range;
     },
-    /** The place in `text` where a range begins, or -1. */
-    placeOf: (range) => {
-      const one = nodes.find(({ node }) => node === range.startContainer);
-      return one ? one.start + range.startOffset : -1;
+    /** The place in `text` of a point of the page, or -1 when it is in no text. */
+    placeOf: (node, offset) => {
+      const one = nodes.find((each) => each.node === node);
+      return one ? one.start + offset : -1;
     },
   };
 }

@@ -114,7 +114,10 @@ document.addEventListener("click", (event) => {
 });
 on("[", step(-1));
 on("]", step(1));
-on("Mod+Enter", () => form().requestSubmit(form().querySelector("[data-submit]")));
+on("Mod+Enter", (event) => {
+  if (event.target.closest?.("dialog") || event.target.getAttribute?.("form")) return false; // not of the verdict
+  form().requestSubmit(form().querySelector("[data-submit]"));
+});
 
 const ours = (event) => event.detail.ctx?.sourceElement === form();
 function lost(event) {

@@ -86,6 +86,8 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/<str:trace_id>": READ,
     "traces/<str:trace_id>/alike": READ,
     "traces/<str:trace_id>/json": READ,
+    "traces/<str:trace_id>/say": {"POST": "reviewer"},
+    "traces/<str:trace_id>/diff": READ,
     "traces/<str:trace_id>/reveal": {"POST": "reviewer"},
     "traces/<str:trace_id>/case": {"GET": "reviewer", "POST": "reviewer"},
     "traces/<str:trace_id>/review": {"POST": "reviewer"},

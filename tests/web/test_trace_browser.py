@@ -184,6 +184,29 @@ def test_attacks_stay_text_and_nothing_is_sent(open_page, project):
     assert not [url for url in signed.requests if "evil" in url or "attacked" in url]
 
 
+def test_a_passage_is_found_and_gets_a_note_by_keyboard(open_page, project):
+    trace = stories.refund_trace(project)
+    signed = open_page()
+    page = signed.open(f"/skylane/traces/{trace}")
+    page.wait_for_selector("[data-pane]")
+    page.keyboard.press("/")
+    page.keyboard.type("418.")
+    expect(page.locator("[data-find-count]")).to_have_text("1 of 3")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-find-count]")).to_have_text("2 of 3")
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    page.keyboard.type("A string, not a number")
+    assert signed.accessibility() == []
+    page.keyboard.press("Control+Enter")
+    mark = page.locator("mark.noted")
+    expect(mark).to_have_text("418.")
+    expect(mark).to_have_attribute("title", "Reviewer: A string, not a number")
+    expect(page.locator(".talk")).to_contain_text("A string, not a number")
+    assert not Review.objects.exists()
+    assert signed.errors == []
+
+
 def test_a_thousand_steps_unfold_on_demand(open_page, project):
     from tests import trace_factory as factory
 

@@ -96,6 +96,14 @@ def _mentioned(body: dict[str, Any]) -> Said:
     return title, [str(body.get("title"))], _at(body)
 
 
+def _trace_mentioned(body: dict[str, Any]) -> Said:
+    return f"{body.get('by')} named you on a trace", [], f"traces/{body.get('trace_id')}"
+
+
+def _trace_assigned(body: dict[str, Any]) -> Said:
+    return f"{body.get('by')} gave you a trace", [], f"traces/{body.get('trace_id')}"
+
+
 def _at(body: dict[str, Any]) -> str:
     return f"failures/{quote(str(body.get('key', '')))}"
 
@@ -149,6 +157,8 @@ _WORDS = {
     "failure.regressed": _regressed,
     "failure.assigned": _assigned,
     "failure.mentioned": _mentioned,
+    "trace.mentioned": _trace_mentioned,
+    "trace.assigned": _trace_assigned,
     "review.done": _review,
     "case.promoted": _case,
     "gate.decided": _gate,

@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from tracehub.projects.models import Project, User
+from tracehub.review.talk_models import TraceAssignment as TraceAssignment
+from tracehub.review.talk_models import TraceComment as TraceComment
 from tracehub.review.taxonomy_models import LaterNote as LaterNote
 from tracehub.review.taxonomy_models import Taxonomy as Taxonomy
 

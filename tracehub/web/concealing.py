@@ -34,8 +34,8 @@ CONCEALED = frozenset(
 # What is written here is seen by who writes it, or is no page at all.
 UNSEEN = frozenset(
     {
-        "trace_reveal", "trace_review", "review_withdraw", "traces_columns", "traces_job",
-        "traces_jobs",
+        "trace_reveal", "trace_review", "trace_say", "review_withdraw", "traces_columns",
+        "traces_job", "traces_jobs",
     }
 )  # fmt: skip
 REVEALED = "revealed"  # session key: what was revealed or noted, and when

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from tracehub.projects.models import Role
 from tracehub.review import querysets as reviews
+from tracehub.review import talk
 from tracehub.web import permissions
 from tracehub.web.queues import person
 
@@ -36,6 +37,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     for review in rows:
         review.title = titles.get(review.trace_id, "")
     context: dict[str, Any] = {
+        "given_to_me": talk.given_to(person(request), project),
         "rows": rows[:SHOWN],
         "older": rows[SHOWN - 1].pk if len(rows) > SHOWN else None,
         "given": len(week),

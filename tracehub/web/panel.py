@@ -25,7 +25,7 @@ from tracehub.review import actions, measuring
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
-from tracehub.web import concealing, links, marks, permissions, queue_place, shell
+from tracehub.web import concealing, links, marks, permissions, queue_place, shell, trace_talk
 from tracehub.web.forms.review import NEW_SET, ReviewForm
 from tracehub.web.loading import trace_or_404
 
@@ -59,6 +59,8 @@ def context(
         "reviews": given,
         "cases": [] if fresh else list(eval_sets.of_trace(project, trace_id)[:20]),
     }
+    sealing = reviews.is_sealing(project, trace_id)
+    shown |= trace_talk.context(request, project, trace_id, sealing=sealing)
     role = getattr(request, "role", None)
     if not permissions.allows(role, Role.REVIEWER):
         return shown | {"reviews": concealing.reviews(project, given)}
@@ -73,7 +75,7 @@ def context(
         "kinds": CaseKind.choices,
         "verdict_choices": [(v, mark, KEYS[v]) for v, mark in marks.VERDICTS.items()],
         "recorded": _recorded(loaded),
-        "sealing": reviews.is_sealing(project, trace_id),
+        "sealing": sealing,
         "skip_reasons": SKIP_REASONS,
     }
 

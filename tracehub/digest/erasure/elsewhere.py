@@ -27,6 +27,7 @@ from tracehub.failures.models import (
 )
 from tracehub.metrics.models import Dashboard
 from tracehub.projects.models import Event, Project, User
+from tracehub.review import talk
 from tracehub.review.models import (
     FailureMode,
     JudgeRun,
@@ -36,6 +37,7 @@ from tracehub.review.models import (
     Repeat,
     Review,
     Seat,
+    TraceComment,
 )
 from tracehub.traces.models import Feedback, Parked, SavedView, Waiting
 
@@ -46,6 +48,7 @@ FILE_GONE = "Its file was deleted when a person's data was erased. Export again.
 WRITTEN: tuple[tuple[type[Model], str, tuple[str, ...]], ...] = (
     (Activity, "failure__project", ("text", "detail")),
     (Review, "project", ("note",)),
+    (TraceComment, "project", ("text", "quote")),
     (Queue, "project", ("q", "name")),
     (SavedView, "project", ("q", "name")),
     (Dashboard, "project", ("q", "name")),
@@ -91,7 +94,8 @@ def erase(project: Project, traces: Collection[UUID], *, by: User | None) -> Cou
     QueueItem.objects.filter(**of).update(title="")
     _forget_examples(project, {trace.hex for trace in traces})
     return Counter(
-        notes=noted(project, traces).update(note="", corrected_output=None, has_correction=False),
+        notes=noted(project, traces).update(note="", corrected_output=None, has_correction=False)
+        + talk.forget(project.pk, list(traces)),
         queue_items=QueueItem.objects.filter(**of, closed_at=None)
         .delete()[1]
         .get("review.QueueItem", 0),
