@@ -13,7 +13,7 @@ from tests.browser import Signed, chromium
 from tests.web import stories
 from tests.web.test_rollouts import serve
 from tracehub.core import cases
-from tracehub.evals import actions, rollouts, run_actions
+from tracehub.evals import actions, importing, rollouts, run_actions
 from tracehub.evals.models import Case, EvalSet
 from tracehub.review.actions import create_mode
 from tracehub.traces.actions import save_prompt
@@ -109,8 +109,16 @@ def roll_out(project) -> None:
     serve(project, "v13", traces=110, failing=12)
 
 
+def left_import(reviewer):
+    """A file that was read and not added yet: a near-duplicate, a bad line, a key not taken."""
+    lines = ['{"input": "Refund"}', '{"input": "Which seat has a window?", "owner": "mina"}',
+             '{"input": "Baggage?", "severity": "huge"}']  # fmt: skip
+    eval_set = EvalSet.objects.select_related("project").get()
+    return importing.read(eval_set, "cases.jsonl", "\n".join(lines).encode(), by=reviewer)
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (390, False)])
-def test_the_pages_are_accessible_and_quiet(open_page, project, width, dark):
+def test_the_pages_are_accessible_and_quiet(open_page, project, reviewer, width, dark):
     signed = open_page(width=width, dark=dark)
     look = f"{width}-{'dark' if dark else 'light'}"
     signed.open("/skylane/evals")
@@ -126,6 +134,9 @@ def test_the_pages_are_accessible_and_quiet(open_page, project, width, dark):
         ("coverage", "evals/refund-regressions/coverage?mode=wrong-amount&kind=success"),
         ("rollout", "rollout"),
         ("rollout-back", "rollout?id=1"),
+        ("import", "evals/refund-regressions/import"),
+        ("import-preview", f"evals/refund-regressions/import/{left_import(reviewer).pk}"),
+        ("promote", f"traces/{stories.refund_trace(project, 2)}/case"),
     ):
         page = signed.open(f"/skylane/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 from tests.web import run_story, stories
@@ -44,6 +47,8 @@ def test_the_set_shows_the_gate_of_its_newest_run(reviewer, broken, django_asser
     assert "GATE FAILED: 2 known failures regressed: c_0001, c_0002" in page
     assert "refund v12" in page
     assert "−2, 2 regressed" in page
+    assert "Run v1<kbd" in page
+    assert "Override with a reason" not in page  # for admins
     assert page.count('aria-label="run 1: pass, run 2: pass, run 3: fail"') == 2
     assert "run 1: pass, run 2: pass, run 3: flaky" in page
     assert page.count(">Regressed</span>") == 2
@@ -218,3 +223,16 @@ def test_cases_rank_anew_when_a_rule_takes_the_baseline_away(project):
     assert [(r.number, CHANGES[r.rank]) for r in ranked[:2]] == [(1, "regressed"), (4, "fixed")]
     run_actions.set_rules(made, gate_rules.read({"floors": {"success": 100}}))
     assert [(r.number, CHANGES[r.rank]) for r in ranked[:2]] == [(1, "failed"), (2, "only_run")]
+
+
+def test_a_run_says_how_to_run_it_again_and_a_case_how_it_did(reviewer, broken):
+    broken.name = "it's v13"
+    broken.save()
+    page = html.unescape(reviewer.get(f"{SET}/runs/{broken.number}").text)
+    assert "tracehub run refund-regressions@1" in page
+    assert """--name 'it'"'"'s v13'""" in page
+    assert "--prompt-version refund@v13" in page
+    case = reviewer.get(f"{SET}/cases/c_0001?version=1").text
+    assert "Runs of this case" in case
+    found = re.findall(r">Run (\d)</a>.*?data-tone=\"(\w+)\">(\w+)<", case)
+    assert found == [("3", "fail", "fail"), ("2", "pass", "pass"), ("1", "pass", "pass")]

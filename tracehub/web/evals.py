@@ -114,6 +114,7 @@ def case_page(request: HttpRequest, slug: str, set_slug: str, case_id: str) -> H
             (call.get("name"), laid_out(call.get("arguments")), laid_out(call.get("result")))
             for call in (case.tool_calls.get("recorded") or [])[:PAGE]
         ],
+        "history": runs.history_of(shown.eval_set, number),
         "modes": [_mode_names(project, case.failure_modes).get(m, m) for m in case.failure_modes],
     }
     return render(request, "evals/case.html", context)
@@ -239,6 +240,7 @@ def _rows(shown: Shown, kind: str, mode: str, after: str) -> dict[str, Any]:
             case.expected_output, case.assertions, format_only=case.kind == CaseKind.FORMAT
         )
         case.modes = [names.get(slug, slug) for slug in case.failure_modes]
+        case.initials = case.reviewer[:2].upper()  # of an e-mail address, or of a key's prefix
     more = found[PAGE - 1].number if len(found) > PAGE else None
     return {"rows": found[:PAGE], "more": more, "after": start}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,6 +118,31 @@ def pips_of_runs(runs: Sequence[Run], found: Mapping[int, RunResult]) -> Pips:
         tone, word = ("", "no result") if result is None else (tone_of(result), word_of(result))
         marks.append((tone, f"run {run.number}: {word}"))
     return Pips(marks, ", ".join(title for _, title in marks))
+
+
+def command_again(run: Run) -> list[str]:
+    """Return the lines of a command that runs the version of a run again, as that candidate.
+
+    Only where the program lives can it run; how it was called is not kept.
+    """
+    options = {
+        "--name": run.name, "--prompt-version": run.prompt_version, "--model": run.model,
+        "--commit": run.commit, "--branch": run.branch,
+    }  # fmt: skip
+    lines = [
+        f"tracehub run {run.eval_set.slug}@{run.version}",
+        '--command "python -m your.program"',
+    ]
+    lines += [f"{name} {shlex.quote(value)}" for name, value in options.items() if value]
+    lines += ["--baseline"] if run.is_baseline else []
+    return [*lines, f"--repeats {run.tries}"] if run.gate["repeats"] else lines
+
+
+def history(runs: Sequence[Run], found: Mapping[int, RunResult]) -> list[tuple[Run, str, str]]:
+    """Return the runs that had a case, the newest first, each with tone and word of its result."""
+    return [
+        (run, tone_of(found[run.pk]), word_of(found[run.pk])) for run in runs if run.pk in found
+    ]
 
 
 def tone_of(result: RunResult) -> str:

@@ -18,6 +18,7 @@ from tracehub.web import case_view, links, permissions, run_view, shell
 from tracehub.web.forms.runs import RulesForm
 from tracehub.web.run_cases import FAILED, ONLY, Cases, Compared, Kept, Place
 
+CASE_HISTORY = 20  # runs that the page of a case lists
 HISTORY = 5  # runs that a case's marks go back
 
 
@@ -55,6 +56,7 @@ def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> Htt
             run_querysets.of_version(run.eval_set, run.version).exclude(pk=run.pk)[:20]
         ),
         "was": baseline.passed if baseline else None,
+        "command": run_view.command_again(run),
     }
     context |= _chosen(run, chosen, cases.beside(only, chosen)) if chosen else {}
     return render(request, "evals/run.html", context)
@@ -270,6 +272,12 @@ def panel_of(eval_set: EvalSet, version: int) -> dict[str, Any]:
         "panel": run_view.panel(run.gate),
         "comparison": run_view.comparison(run, baseline, run.gate),
     }
+
+
+def history_of(eval_set: EvalSet, number: int) -> list[tuple[Run, str, str]]:
+    """Return what the newest runs of a set, over all its versions, said of a case."""
+    recent = list(run_querysets.of_set(eval_set)[:CASE_HISTORY])
+    return run_view.history(recent, run_querysets.pips(recent, [number])[number])
 
 
 def add_pips(rows: list[Any], recent: list[Run]) -> None:

@@ -27,7 +27,7 @@ _FORMS: dict[str, tuple[frozenset[str], str, str, str]] = {
     "langfuse": (frozenset({"input", "status"}), "input", "expectedOutput", "metadata"),
     "inspect": (frozenset({"input", "target"}), "input", "target", "metadata"),
     "phoenix": (frozenset({"input", "output"}), "input", "output", "metadata"),
-    "braintrust": (frozenset({"input"}), "input", "expected", "metadata"),
+    "braintrust": (frozenset({"input", "metadata"}), "input", "expected", "metadata"),
     "openai-jsonl": (frozenset({"messages"}), "messages", "ideal", "metadata"),
 }  # fmt: skip
 _ASIDE = frozenset(  # keys that say the same as the metadata, or are the tool's own
@@ -46,12 +46,13 @@ def content(value: Mapping[str, Any]) -> Found:
         return "promptfoo", *promptfoo.content(value)
     if value.get("schema") != SCHEMA_NAME and not value.keys() <= _NATIVE:
         for name, (tells, *keys) in _FORMS.items():
-            if tells <= value.keys():
+            if tells <= value.keys() or (name == "braintrust" and "expected" in value):
                 return name, *_foreign(value, *keys)
     given = value.get("input")
     if isinstance(given, str | list):
         value = {**value, "input": parts.given(given)}
-    return "native", dict(value), []
+    known = {key: one for key, one in value.items() if key in _NATIVE}
+    return "native", known, [key for key in value if key not in _NATIVE]
 
 
 def _foreign(
