@@ -5,6 +5,7 @@ A project keeps no table of them: the list walks the newest traces and adds up t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,7 +92,7 @@ def read(
     named = wanted.plus(Filter(Not(Term(key, (Absent(),)))))
     met: dict[str, Trace] = {}  # by id: the newest trace of each, in order
     following: str | None = cursor
-    reached = None
+    reached, deadline = None, time.monotonic() + seconds
     for _ in range(CHUNKS):
         page = listing.read(
             within, named, cursor=following or "", limit=CHUNK, seconds=seconds, without=_DEFERRED
@@ -101,7 +102,8 @@ def read(
             met.setdefault(getattr(trace, COLUMNS[key].name), trace)
             if len(met) > limit:
                 break
-        if len(met) > limit or following is None or reached:
+        late = time.monotonic() > deadline
+        if len(met) > limit or following is None or reached or late:
             break
     ids = list(met)[:limit]
     if len(met) > limit:
