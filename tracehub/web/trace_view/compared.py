@@ -86,7 +86,7 @@ def _sides(title: str, left: Json, right: Json) -> Sides:
 
 def _numbered(spans: Sequence[Span]) -> dict[tuple[str, str, int], Span]:
     seen: Counter[tuple[str, str]] = Counter()
-    found = {}
+    found: dict[tuple[str, str, int], Span] = {}
     for span in spans:
         key = span.kind, span.name
         seen[key] += 1
