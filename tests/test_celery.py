@@ -27,3 +27,11 @@ def test_a_clock_that_is_set_back_an_hour_stops_no_task(tmp_path, monkeypatch):
         assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(sent)
     finally:
         scheduler.close()
+
+
+def test_every_entry_of_the_schedule_is_one_that_beat_takes():
+    tasks = [entry["task"] for entry in app.conf.beat_schedule.values()]
+    assert all(set(e) == {"task", "schedule", "options"} for e in app.conf.beat_schedule.values())
+    app.loader.import_default_modules()
+    assert set(tasks) <= set(app.tasks)
+    assert len(tasks) == len(set(tasks))

@@ -124,12 +124,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    *(["tracehub.projects.telemetry.RequestSpans"] if OTEL else []),
     "django.middleware.security.SecurityMiddleware",
     "tracehub.web.middleware.response_headers",
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    *(["tracehub.projects.telemetry.RequestSpans"] if OTEL else []),
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -348,19 +348,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "weekly": {"task": "tracehub.weekly", "schedule": 600.0, "options": {"expires": 600}},
+    "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
     "views": {"task": "tracehub.views", "schedule": 60.0, "options": {"expires": 60}},
     "payloads": {"task": "tracehub.payloads", "schedule": 10.0, "options": {"expires": 10}},
     "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
+    "erase": {"task": "tracehub.erase", "schedule": 10.0, "options": {"expires": 10}},
     "budgets": {"task": "tracehub.budgets", "schedule": 600.0, "options": {"expires": 600}},
     "prune_rollups": {
-    "erase": {"task": "tracehub.erase", "schedule": 10.0, "options": {"expires": 10}},
         "task": "tracehub.prune_rollups",
         "schedule": 3600.0,
-    "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
         "options": {"expires": 3600},
     },
-    "weekly": {"task": "tracehub.weekly", "schedule": 600.0, "options": {"expires": 600}},
-    "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 LOGGING: dict[str, Any] = {
