@@ -60,7 +60,7 @@ def _new(project: Project, now: datetime) -> Iterator[str]:
     ).exclude(status=Status.IGNORED)
     for one in rows.order_by("-events", "number")[:SHOWN]:
         since = f", since {one.since}" if one.since else ""
-        yield f"{_named(one)}: {_times(one.events)}{since}"
+        yield f"{_named(project, one)}: {_times(one.events)}{since}"
     if (more := rows.count() - SHOWN) > 0:
         yield f"and {more:,} more"
 
@@ -70,7 +70,7 @@ def _back(project: Project, now: datetime) -> Iterator[str]:
         project=project, status=Status.REGRESSED, regressed_at__gte=now - WEEK, merged_into=None
     )
     for one in rows.order_by("-regressed_at")[:SHOWN]:
-        yield f"{_named(one)}: back for {_age(one.regressed_at, now)}"
+        yield f"{_named(project, one)}: back for {_age(one.regressed_at, now)}"
 
 
 def _dearest(project: Project, now: datetime) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _dearest(project: Project, now: datetime) -> Iterator[str]:
         if cost:
             priced.append((cost, traces, spent, row.failure))
     for cost, traces, spent, one in sorted(priced, key=lambda p: (-p[0], p[3].pk))[:SHOWN]:
-        yield f"{_named(one)}: ${cost:,.2f} and {spent / 60_000:,.0f} min in {_of(traces)}"
+        yield f"{_named(project, one)}: ${cost:,.2f} and {spent / 60_000:,.0f} min in {_of(traces)}"
 
 
 def _queues(project: Project, now: datetime) -> Iterator[str]:
@@ -107,8 +107,13 @@ def _gates(project: Project, now: datetime) -> Iterator[str]:
         yield f"{run.eval_set.name}: run {run.number} {run.verdict}, {age} ago"
 
 
-def _named(failure: Failure) -> str:
-    """Return key and title without what one trace said, since a mail leaves the installation."""
+def _named(project: Project, failure: Failure) -> str:
+    """Return key and title without what one trace said, since a mail leaves the installation.
+
+    Where the project hides content there is no title: viewers get the mail, too.
+    """
+    if project.hides_content:
+        return f"{failure.key} {failure.kind}"
     return f"{failure.key} {masked(failure.title)}"
 
 
