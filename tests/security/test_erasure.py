@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import requests
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -155,6 +156,22 @@ def test_a_persons_word_is_nowhere_after_the_erasure(committed_db, settings, tmp
     entries = AuditEntry.objects.filter(action__startswith="data.")
     assert {entry.action for entry in entries} == {"data.erasure_asked", "data.erased"}
     assert WORD not in str([(entry.object, entry.detail) for entry in entries])
+
+
+def test_each_table_with_trace_ids_is_one_that_erasure_knows():
+    """A new one needs its line in `digest.erasure.elsewhere`, and then here."""
+    names = {"trace_id", "source_trace_id"}
+    found = {
+        model._meta.db_table
+        for model in apps.get_models()
+        if names & {field.name for field in model._meta.get_fields()}
+    }
+    assert found == {
+        "arrivals", "evals_case", "late_signals", "review_judgetask", "review_queueitem",
+        "review_repeat", "review_review", "review_traceassignment", "review_tracecomment",
+        "sampling_waiting", "second_looks", "span_supplements", "spans", "trace_texts", "traces",
+        "traces_feedback", "traces_parked",
+    }  # fmt: skip
 
 
 @pytest.mark.django_db
