@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from tracehub.cli.main import COMMANDS, main
 from tracehub.core.exports import ALIASES, FORMATS
@@ -145,6 +147,21 @@ def test_every_attribute_of_our_own_is_told():
     told |= {f"tracehub.prompt.{part}" for part in re.findall(r"`\.([a-z]+)`", page)}
     assert [row.key for row in own_attributes.ROWS if row.key not in told] == []
     assert [word for word in (*KINDS, *OUTCOMES) if f"`{word}`" not in page] == []
+
+
+def test_every_page_is_reachable_and_the_site_builds_strictly(tmp_path):
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    listed = re.findall(r"[\w/-]+\.md", str(nav))
+    there = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    assert {page for page in listed if not page.startswith("generated/")} == there
+    command = [ROOT / ".venv/bin/mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-3000:]
+    pages = [page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html")]
+    assert len(pages) > len(listed) - 1
+    assert [
+        line for page in pages for line in re.findall(r'(?:src|stylesheet" href)="http', page)
+    ] == []
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))

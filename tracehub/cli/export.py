@@ -1,6 +1,8 @@
-"""`tracehub export evals` and `tracehub export traces`."""
+"""`tracehub export evals`, `tracehub export traces` and `tracehub export project`."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -75,3 +77,26 @@ def traces(q: str, start: str, end: str, kind: str, out: str, project: str) -> N
         from tracehub.cli import export_traces
 
         export_traces.write(q, (start, end), kind, out, project=project)
+
+
+@export.command("project")
+@click.option(
+    "--out", metavar="FOLDER", type=click.Path(path_type=Path), required=True, help="A new folder."
+)
+@project_option
+@data_option
+def whole(out: Path, project: str) -> None:
+    """Write a whole project: set-up, traces with their reviews, and every version of its eval sets.
+
+    `tracehub import FOLDER` loads it into another installation.
+
+    \b
+    Example:
+      tracehub export project --project skylane --out skylane/
+    """
+    from tracehub.cli.connect import application
+
+    with application():
+        from tracehub.cli import project_archive
+
+        project_archive.write(project, out)

@@ -112,6 +112,12 @@ DERIVED = (
     "failure_modes",
     "reviews",
     "provisional",
+    "root_present",
+    "severity",
+    "failing",
+    "promoted",
+    "timeouts",
+    "span_count",
     "late",
 )
 

@@ -1,0 +1,160 @@
+"""A project as a folder of open formats, and back: for leaving, and for moving elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import click
+import orjson
+import yaml
+from django.db import transaction
+
+from tracehub.api.setup import plan, state
+from tracehub.api.setup.shape import FILE
+from tracehub.cli import export_evals, export_traces, import_lines, import_local
+from tracehub.cli.accounts import find_project
+from tracehub.core import cases, gate_rules, shape
+from tracehub.evals import actions as evals
+from tracehub.evals import querysets, run_actions
+from tracehub.evals.models import EvalSet
+from tracehub.notify.models import Destination
+from tracehub.projects.actions import create_project
+from tracehub.projects.models import ApiKey, Project, User
+from tracehub.review.actions import NOTHING, submit_review
+from tracehub.review.models import FailureMode, Review
+
+SETUP, TRACES, SETS = "setup.yaml", "traces.jsonl", "eval-sets.json"
+_NAMESPACE = UUID("a1f2bb51-6c0e-5d7b-8a55-0d5f0c4c8f11")
+
+
+def write(project: str, folder: Path) -> None:
+    """Write set-up, traces with their reviews, and each version of each eval set."""
+    place = find_project(project)
+    if folder.exists() and any(folder.iterdir()):
+        raise click.ClickException(f"{folder} is not empty. Name a new folder.")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # addresses of webhooks are in it
+    text = yaml.safe_dump({"projects": [_setup(place)]}, sort_keys=False, allow_unicode=True)
+    (folder / SETUP).write_text(text, encoding="utf-8")
+    export_traces.write("", ("", ""), "jsonl", str(folder / TRACES), project=place.slug)
+    sets = list(EvalSet.objects.filter(project=place).order_by("pk"))
+    (folder / SETS).write_bytes(
+        orjson.dumps([_set_json(one) for one in sets], option=orjson.OPT_INDENT_2)
+    )
+    for one in sets:
+        for number in range(1, querysets.newest_version(one) + 1):
+            out = folder / "evals" / one.slug / f"{number}.jsonl"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            name = f"{one.slug}@{number}"
+            export_evals.write(name, "native", str(out), draft=False, project=place.slug)
+
+
+def _setup(place: Project) -> dict[str, Any]:
+    """Return what `tracehub apply` takes: keys by name and scope alone, every failure mode."""
+    found = state.of(place)
+    rows = FailureMode.objects.filter(project=place).order_by("position")
+    addresses = dict(Destination.objects.filter(project=place).values_list("name", "address"))
+    return found | {
+        "keys": [{"name": key["name"], "scope": key["scope"]} for key in found["keys"]],
+        "failure_modes": [
+            {"name": row.name, "slug": row.slug, "definition": row.definition} for row in rows
+        ],
+        "destinations": [
+            {
+                "name": one["name"],
+                "kind": one["kind"],
+                "address": addresses[one["name"]],
+                "events": one["events"],
+            }
+            for one in found["destinations"]
+        ],
+    }
+
+
+def _set_json(one: EvalSet) -> dict[str, Any]:
+    return {
+        "slug": one.slug,
+        "name": one.name,
+        "description": one.description,
+        "gate": gate_rules.read(one.gate_rules).as_json(),
+        "versions": [
+            {"number": version.number, "note": version.note}
+            for version in one.versions.order_by("number")
+        ],
+    }
+
+
+def read(folder: Path, project: str) -> None:
+    """Load a folder that `write` wrote into a project, made if new. Repeating it adds nothing."""
+    try:
+        wanted = yaml.safe_load((folder / SETUP).read_text(encoding="utf-8"))
+        sets = orjson.loads((folder / SETS).read_bytes())
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} is no folder that `tracehub export project` wrote: {error.strerror}."
+        ) from error
+    shape.check(wanted, FILE)
+    place = _prepare(project, wanted["projects"][0])
+    with import_local.door(place.slug) as send:
+        import_lines.load(folder / TRACES, "native", send, place.slug)
+    click.echo(f"Loaded {_reviews(place, folder / TRACES)} reviews.", err=True)
+    for one in sets:
+        _load_set(place, one, folder / "evals" / one["slug"])
+    click.echo(f"Loaded {len(sets)} eval sets.", err=True)
+
+
+def _prepare(slug: str, setup: Mapping[str, Any]) -> Project:
+    with transaction.atomic():
+        place = Project.objects.filter(slug=slug).first()
+        place = place or create_project(slug, setup.get("name", ""))
+        wanted = {part: value for part, value in setup.items() if part != "slug"}
+        for name, text in plan.make(list(plan.changes(place, wanted)), None).items():
+            click.echo(f"{place.slug}/{name} {text}")
+    return place
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    with file.open("rb") as lines:
+        for line in lines:
+            yield orjson.loads(line)
+
+
+def _reviews(place: Project, file: Path) -> int:
+    count = 0
+    people = {user.email: user for user in User.objects.all()}
+    for trace in _lines(file):
+        for said in sorted(trace["reviews"], key=lambda one: (one["created_at"], one["id"])):
+            name = said["author"] or "unknown"
+            author = people.get(name) or ApiKey(project=place, name=name)
+            corrected = said["corrected_output"]
+            review, new = submit_review(
+                place, UUID(hex=trace["trace_id"]), said["verdict"], author=author,
+                modes=said["failure_modes"], severity=said["severity"] or "", note=said["note"],
+                corrected_output=NOTHING if corrected is None else corrected,
+                submission=uuid5(_NAMESPACE, f"{place.pk}/{trace['trace_id']}/{said['id']}"),
+            )  # fmt: skip
+            if new:
+                at = datetime.fromisoformat(said["created_at"])
+                Review.objects.filter(pk=review.pk).update(created_at=at)
+            count += new
+    return count
+
+
+def _load_set(place: Project, said: Mapping[str, Any], folder: Path) -> None:
+    """Bring a set to its versions, one after the other; those that are there already are kept."""
+    made, _ = evals.create_set(
+        place, said["name"], slug=said["slug"], description=said["description"]
+    )
+    run_actions.set_rules(made, gate_rules.read(said["gate"]), by=None)
+    for version in said["versions"][querysets.newest_version(made) :]:
+        contents = [cases.read(line) for line in _lines(folder / f"{version['number']}.jsonl")]
+        with transaction.atomic():
+            added = {row.number for row, _ in evals.add_cases(made, contents)}
+            draft = querysets.newest_version(made) + 1
+            gone = querysets.in_version(made, draft).exclude(number__in=added)
+            for number in gone.values_list("number", flat=True):
+                evals.remove_case(made, number)
+            evals.fix(made, note=version["note"])
