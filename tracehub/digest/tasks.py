@@ -64,7 +64,16 @@ def first_baselines() -> None:
     second.first_baselines()
 
 
+@shared_task(name="tracehub.reprice")  # type: ignore[untyped-decorator]
+def reprice() -> None:
+    """Go on with jobs that price stored calls anew. Safe to run twice, and to be killed."""
     repricing.work(seconds=RUN_SECONDS)
+
+
+@shared_task(name="tracehub.erase")  # type: ignore[untyped-decorator]
+def erase() -> None:
+    """Go on with erasures of a person's data. Safe to run twice, and to be killed."""
+    erasures.work(seconds=RUN_SECONDS)
 
 
 @shared_task(name="tracehub.bulk")  # type: ignore[untyped-decorator]
@@ -74,12 +83,6 @@ def bulk() -> None:
     For BULK_SECONDS at a time, and no longer than that while traces wait to be digested.
     """
     end = time.monotonic() + BULK_MOST
-@shared_task(name="tracehub.erase")  # type: ignore[untyped-decorator]
-def erase() -> None:
-    """Go on with erasures of a person's data. Safe to run twice, and to be killed."""
-    erasures.work(seconds=RUN_SECONDS)
-
-
     jobs = (bulk_work.work, remasking.work)
     while any(work(seconds=BULK_SECONDS) for work in jobs) and time.monotonic() < end:
         if store.waiting(store.driver_cursor(), actions.TRIES):
