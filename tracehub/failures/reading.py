@@ -25,7 +25,8 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
         outputs = {span.span_id: span.output for span in loaded.spans}
         loaded.violations = violations(contracts, loaded.digests, outputs)
         loaded.rules = store.rules_of(project.pk)
-        loaded.late = looking.look(project.pk, loaded.summary, loaded.spans, loaded.rules)
+        before = looking.earlier(project.pk, loaded.summary)
+        loaded.late = looking.look(loaded.summary, loaded.spans, loaded.rules, before)
         if loaded.row is not None:  # own rules are filters on the row, so they are as old as it
             loaded.late += [s for s in loaded.row_signals if s.kind.startswith(CUSTOM)]
     return loaded

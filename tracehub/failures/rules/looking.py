@@ -20,10 +20,12 @@ MOST = 2_000  # spans of a trace whose payloads are read
 
 
 def look(
-    project_id: int, summary: TraceSummary, spans: Sequence[Span], rules: Rules
+    summary: TraceSummary, spans: Sequence[Span], rules: Rules, before: Sequence[Asked]
 ) -> list[Signal]:
-    """Return what the detectors of the second pass find; `spans` in order of start."""
-    before = [] if "rephrased" in rules.off else earlier(project_id, summary)
+    """Return what the detectors of the second pass find; `spans` in order of start.
+
+    `before` is what was asked in the session, newest first.
+    """
     return detect_late(Contents(summary, spans[:MOST], rules, before))
 
 
@@ -31,7 +33,9 @@ def earlier(project_id: int, summary: TraceSummary) -> list[Asked]:
     """Return what was asked before in the session of a trace, newest first."""
     if not summary.session_id:
         return []
-    return store.earlier(project_id, summary.session_id, when(summary.start_ns))
+    trace = UUID(summary.trace_id)
+    asked = store.InSession(trace, summary.session_id, when(summary.start_ns))
+    return store.earlier(project_id, [asked]).get(trace, [])
 
 
 def custom(

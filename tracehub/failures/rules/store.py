@@ -58,13 +58,31 @@ KEEP = """
 """
 FORGET = "DELETE FROM late_signals WHERE project_id = %s AND trace_id = ANY(%s)"
 FORGET_BEFORE = "DELETE FROM late_signals WHERE day < %s"
-# The newest questions of a session before a moment: by the index on terms, then by key.
+# By primary key; what began in no session asks nothing.
+SESSIONS = """
+    SELECT trace_id, session_id, started_at FROM traces
+    WHERE project_id = %s AND day = %s AND trace_id = ANY(%s) AND session_id IS NOT NULL
+"""
+# The newest questions of sessions before moments, all in one: near traces by the index on terms,
+# their texts by key. Without the fence the planner walks the index on start for each.
 EARLIER = """
-    SELECT t.trace_id, x.input FROM traces t
-    JOIN trace_texts x USING (project_id, day, trace_id)
-    WHERE t.project_id = %s AND t.day >= %s AND t.started_at >= %s AND t.started_at < %s
-        AND t.terms && %s::int8[] AND t.session_id = %s AND x.input <> ''
-    ORDER BY t.started_at DESC LIMIT %s
+    WITH near AS MATERIALIZED (
+        SELECT day, trace_id, session_id, started_at FROM traces
+        WHERE project_id = %(project)s AND day >= %(day)s AND started_at >= %(start)s
+            AND started_at < %(end)s AND terms && %(terms)s::int8[]
+            AND session_id = ANY(%(sessions)s::text[])
+    )
+    SELECT asked.trace_id, said.trace_id, said.input
+    FROM unnest(%(traces)s::uuid[], %(sessions)s::text[], %(moments)s::timestamptz[])
+        AS asked (trace_id, session_id, at)
+    CROSS JOIN LATERAL (
+        SELECT near.trace_id, near.started_at, x.input FROM near
+        JOIN trace_texts x ON x.project_id = %(project)s AND x.day = near.day
+            AND x.trace_id = near.trace_id AND x.input <> ''
+        WHERE near.session_id = asked.session_id AND near.started_at < asked.at
+            AND near.started_at >= asked.at - %(within)s
+        ORDER BY near.started_at DESC LIMIT %(most)s
+    ) AS said ORDER BY asked.trace_id, said.started_at DESC
 """
 TEXTS = """
     SELECT trace_id, {column} FROM trace_texts
@@ -213,15 +231,46 @@ def forget_before(day: date) -> None:
         cursor.execute(FORGET_BEFORE, [day])
 
 
-def earlier(project_id: int, session: str, at: datetime) -> list[Asked]:
-    """Return what was asked in a session in the hour before a moment, newest first."""
-    start = at - SESSION
-    days = {start.date(), at.date()}
-    wanted = terms.searched(project_id, sorted(days), [("session", session)])
-    values: list[Any] = [project_id, start.date() - timedelta(days=1), start, at, wanted, session]
+class InSession(NamedTuple):
+    """A trace and when it began, in which session."""
+
+    trace_id: UUID
+    session: str
+    at: datetime
+
+
+def sessions(project_id: int, day: date, traces: Sequence[UUID]) -> list[InSession]:
+    """Return those of the traces of one partition that are part of a session."""
     with connection.cursor() as cursor:
-        cursor.execute(EARLIER, [*values, EARLIER_TRACES])
-        return [Asked(trace_id.hex, text) for trace_id, text in cursor.fetchall()]
+        cursor.execute(SESSIONS, [project_id, day, list(traces)])
+        return [InSession(*row) for row in cursor.fetchall()]
+
+
+def earlier(project_id: int, asked: Sequence[InSession]) -> dict[UUID, list[Asked]]:
+    """Return what was asked in each session in the hour before its trace, newest first."""
+    if not asked:
+        return {}
+    start, end = min(each.at for each in asked) - SESSION, max(each.at for each in asked)
+    days = [start.date() + timedelta(days=n) for n in range((end.date() - start.date()).days + 1)]
+    pairs = [("session", session) for session in {each.session for each in asked}]
+    values: dict[str, Any] = {
+        "project": project_id,
+        "day": start.date() - timedelta(days=1),
+        "start": start,
+        "end": end,
+        "terms": terms.searched(project_id, days, pairs),
+        "traces": [each.trace_id for each in asked],
+        "sessions": [each.session for each in asked],
+        "moments": [each.at for each in asked],
+        "within": SESSION,
+        "most": EARLIER_TRACES,
+    }
+    found: dict[UUID, list[Asked]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(EARLIER, values)
+        for trace, before, text in cursor.fetchall():
+            found.setdefault(trace, []).append(Asked(before.hex, text))
+    return found
 
 
 def agreed(project_id: int, start: datetime, end: datetime) -> dict[str, tuple[int, int]]:
