@@ -243,10 +243,7 @@ def _sum() -> models.BigIntegerField[int, int]:
 
 
 class GoneHour(models.Model):
-    """Sums of traces that started in an hour and were deleted: the rollups still count them.
-
-    The counters are those of `metrics.rollup.check`.
-    """
+    """Sums of deleted traces by hour of start, as in `metrics.rollup.check`: charts count them."""
 
     pk = models.CompositePrimaryKey("project_id", "hour")
     project_id = models.BigIntegerField()
