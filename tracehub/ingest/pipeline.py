@@ -150,4 +150,3 @@ def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> Non
         return
     set_cost(span, grant.prices)
     prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
-

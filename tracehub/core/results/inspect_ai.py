@@ -15,6 +15,14 @@ from tracehub.core.results.base import ResultsError
 
 MAX_BYTES = 500_000_000  # of all samples of an `.eval` file, unpacked
 _ZSTD = 93  # the method of compression in a zip
+_BROKEN = (
+    zipfile.BadZipFile,
+    zstandard.ZstdError,
+    struct.error,
+    ValueError,
+    OSError,
+    RecursionError,
+)
 # The values of Inspect's scorers that are letters: correct, partial, incorrect, no answer.
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 
@@ -51,7 +59,7 @@ def _unpacked(body: bytes) -> Iterator[dict[str, Any]]:
             for each in files:
                 packed = each.compress_type == _ZSTD
                 yield json.loads(_zstd(body, each) if packed else archive.read(each))
-    except (zipfile.BadZipFile, zstandard.ZstdError, struct.error, ValueError, OSError, RecursionError) as error:
+    except _BROKEN as error:
         raise ResultsError(f"The file is no log of Inspect: {error}.") from error
 
 

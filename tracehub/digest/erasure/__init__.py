@@ -1,1 +1,4 @@
-"""Erasure of one person's data: what is found, what goes, and the receipt. See docs/how-to/erase.md."""
+"""Erasure of one person's data: what is found, what goes, and the receipt.
+
+See docs/how-to/erase.md.
+"""
