@@ -12,10 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.conftest import folder, run_command, start_up
-
-__all__ = ["folder", "run_command", "start_up"]
-
 MOST_ROUNDS = 50
 
 
@@ -35,17 +31,3 @@ def rounds(request) -> Iterator[random.Random]:
             yield random.Random(seed + number)
 
     return each()
-
-
-@pytest.fixture
-def key_of(run_command):
-    """Make an ingest key for an installation."""
-
-    def make(data, **env: str) -> str:
-        made = run_command(
-            "createkey", "--project", "default", "--scope", "ingest", "--data", str(data), **env
-        )
-        assert made.returncode == 0, made.stderr
-        return made.stdout.strip()
-
-    return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -49,6 +50,10 @@ class Installation:
 
     def start(self) -> None:
         self.up = Up(self.data, "--port", str(self.port), **self.env)
+
+    def take_key(self) -> None:
+        """Use the ingest key that the first `up` says."""
+        self.key = re.search(r"th_ing_\w+", self.up.log)[0]
 
     def close(self) -> None:
         if self.up.process.poll() is None:

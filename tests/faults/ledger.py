@@ -143,14 +143,20 @@ def request_of_spans() -> tuple[bytes, set[tuple[str, str]]]:
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode(), ids
 
 
-def check_stored(url: str, acknowledged: set[tuple[str, str]], wait_for, seconds=60) -> None:
-    """What the ledger holds is in the table, once, and every trace reaches the list."""
-    with psycopg.connect(url, autocommit=True) as link:
-        rows = link.execute(
+def stored_spans(url: str) -> list[tuple[str, str]]:
+    """What the table of spans holds, as (trace id, span id)."""
+    with psycopg.connect(url) as link:
+        return link.execute(
             "SELECT replace(trace_id::text, '-', ''), lpad(to_hex(span_id), 16, '0') FROM spans"
         ).fetchall()
-        assert len(rows) == len(set(rows)), "a span is stored twice"
-        assert acknowledged <= set(rows), "an acknowledged span is lost"
+
+
+def check_stored(url: str, acknowledged: set[tuple[str, str]], wait_for, seconds=60) -> None:
+    """What the ledger holds is in the table, once, and every trace reaches the list."""
+    rows = stored_spans(url)
+    assert len(rows) == len(set(rows)), "a span is stored twice"
+    assert acknowledged <= set(rows), "an acknowledged span is lost"
+    with psycopg.connect(url, autocommit=True) as link:
         traces = len({trace for trace, _ in rows})
         listed = "SELECT count(*), coalesce(sum(span_count), 0) FROM traces"
         wait_for(

@@ -1,17 +1,25 @@
-"""kill -9 of each part under load: nothing acknowledged is lost, nothing stored twice."""
+"""kill -9 of each part under load: nothing acknowledged is lost, nothing stored twice.
+
+One installation for the file; each test leaves it healthy or stopped, and starts what is stopped.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
-import psycopg
 import pytest
 
-from tests.faults.ledger import Sender, check_stored
+from tests.cli.conftest import START_SECONDS, Up
+from tests.faults.ledger import Sender, check_stored, stored_spans
 from tracehub.cli.postgres import Cluster
 
 pytestmark = pytest.mark.processes
@@ -24,36 +32,65 @@ VICTIMS = {
 }
 
 
+class Home:
+    """A data folder with its embedded database, and the ledger of all that it acknowledged."""
+
+    def __init__(self, wait_for) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tracehub-kills-"))
+        self.folder.chmod(0o755)
+        self.data = self.folder / "data"
+        self.wait_for = wait_for
+        self.acknowledged: set[tuple[str, str]] = set()
+        self.up = Up(self.data)
+        self.ready()
+        self.key = re.search(r"th_ing_\w+", self.up.log)[0]
+        self.port = self.up.url.rpartition(":")[2]
+
+    def ready(self) -> None:
+        self.wait_for(
+            lambda: self.up.url or self.up.process.poll() is not None, seconds=START_SECONDS
+        )
+        assert self.up.url, self.up.log
+
+    def start(self) -> None:
+        self.up.log_file.unlink()
+        self.up = Up(self.data, "--port", self.port)
+        self.ready()
+
+    def send(self, total: int = 10**9) -> Sender:
+        return Sender(self.up.url, self.key, total).start()
+
+    def check(self) -> None:
+        check_stored(Cluster.of(self.data).url(), self.acknowledged, self.wait_for)
+
+    def close(self) -> None:
+        if self.up.process.poll() is None:
+            assert self.up.stop() == 0
+        self.up.log_file.unlink()
+        try:
+            check_pages(self.data)
+        finally:
+            shutil.rmtree(self.folder)
+
+
+@pytest.fixture(scope="module")
+def kept(wait_for) -> Iterator[Home]:
+    made = Home(wait_for)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def home(kept) -> Home:
+    if kept.up.process.poll() is not None:
+        kept.start()
+    return kept
+
+
 @pytest.fixture
 def total(request) -> int:
     """Spans of a round."""
-    return 20_000 if request.config.getoption("--minutes") else 3_000
-
-
-def test_acknowledged_spans_survive_kill_9(folder, start_up, key_of, wait_for, rounds, total):
-    data = folder / "data"
-    up = start_up(data)
-    key = key_of(data)
-    acknowledged: set[tuple[str, str]] = set()
-    for rng in rounds:
-        sender = Sender(up.url, key, total).start()
-        moments = sorted(rng.uniform(0.05, 0.9) for _ in VICTIMS)
-        for moment, name in zip(moments, rng.sample(list(VICTIMS), len(VICTIMS)), strict=True):
-            wait_for(
-                lambda sender=sender, at=moment: sender.share >= at or sender.unexpected,
-                seconds=90,
-                why=f"the moment to kill {name}",
-            )
-            word = VICTIMS[name]
-            victim = wait_for(lambda word=word: up.child(word), seconds=30, why=f"a live {name}")
-            os.kill(victim.pid, signal.SIGKILL)
-        assert sender.join(120), f"the load did not end: {sender.share:.0%} acknowledged"
-        assert not sender.unexpected
-        assert len(sender.acknowledged) == total
-        acknowledged |= sender.acknowledged
-        check_stored(Cluster.of(data).url(), acknowledged, wait_for)
-    assert up.stop() == 0
-    check_pages(data)
+    return 20_000 if request.config.getoption("--minutes") else 2_000
 
 
 def check_pages(data) -> None:
@@ -64,44 +101,55 @@ def check_pages(data) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_killed_supervisor_loses_nothing_and_the_next_start_goes_on(
-    folder, start_up, key_of, wait_for, rounds
-):
-    data = folder / "data"
-    up = start_up(data)
-    key, port = key_of(data), up.url.rpartition(":")[2]
-    acknowledged: set[tuple[str, str]] = set()
+def test_60_to_62_acknowledged_spans_survive_kill_9(home, wait_for, rounds, total):
     for rng in rounds:
-        sender = Sender(up.url, key).start()
+        sender = home.send(total)
+        moments = sorted(rng.uniform(0.05, 0.9) for _ in VICTIMS)
+        for moment, name in zip(moments, rng.sample(list(VICTIMS), len(VICTIMS)), strict=True):
+            wait_for(
+                lambda sender=sender, at=moment: sender.share >= at or sender.unexpected,
+                seconds=90,
+                why=f"the moment to kill {name}",
+            )
+            word = VICTIMS[name]
+            victim = wait_for(
+                lambda word=word: home.up.child(word), seconds=30, why=f"a live {name}"
+            )
+            os.kill(victim.pid, signal.SIGKILL)
+        assert sender.join(120), f"the load did not end: {sender.share:.0%} acknowledged"
+        assert not sender.unexpected
+        assert len(sender.acknowledged) == total
+        home.acknowledged |= sender.acknowledged
+    home.check()
+
+
+def test_a_killed_supervisor_loses_nothing_and_the_next_start_goes_on(home, wait_for, rounds):
+    for rng in rounds:
+        sender = home.send()
         wait_for(lambda sender=sender: len(sender.acknowledged) > 400, seconds=30)
         threading.Event().wait(rng.uniform(0.0, 0.5))
-        up.process.kill()
-        up.process.wait(5)
-        up = start_up(data, "--port", port)
+        home.up.process.kill()
+        home.up.process.wait(5)
+        home.start()
         back = time.monotonic()
         wait_for(lambda sender=sender, at=back: sender.since(at, 200), seconds=20)
         sender.finish()
-        acknowledged |= sender.acknowledged
-        check_stored(Cluster.of(data).url(), acknowledged, wait_for)
-    assert up.stop() == 0
+        home.acknowledged |= sender.acknowledged
+    home.check()
 
 
-def test_a_stop_under_load_is_drained_within_ten_seconds(folder, start_up, key_of, wait_for):
-    data = folder / "data"
-    up = start_up(data)
-    sender = Sender(up.url, key_of(data)).start()
+def test_63_a_stop_under_load_is_drained_within_ten_seconds(home, wait_for):
+    sender = home.send()
     wait_for(lambda: len(sender.acknowledged) > 400, seconds=30)
-    parts = up.children()
-    assert up.stop(signal.SIGTERM) == 0
+    parts = home.up.children()
+    assert home.up.stop(signal.SIGTERM) == 0
     wait_for(lambda: not any(part.is_running() for part in parts), why="no orphan")
     sender.abandon()
-    kept = set(sender.acknowledged)
-    server = Cluster.of(data).start()
+    home.acknowledged |= sender.acknowledged
+    server = Cluster.of(home.data).start()
     try:
-        with psycopg.connect(server.cluster.url()) as link:
-            rows = link.execute(
-                "SELECT replace(trace_id::text, '-', ''), lpad(to_hex(span_id), 16, '0') FROM spans"
-            ).fetchall()
+        stored = stored_spans(server.cluster.url())
     finally:
         server.stop()
-    assert kept <= set(rows)
+    assert home.acknowledged <= set(stored)
+    assert len(stored) == len(set(stored))

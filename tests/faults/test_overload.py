@@ -31,10 +31,8 @@ def installation(request, wait_for):
     made.start()
     try:
         wait_for(lambda: made.status("/readyz") == 200, seconds=90, why="readiness")
-        wait_for(lambda: made.up.url, seconds=10)
-        made.key = made.command(
-            "createkey", "--project", "default", "--scope", "ingest"
-        ).stdout.strip()
+        wait_for(lambda: made.up.url, seconds=20)
+        made.take_key()
         yield made
     finally:
         made.abandon()
