@@ -39,8 +39,9 @@ CONTRACT = {
 ABSENT: dict[str, object] = {
     "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
-    "mode_slug": "no-such-mode", "run_id": 999_999, "queue_slug": "no-such-queue", "seat_id": 999_999,
-    "item_id": 999_999, "job_id": 999_999, "view_id": 999_999, "rollout_number": 999,
+    "mode_slug": "no-such-mode", "run_id": 999_999, "queue_slug": "no-such-queue",
+    "seat_id": 999_999, "item_id": 999_999, "job_id": 999_999, "view_id": 999_999,
+    "rollout_number": 999,
     "board_id": 999_999, "budget_id": 999_999, "import_id": 999_999,
     "set_slug": "no-such-set", "slug": "no-such-set", "case_id": "c_9999", "number": 999,
     "queue_id": 999_999, "name": "no-such-contract", "recoding_id": 999_999, "price_id": 999_999,
