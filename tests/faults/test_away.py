@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import threading
 import time
 
 import psycopg
 import pytest
 
+from tests.cli.conftest import START_SECONDS
 from tests.faults.installation import (
     CONNECTIONS,
     SHARED_MEMORY,
@@ -42,18 +42,18 @@ def seen_at_boot(wait_for):
     made.stop_database()
     made.start()
     try:
-        wait_for(lambda: made.status("/healthz") == 200, seconds=60, why="the web process")
+        wait_for(
+            lambda: made.status("/healthz") == 200, seconds=START_SECONDS, why="the web process"
+        )
         body, _ids = request_of_spans()
         some_key = keys.generate("ing").text
         seen = {"readyz": made.get("/readyz"), "ingest": post(made.url, some_key, body)}
         made.start_database()
         back = time.monotonic()
-        wait_for(lambda: made.status("/readyz") == 200, seconds=60, why="readiness")
+        wait_for(lambda: made.status("/readyz") == 200, seconds=START_SECONDS, why="readiness")
         seen["ready after"] = time.monotonic() - back
-        wait_for(lambda: made.up.url, seconds=10)
-        made.key = made.command(
-            "createkey", "--project", "default", "--scope", "ingest"
-        ).stdout.strip()
+        wait_for(lambda: made.up.url, seconds=20)
+        made.take_key()
         yield made, seen
     finally:
         made.close()
@@ -244,11 +244,3 @@ def test_76_no_connection_left_costs_503_and_heals(installation, wait_for):
         pages = {path: installation.status(path) for path in ("/", "/accounts/login/", "/readyz")}
         assert not {0, 500} & set(pages.values()), pages
     back_within(sender, time.monotonic(), 6.0, wait_for)
-
-
-def test_63_ctrl_c_ends_all_of_it(installation, wait_for):
-    parts = installation.up.children()
-    assert installation.up.stop(signal.SIGINT) == 0
-    wait_for(lambda: not any(part.is_running() for part in parts), why="no orphan")
-    installation.start()
-    wait_for(lambda: installation.up.url, seconds=60)
