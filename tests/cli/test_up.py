@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tracehub.cli.postgres import Cluster
+from tracehub.cli.supervisor import WORKER_NICE
 
 pytestmark = pytest.mark.processes
 
@@ -45,7 +46,8 @@ def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_abo
     up = start_up(folder / "data")
     assert up.get("/readyz") == 200
     check_private(up)
-    assert up.child("--pool=solo").nice() - up.child("tracehub.cli.serve").nice() == 5
+    yields = up.child("--pool=solo").nice() - up.child("tracehub.cli.serve").nice()
+    assert yields == WORKER_NICE
     key = re.search(r"Ingest key \(default\): +(th_ing_\w+)\n", up.log)[1]
     first_link = re.search(r"http://\S+/accounts/\S+", up.log)[0]
     assert up.stop() == 0

@@ -21,7 +21,7 @@ REFERENCE = {"projects_project", "projects_user"}
 # A key is looked up before its project is known.
 OF_ALL = {"projects_apikey"}
 # Of what people make, and of an object that is of one project: they stay on its server.
-OF_ONE = {"review_queueitem", "review_repeat", "review_rubric"}
+OF_ONE = {"review_queueitem", "review_repeat", "review_rubric", "review_laternote"}
 OF_OTHERS = ("auth_", "django_", "account_", "mfa_", "socialaccount_", "usersessions_")
 
 UNIQUE = """

@@ -152,6 +152,8 @@ def test_reviews_are_read_through_the_querysets_alone():
     import tracehub
 
     allowed = {"web/panel.py", "web/trace_bulk.py", "cli/demo/reviews.py"}  # by key, of one's own
+    # What masks or erases must reach sealed ones as well; neither shows any to anybody.
+    allowed |= {"digest/remasking/work.py", "digest/erasure/elsewhere.py", "cli/project_archive.py"}
     root = Path(tracehub.__file__).parent
     found = {
         str(file.relative_to(root))

@@ -26,7 +26,7 @@ def test_a_factor_is_set_up_and_a_hidden_trace_shown_by_keyboard(committed_db):
     with chromium() as browser, server.running() as base:
         wide = Signed(browser, base, person, width=1440, dark=False)
         page = wide.open("/accounts/2fa/")
-        page.get_by_role("link", name="Set up").press("Enter")
+        page.get_by_role("link", name="Set up", exact=True).press("Enter")
         expect(page.locator("img.qr")).to_be_visible()
         assert page.evaluate("document.querySelector('img.qr').naturalWidth") > 0
         secret = page.locator("[data-secret]").inner_text()

@@ -17,7 +17,7 @@ from tracehub.ingest.errors import Refused, busy
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 SMALL = 64 * 1024  # bytes that every connection may hold without asking
 LARGE = body.MB  # beyond it bodies are decoded one at a time
-ROOM = 32 * body.MB
+ROOM = 24 * body.MB
 WAIT_SECONDS = 3.0
 TURN_SECONDS = 8.0  # for the bodies before it to be decoded and stored
 
@@ -26,7 +26,7 @@ class Admission:
     """The room for bodies in one process, and the turn of the large ones."""
 
     def __init__(self, limit: int) -> None:
-        self.free = max(ROOM, 2 * limit)
+        self.free = max(ROOM, limit)
         self.limit = limit
         self._changed = asyncio.Condition()
         self._turn = asyncio.Semaphore(1)
