@@ -7,8 +7,8 @@ bin := .venv/bin
 # Lints load the settings, which would make a secret key in the user's data folder otherwise.
 lint_env := TRACEHUB_SECRET_KEY=lint TRACEHUB_DATA_DIR=.venv/lint DATABASE_URL=postgresql://nobody@/none
 
-# Both cores: a process each, with a PostgreSQL each; whole files, the longest first.
-parallel := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes for two cores, since browsers wait; a PostgreSQL each; whole files, the longest first.
+parallel := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## List the targets

@@ -31,3 +31,10 @@ def rounds(request) -> Iterator[random.Random]:
             yield random.Random(seed + number)
 
     return each()
+
+
+@pytest.fixture
+def long_run(request) -> None:
+    """Leave a test to `make test-faults`: what it measures needs a machine to itself."""
+    if not request.config.getoption("--minutes"):
+        pytest.skip("needs the machine to itself: run it with --minutes, as make test-faults does")

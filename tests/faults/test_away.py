@@ -109,6 +109,7 @@ def test_65_a_stopped_database_costs_503_at_once_and_is_found_again(installation
     check_stored(installation.cluster.url(), sender.acknowledged, wait_for)
 
 
+@pytest.mark.usefixtures("long_run")
 def test_65_a_database_that_hangs_costs_503_within_five_seconds(installation, wait_for):
     sender = installation.sender()
     wait_for(lambda: len(sender.acknowledged) > 200)
@@ -183,6 +184,7 @@ def test_70_partitions_are_made_on_demand_when_beat_did_not_run(installation, wa
     assert wanted in {name for (name,) in installation.sql(days)}
 
 
+@pytest.mark.usefixtures("long_run")
 def test_71_retention_while_ingesting_and_reading_refuses_nobody(installation, wait_for):
     for age in (400, 401, 402):
         installation.sql(
