@@ -28,7 +28,7 @@ APPS_SECONDS = 6.5
 COMMAND_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 # When both cores are busy, traces that arrive go before traces that are worked on.
-WORKER_NICE = 10
+WORKER_NICE = 15
 
 
 @dataclass(frozen=True)

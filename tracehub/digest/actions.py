@@ -38,7 +38,7 @@ from tracehub.traces.texts import store as texts
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.3  # seconds between two cycles
-FOLD_EVERY = 1.0  # seconds between two merges of the rollups; charts add what is not merged yet
+FOLD_EVERY = 5.0  # seconds between two merges of the rollups; charts add what is not merged yet
 BATCH = 200  # traces in one transaction
 TRIES = 3  # before a trace that cannot be digested is parked
 Cursor = store.Cursor
