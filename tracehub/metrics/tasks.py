@@ -1,4 +1,4 @@
-"""Keeps the rollups: merging is the worker's job each second, forgetting that of the hour."""
+"""Keeps the rollups: merging is the worker's job every five seconds, forgetting that of the hour."""
 
 from __future__ import annotations
 
