@@ -317,7 +317,11 @@ class Cluster:
     @staticmethod
     def _to_signal(alive: list[psutil.Process], step: signal.Signals) -> list[psutil.Process]:
         """The server alone, which tells its backends; without a server, or to kill, all of them."""
-        servers = [p for p in alive if "-D" in p.cmdline()]
+        servers = []
+        for process in alive:
+            with contextlib.suppress(psutil.Error):  # it ended meanwhile
+                if "-D" in process.cmdline():
+                    servers.append(process)
         return servers if servers and step != signal.SIGKILL else alive
 
 
