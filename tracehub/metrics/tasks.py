@@ -1,4 +1,4 @@
-"""Keeps the rollups: merging is the worker's job every five seconds, forgetting that of the hour."""
+"""Keeps the rollups: the worker merges every five seconds, and forgets every hour."""
 
 from __future__ import annotations
 
