@@ -30,6 +30,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from stand import p95  # noqa: E402
+
 PAGE_MS, EXPORT_SECONDS, EXPORT_MB, RUN_RATIO = 100.0, 3.0, 200.0, 1.3
 RUN_CASES, AT_ONCE, ANSWER_SECONDS = 1000, 20, 0.05
 SLUG = "large"
@@ -207,10 +209,6 @@ def run_cases() -> float:
         )
         took = time.perf_counter() - begun
     return took / (RUN_CASES / AT_ONCE * ANSWER_SECONDS)
-
-
-def p95(times: list[float]) -> float:
-    return sorted(times)[min(len(times) - 1, round(0.95 * len(times)))]
 
 
 def measured(folder: Path, count: int, rounds: int) -> dict[str, Any]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from stand import measured_apart, p95  # noqa: E402
 
 TARGET_MS = 80.0
 PAGES = {
@@ -88,32 +88,6 @@ def measure(groups: int, rounds: int) -> dict[str, Any]:
     return {"times": times, "events": events}
 
 
-def p95(times: list[float]) -> float:
-    return sorted(times)[min(len(times) - 1, round(0.95 * len(times)))]
-
-
-def run(folder: Path, groups: int, rounds: int) -> dict[str, Any]:
-    """Fill a database of our own and measure in a process apart."""
-    import stand
-
-    with stand.database(folder) as cluster:
-        env = {
-            **os.environ,
-            "DATABASE_URL": cluster.url(),
-            "TRACEHUB_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-            "TRACEHUB_SECRET_KEY": "bench" * 10,
-        }
-        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
-        subprocess.run(migrate, env=env, cwd=HERE.parent, check=True, timeout=120)
-        given = ["--measure", "--groups", str(groups), "--rounds", str(rounds)]
-        done = subprocess.run(
-            [sys.executable, str(HERE / "failures.py"), *given],
-            env=env, cwd=HERE.parent, stdout=subprocess.PIPE, check=True, text=True, timeout=480,
-        )  # fmt: skip
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--groups", type=int, default=5000)
@@ -128,7 +102,7 @@ def main() -> None:
         return
     made = Path(tempfile.mkdtemp(prefix="tracehub-failures-"))
     try:
-        found = run(made, options.groups, options.rounds)
+        found = measured_apart("failures.py", made, groups=options.groups, rounds=options.rounds)
     finally:
         shutil.rmtree(made)
     print(f"Failures page, {options.groups:,} groups, {found['events']:,} events in 60 days")

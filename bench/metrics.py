@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +25,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from stand import measured_apart, p95  # noqa: E402
 
 DAYS = 90
 TARGET_MS = 150.0
@@ -166,32 +166,6 @@ def coverage(tries: int = 2000) -> list[tuple[str, float]]:
     return found
 
 
-def p95(times: list[float]) -> float:
-    return sorted(times)[min(len(times) - 1, round(0.95 * len(times)))]
-
-
-def run(folder: Path, traces: int, rounds: int) -> dict[str, Any]:
-    """Fill a database of our own and measure in a process apart."""
-    import stand
-
-    with stand.database(folder) as cluster:
-        env = {
-            **os.environ,
-            "DATABASE_URL": cluster.url(),
-            "TRACEHUB_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-            "TRACEHUB_SECRET_KEY": "bench" * 10,
-        }
-        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
-        subprocess.run(migrate, env=env, cwd=HERE.parent, check=True, timeout=120)
-        given = ["--measure", "--traces", str(traces), "--rounds", str(rounds)]
-        done = subprocess.run(
-            [sys.executable, str(HERE / "metrics.py"), *given],
-            env=env, cwd=HERE.parent, stdout=subprocess.PIPE, check=True, text=True, timeout=480,
-        )  # fmt: skip
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def report(found: dict[str, Any], traces: int) -> None:
     print(f"Metrics over {DAYS} days, {traces:,} traces (counted in {found['filled']:.0f} s)")
     every = []
@@ -219,7 +193,10 @@ def main() -> None:
         return
     made = Path(tempfile.mkdtemp(prefix="tracehub-metrics-"))
     try:
-        report(run(made, options.traces, options.rounds), options.traces)
+        report(
+            measured_apart("metrics.py", made, traces=options.traces, rounds=options.rounds),
+            options.traces,
+        )
     finally:
         shutil.rmtree(made)
 

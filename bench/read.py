@@ -28,6 +28,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from stand import p95  # noqa: E402
+
 FILTERS = (
     "model:gpt-4o",
     "model:o3",
@@ -160,10 +162,6 @@ def deep(project: Any, pages: int) -> str:
     rows = Trace.objects.in_project(project).in_range(now - timedelta(days=30), now).newest_first()
     moment = rows.values_list("started_at", flat=True)[50 * pages]
     return cursor_at(moment, falling=True)
-
-
-def p95(times: list[float]) -> float:
-    return sorted(times)[min(len(times) - 1, round(0.95 * len(times)))]
 
 
 def run(folder: Path, traces: int, rounds: int) -> dict[str, Any]:

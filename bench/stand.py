@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -42,6 +43,30 @@ def database(folder: Path) -> Iterator[Any]:
         yield cluster
     finally:
         server.stop()
+
+
+def measured_apart(script: str, folder: Path, **options: int) -> dict[str, Any]:
+    """Fill a database of our own, run `script --measure` on it, and return the JSON it prints."""
+    with database(folder) as cluster:
+        env = {
+            **os.environ,
+            "DATABASE_URL": cluster.url(),
+            "TRACEHUB_DATA_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
+            "TRACEHUB_SECRET_KEY": "bench" * 10,
+        }
+        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(migrate, env=env, cwd=HERE.parent, check=True, timeout=120)
+        given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        done = subprocess.run(
+            [sys.executable, str(HERE / script), "--measure", *given],
+            env=env, cwd=HERE.parent, stdout=subprocess.PIPE, check=True, text=True, timeout=480,
+        )  # fmt: skip
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def p95(times: list[float]) -> float:
+    return sorted(times)[min(len(times) - 1, round(0.95 * len(times)))]
 
 
 @contextmanager

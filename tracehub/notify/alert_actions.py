@@ -93,26 +93,20 @@ def add(alert: Alert, *, by: Actor | None) -> Alert:
     return alert
 
 
-@transaction.atomic
-def replace(alert: Alert, asked: Alert, *, by: Actor | None) -> None:
-    """Give an alert the rule of a draft; what it has told already is not told again."""
-    if not asked.to:
-        raise ActionError("Choose at least one destination.", "to")
-    for field in ("kind", "rule", "to", "quiet"):
-        setattr(alert, field, getattr(asked, field))
-    alert.save(update_fields=["kind", "rule", "to", "quiet"])
-    audit("alert.changed", by=by, project=alert.project, object=alert.name, rule=alert.rule)
-
-
 def change(alert: Alert, made: Alert, *, by: Actor | None) -> Alert:
-    """Give an alert what a draft of its kind says. Raises ActionError, Conflict."""
+    """Give an alert what a draft says; what it has told already is not told again.
+
+    Raises ActionError, Conflict.
+    """
     if not made.to:
         raise ActionError("Choose at least one destination.", "to")
     before = alert.rule
-    alert.name, alert.rule, alert.to, alert.quiet = made.name, made.rule, made.to, made.quiet
+    fields = ["name", "kind", "rule", "to", "quiet"]
+    for field in fields:
+        setattr(alert, field, getattr(made, field))
     try:
         with transaction.atomic():
-            alert.save(update_fields=["name", "rule", "to", "quiet"])
+            alert.save(update_fields=fields)
             audit("alert.changed", by=by, project=alert.project, object=alert.name, before=before,
                   rule=alert.rule)  # fmt: skip
     except IntegrityError:

@@ -254,7 +254,7 @@ def _alert(
     if fields:
         yield Change(
             "change", "alert", asked.name, ", ".join(fields),
-            lambda by: alerts.replace(there, draft(), by=by),
+            lambda by: alerts.change(there, draft(), by=by),
         )  # fmt: skip
 
 
