@@ -109,9 +109,12 @@ def _as(url: str) -> str:
 
 def _point_to(name: str) -> None:
     _disconnect()
+    from tracehub.failures import querysets
     from tracehub.traces import actions
 
-    actions._known.cache_clear()  # what this process registered is in another database
+    # What this process remembers by its number is in another database.
+    actions._known.cache_clear()
+    querysets._compiled.cache_clear()
     settings.DATABASES["default"]["NAME"] = name
     connection.settings_dict["NAME"] = name
 

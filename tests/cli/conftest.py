@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,17 @@ URL = re.compile(r"TraceHub is ready: +(http://\S+)/")
 START_SECONDS = 90.0
 # Nothing of pytest's own installation may reach the one under test.
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("TRACEHUB_", "DATABASE_"))}
+
+
+def own_port() -> int:
+    """A free port that nothing else takes while it is free for a moment.
+
+    Below the ports that the kernel hands out, and not among those that `up` tries by itself.
+    """
+    while True:
+        port = random.randrange(12_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Up:

@@ -6,7 +6,6 @@ import contextlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.cli.conftest import CLEAN, MODULE, Up
+from tests.cli.conftest import CLEAN, MODULE, Up, own_port
 from tests.faults.ledger import Sender
 from tracehub.cli import pgroles
 from tracehub.cli.postgres import Cluster
@@ -42,8 +41,7 @@ class Installation:
             "DATABASE_URL": self.cluster.url(),
             "TRACEHUB_MIN_FREE_MB": str(max(0, free_mb - SPARE_MB)),
         }
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = own_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
         self.senders: list[Sender] = []

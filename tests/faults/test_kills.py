@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import START_SECONDS, Up
+from tests.cli.conftest import START_SECONDS, Up, own_port
 from tests.faults.ledger import Sender, check_stored, stored_spans
 from tracehub.cli.postgres import Cluster
 
@@ -41,10 +41,10 @@ class Home:
         self.data = self.folder / "data"
         self.wait_for = wait_for
         self.acknowledged: set[tuple[str, str]] = set()
-        self.up = Up(self.data)
+        self.port = own_port()
+        self.up = Up(self.data, "--port", str(self.port))
         self.ready()
         self.key = re.search(r"th_ing_\w+", self.up.log)[0]
-        self.port = self.up.url.rpartition(":")[2]
 
     def ready(self) -> None:
         self.wait_for(
@@ -54,7 +54,7 @@ class Home:
 
     def start(self) -> None:
         self.up.log_file.unlink()
-        self.up = Up(self.data, "--port", self.port)
+        self.up = Up(self.data, "--port", str(self.port))
         self.ready()
 
     def send(self, total: int = 10**9) -> Sender:
