@@ -61,3 +61,19 @@ def test_a_case_is_emptied_in_every_version_and_the_versions_say_so(client):
     assert ">redacted</span>" in page
     assert ">redacted</span>" not in client.get("/skylane/evals/refunds?version=1").text
     assert client.get(f"/skylane/evals/refunds/cases/c_{number:04d}?version=2").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_answer_of_an_erased_trace_goes_and_the_other_tries_stay():
+    project = stories.project()
+    made, _ = actions.create_set(project, "Refunds")
+    number = add(made, "of nobody").number
+    actions.fix(made)
+    tries = [{"case": f"c_{number:04d}", "output": said, "trace_id": trace}
+             for said, trace in (("Dear Ida Holm", TRACE), ("Dear guest", "7c" * 16))]  # fmt: skip
+    run_actions.add_run(made, {"version": 1, "candidate": {"name": "v"}, "results": tries})
+
+    assert erasing.erase_traces(project, [UUID(TRACE)]) == 0  # no case came from it
+    result = RunResult.objects.get()
+    assert [one["output"] for one in result.tries] == [None, "Dear guest"]
+    assert result.trace_ids == [UUID("7c" * 16)]

@@ -160,17 +160,17 @@ def test_a_persons_word_is_nowhere_after_the_erasure(committed_db, settings, tmp
 
 def test_each_table_with_trace_ids_is_one_that_erasure_knows():
     """A new one needs its line in `digest.erasure.elsewhere`, and then here."""
-    names = {"trace_id", "source_trace_id"}
+    names = {"trace_id", "source_trace_id", "trace_ids"}
     found = {
         model._meta.db_table
         for model in apps.get_models()
         if names & {field.name for field in model._meta.get_fields()}
     }
     assert found == {
-        "arrivals", "evals_case", "late_signals", "review_judgetask", "review_queueitem",
-        "review_repeat", "review_review", "review_traceassignment", "review_tracecomment",
-        "sampling_waiting", "second_looks", "span_supplements", "spans", "trace_texts", "traces",
-        "traces_feedback", "traces_parked",
+        "arrivals", "evals_case", "evals_runresult", "late_signals", "review_judgetask",
+        "review_queueitem", "review_repeat", "review_review", "review_traceassignment",
+        "review_tracecomment", "sampling_waiting", "second_looks", "span_supplements", "spans",
+        "trace_texts", "traces", "traces_feedback", "traces_parked",
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests import trace_factory as factory
 from tests.web import run_story, stories
 from tracehub.core import gate_rules, gating
 from tracehub.core.outcomes import CHANGES
@@ -236,3 +237,18 @@ def test_a_run_says_how_to_run_it_again_and_a_case_how_it_did(reviewer, broken):
     assert "Runs of this case" in case
     found = re.findall(r">Run (\d)</a>.*?data-tone=\"(\w+)\">(\w+)<", case)
     assert found == [("3", "fail", "fail"), ("2", "pass", "pass"), ("1", "pass", "pass")]
+
+
+def test_a_trace_sent_during_a_run_and_its_answer_lead_to_each_other(reviewer, project):
+    eval_set = run_story.refunds(project)
+    sent, never = factory.trace(project), "ee" * 16
+    results = [{"case": "c_0002", "passed": False, "trace_id": one} for one in (never, sent)]
+    body = {"version": 1, "candidate": {"name": "v13"}, "results": results}
+    run_actions.add_run(eval_set, body)
+    page = reviewer.get(f"{SET}/runs/1?case=c_0002").text
+    assert f'href="/skylane/traces/{sent}">Trace of try 2</a>' in page
+    assert never not in page  # it never came
+    trace = reviewer.get(f"/skylane/traces/{sent}").text
+    assert f'href="{SET}/runs/1?case=c_0002">c_0002 in run 1</a> of Refund regressions' in trace
+    other = factory.trace(project)
+    assert "in run 1" not in reviewer.get(f"/skylane/traces/{other}").text

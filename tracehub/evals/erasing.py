@@ -69,8 +69,8 @@ def _erase_answers(eval_set: EvalSet, numbers: Collection[int]) -> None:
         project=eval_set.project, run__eval_set=eval_set, number__in=numbers
     )
     for result in results.only("tries"):
-        result.tries = [_emptied(one) for one in result.tries]
-        result.save(update_fields=["tries"])
+        result.tries, result.trace_ids = [_emptied(one) for one in result.tries], []
+        result.save(update_fields=["tries", "trace_ids"])
 
 
 def _emptied(one: Try) -> Try:
@@ -107,6 +107,15 @@ def _hash_anew(eval_set: EvalSet, version: EvalSetVersion, by: Actor | None) -> 
 
 
 def erase_traces(project: Project, traces: Iterable[UUID], *, by: Actor | None = None) -> int:
-    """Erase every case that came from these traces, over all sets; return how many."""
-    found = of_traces(project, traces)
+    """Erase every case that came from these traces, over all sets; return how many.
+
+    An answer of a run goes with the trace that its program sent.
+    """
+    gone = {trace.hex: trace for trace in traces}
+    answers = RunResult.objects.filter(project=project, trace_ids__overlap=list(gone.values()))
+    for result in answers:
+        result.tries = [_emptied(t) if t["trace_id"] in gone else t for t in result.tries]
+        result.trace_ids = [one for one in result.trace_ids if one.hex not in gone]
+        result.save(update_fields=["tries", "trace_ids"])
+    found = of_traces(project, gone.values())
     return sum(erase(eval_set, numbers, by=by) for eval_set, numbers in found.items())

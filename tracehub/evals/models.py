@@ -9,6 +9,7 @@ ever closed, not edited; nothing is copied when a version is fixed, and a diff i
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
@@ -218,6 +219,7 @@ class RunResult(models.Model):
     cost = models.FloatField(null=True)  # US dollars, mean of the tries
     latency_ms = models.FloatField(null=True)
     tries = models.JSONField(default=list)
+    trace_ids = ArrayField(models.UUIDField(), default=list, db_default=[])  # that its tries sent
     told = models.PositiveSmallIntegerField(default=1)  # tries that were not skipped
     passes = models.PositiveSmallIntegerField(default=0)  # how many of them passed
     # What became of it since the baseline of the kept gate: its place in core.gating.CHANGES.
@@ -234,6 +236,7 @@ class RunResult(models.Model):
                 include=["status"],
                 name="run_result_by_rank",
             ),
+            GinIndex(fields=["trace_ids"], name="run_result_by_trace"),
         )
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -131,6 +132,7 @@ def _results(
                 cost=outcome.cost,
                 latency_ms=outcome.latency_ms,
                 tries=of_case,
+                trace_ids=[UUID(hex=one["trace_id"]) for one in of_case if one["trace_id"]],
                 told=outcome.tries,
                 passes=outcome.passes,
             )

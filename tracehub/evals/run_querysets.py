@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
@@ -116,6 +117,12 @@ def before(rows: QuerySet[RunResult], rank: int, number: int) -> QuerySet[RunRes
 def about(run: Run, baseline: Run | None) -> About:
     """Return what the files of a gate say about the run."""
     return About(run.eval_set.slug, run.version, run.number, baseline.number if baseline else None)
+
+
+def of_trace(project: Project, trace_id: UUID) -> QuerySet[RunResult]:
+    """What runs say of a trace that the program sent while it answered, the newest run first."""
+    rows = RunResult.objects.filter(project=project, trace_ids__contains=[trace_id])
+    return rows.select_related("run__eval_set").defer("tries").order_by("-run__number", "number")
 
 
 def case_lines(run: Run, project_slug: str) -> list[CaseLine]:

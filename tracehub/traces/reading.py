@@ -67,6 +67,12 @@ def day_of(project: Project, trace_id: UUID) -> Any:
     )
 
 
+def known(project: Project, traces: Iterable[UUID]) -> set[UUID]:
+    """Return which of these are traces of the project."""
+    rows = Arrival.objects.filter(project_id=project.pk, trace_id__in=list(traces))
+    return set(rows.values_list("trace_id", flat=True))
+
+
 def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
     """Return a trace of this project with all its spans; None when there is none.
 

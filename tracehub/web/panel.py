@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from tracehub.core import promotion
 from tracehub.evals import actions as evals
-from tracehub.evals import promoting
+from tracehub.evals import promoting, run_querysets
 from tracehub.evals import querysets as eval_sets
 from tracehub.evals.models import Case, CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
@@ -25,12 +25,22 @@ from tracehub.review import actions, measuring
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
-from tracehub.web import concealing, links, marks, permissions, queue_place, shell, trace_talk
+from tracehub.web import (
+    concealing,
+    links,
+    marks,
+    permissions,
+    queue_place,
+    run_view,
+    shell,
+    trace_talk,
+)
 from tracehub.web.forms.review import NEW_SET, ReviewForm
 from tracehub.web.loading import trace_or_404
 
 KEYS = {"fail": "f", "pass": "p", "unsure": "u"}
 RECORDED_AT_MOST = 100_000  # characters of the output that the correction may start from
+ANSWERED = 5  # results of runs that the panel lists
 SKIP_REASONS = ("I cannot judge this", "Not my language", "The trace is broken")
 FIELDS = {
     "failure_modes": "modes",
@@ -55,9 +65,11 @@ def context(
     place = page.get("place")
     fresh = place is not None and place.fresh
     given = [] if fresh else reviews.seen_by(user, project, trace_id)
+    answers = run_querysets.of_trace(project, trace_id)
     shown: dict[str, Any] = {
         "reviews": given,
         "cases": [] if fresh else list(eval_sets.of_trace(project, trace_id)[:20]),
+        "answered": [] if fresh else run_view.answered(answers[:ANSWERED]),
     }
     sealing = reviews.is_sealing(project, trace_id)
     shown |= trace_talk.context(request, project, trace_id, sealing=sealing)

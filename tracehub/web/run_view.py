@@ -145,6 +145,11 @@ def history(runs: Sequence[Run], found: Mapping[int, RunResult]) -> list[tuple[R
     ]
 
 
+def answered(results: Iterable[RunResult]) -> list[tuple[RunResult, str, str]]:
+    """Return the results that a trace was sent for, each with its tone and word."""
+    return [(one, tone_of(one), word_of(one)) for one in results]
+
+
 def tone_of(result: RunResult) -> str:
     return "unsure" if result.flaky else PIP_TONES[result.status]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,6 +16,7 @@ from tracehub.evals import actions, querysets, run_actions, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
+from tracehub.traces import reading
 from tracehub.web import case_view, links, permissions, run_view, shell
 from tracehub.web.forms.runs import RulesForm
 from tracehub.web.run_cases import FAILED, ONLY, Cases, Compared, Kept, Place
@@ -133,6 +136,7 @@ def _chosen(run: Run, place: Place, beside: tuple[str, str]) -> dict[str, Any]:
         "try": tries[index],
         "try_number": index + 1,
         "try_count": len(tries),
+        "traces": _traces(run.eval_set.project, tries),
         "versus": run_view.versus(case.expected_output, tries[index]["output"]),
         "assertions": assertions,
         "failed": sum(row["tone"] == "fail" for row in assertions),
@@ -140,6 +144,13 @@ def _chosen(run: Run, place: Place, beside: tuple[str, str]) -> dict[str, Any]:
         "previous": beside[0],
         "next": beside[1],
     }
+
+
+def _traces(project: Project, tries: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Return number and trace of each try whose trace has come."""
+    sent = {n: one["trace_id"] for n, one in enumerate(tries, 1) if one["trace_id"]}
+    come = reading.known(project, [UUID(hex=trace) for trace in sent.values()]) if sent else set()
+    return [(n, trace) for n, trace in sent.items() if UUID(hex=trace) in come]
 
 
 @require_GET

@@ -22,7 +22,8 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role
 from tracehub.review import actions, picking, querysets
 from tracehub.review.models import Queue, Verdict
-from tracehub.traces.models import Arrival, Trace
+from tracehub.traces import reading
+from tracehub.traces.models import Trace
 from tracehub.web import permissions, shell, trace_jobs
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.columns import Look
@@ -138,11 +139,7 @@ def _known(project: Project, texts: Sequence[str]) -> list[UUID]:
             ids.append(UUID(hex=text))
         except ValueError:
             continue  # not an id, so no trace of this project either
-    found = set(
-        Arrival.objects.filter(project_id=project.pk, trace_id__in=ids).values_list(
-            "trace_id", flat=True
-        )
-    )
+    found = reading.known(project, ids)
     return [trace for trace in dict.fromkeys(ids) if trace in found]
 
 
