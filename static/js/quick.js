@@ -3,7 +3,7 @@
 // stays in this browser, so a lost connection, a closed tab or a closed laptop loses nothing.
 
 import { on, typing } from "tracehub/keys";
-import { el, icon, problem } from "tracehub/shell";
+import { el, icon, problem, solved } from "tracehub/shell";
 
 const OUTBOX = "tracehub:outbox";
 const DRAFT = "tracehub:verdict:";
@@ -24,6 +24,7 @@ let ahead = null;
 let busy = false;
 let sending = null;
 let undo = "";
+let standing = ""; // what was said of an earlier verdict stays when the next trace comes
 
 /** Fetch the page of the next trace; null when the server does not answer. */
 async function fetchNext(url) {
@@ -50,7 +51,9 @@ function show({ url, page }) {
     if (node.getAttribute("hx-nonce") === theirs) node.setAttribute("hx-nonce", ours);
   }
   const main = document.getElementById("main");
+  const said = document.getElementById("problem");
   main.replaceChildren(...page.getElementById("main").childNodes);
+  if (standing) document.getElementById("problem").replaceWith(said);
   document.title = page.title;
   history.pushState({ quick: true }, "", url);
   window.htmx.process(main);
@@ -106,6 +109,10 @@ async function sendAll() {
     if (!read && answer.status !== 404) return notTaken();
     // Another tab may have sent it as well: that is one review, and only this job goes.
     localStorage.setItem(OUTBOX, JSON.stringify(jobs().filter((other) => other.body !== job.body)));
+    if (standing === "session") {
+      solved();
+      standing = "";
+    }
     if (answer.ok) taken(await answer.json());
     else refused(job, answer);
   }
@@ -120,7 +127,8 @@ function withToken(body) {
 }
 
 function notTaken() {
-  problem("Your verdicts are not taken at the moment", "They are kept in this browser. Sign in again and open the queue.", () => location.reload());
+  standing = "session";
+  problem("Your verdicts are not taken at the moment", "They are kept in this browser. Sign in again and open the queue.", () => location.reload(), document.body);
 }
 
 async function post(job) {
@@ -144,7 +152,8 @@ async function refused(job, answer) {
   const values = Object.fromEntries([...new Set(data.keys())].map((name) => [name, data.getAll(name)]));
   localStorage.setItem(DRAFT + job.draft, JSON.stringify({ at: Date.now(), values }));
   const { errors = [] } = answer.status === 422 ? await answer.json() : {};
-  problem("A verdict was not taken", errors.join(" ") || `The server answered ${answer.status}.`, () => location.assign(job.here));
+  standing = "verdict";
+  problem("A verdict was not taken", errors.join(" ") || `The server answered ${answer.status}.`, () => location.assign(job.here), document.body);
 }
 
 /** Take the last verdict back: go to its trace, which is one's turn again. */

@@ -30,8 +30,11 @@ export function toast(text, name = "pass") {
   region.replaceChildren(el("div", { class: "toast" }, icon(name, "sm"), el("span", {}, text)));
 }
 
-/** Say what went wrong above the content, until the next request succeeds. */
-export function problem(title, text, again) {
+let failed = null; // only what this element asks for takes the problem away; null: any answer
+
+/** Say what went wrong above the content, until `of` (or anything, without it) has an answer. */
+export function problem(title, text, again, of = null) {
+  failed = of;
   const button = again && el("button", { type: "button", class: "btn btn--sm" }, icon("retry", "sm"), "Try again");
   button?.addEventListener("click", again);
   document.getElementById("problem")?.replaceChildren(
@@ -39,6 +42,11 @@ export function problem(title, text, again) {
       el("div", { class: "grow" }, el("p", { class: "medium" }, title), el("p", { class: "small soft" }, text)),
       ...(button ? [button] : [])),
   );
+}
+
+export function solved() {
+  failed = null;
+  document.getElementById("problem")?.replaceChildren();
 }
 
 function watchToasts() {
@@ -71,7 +79,10 @@ document.addEventListener("htmx:error", (event) => {
   if (!event.detail.ctx) return;
   problem("The server did not answer", "Nothing was changed. Check the connection.", () => location.reload());
 });
-document.addEventListener("htmx:after:swap", () => document.getElementById("problem")?.replaceChildren());
+// What loads by itself beside a verdict that was lost must not take the words about it away.
+document.addEventListener("htmx:after:swap", (event) => {
+  if (!failed?.isConnected || failed === event.detail.ctx?.sourceElement) solved();
+});
 
 // Menus made of <details> close like popovers do: on escape and on a click elsewhere.
 const openMenus = () => [...document.querySelectorAll("details.menu[open]")];

@@ -125,7 +125,7 @@ function lost(event) {
   keep();
   const status = event.detail.ctx.response?.status;
   const title = status && status < 500 ? "Your verdict was not taken" : "The server did not answer";
-  problem(title, "Your verdict and note are kept in this browser.", () => form().requestSubmit());
+  problem(title, "Your verdict and note are kept in this browser.", () => form().requestSubmit(), form());
 }
 document.addEventListener("htmx:error", lost);
 document.addEventListener("htmx:response:error", lost);

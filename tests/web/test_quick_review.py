@@ -174,7 +174,7 @@ def test_an_expired_session_loses_nothing(start, wait_for):
     signed.context.add_cookies(cookies)
     page.goto(f"{signed.base}/skylane/review/refunds/next")
     wait_for(lambda: len(reviews()) == 1, why="the kept verdict")
-    assert page.evaluate("localStorage.getItem('tracehub:outbox')") == "[]"
+    page.wait_for_function("() => localStorage.getItem('tracehub:outbox') === '[]'")  # answered
 
 
 def test_skipping_asks_why_and_goes_on(start, wait_for):
