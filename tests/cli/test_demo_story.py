@@ -182,6 +182,14 @@ def test_the_amount_is_new_since_v12_which_is_the_suspect(laid_to, seen):
     assert found is not None and found.part.value == "refund@v12"
 
 
+def test_the_fare_rules_fail_with_their_newer_version(seen):
+    totals = Counter(("tool", name) for *_, summary, _ in seen for name in summary.tools)
+    down = [summary for _, _, summary, found in seen if "tool_error" in {s.kind for s in found}]
+    hits = Counter(("tool", name) for summary in down for name in summary.tools)
+    found = suspect.find(suspect.parts(hits, totals))
+    assert found is not None and found.part.value == "get_fare_rules@2.4.0"
+
+
 def test_the_currency_was_wrong_until_v11(laid_to):
     assert len(laid_to["refund.currency"]) > 3
     assert set(laid_to["refund.currency"]) == {"refund@v10"}

@@ -27,6 +27,28 @@ def test_wilson_intervals_are_the_published_ones(k, n, low, high):
 
 
 @pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [  # Newcombe 1998, table I, method 5
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0.0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+        (40, 40, 0.9119, 1.0),
+    ],
+)
+def test_exact_intervals_are_the_published_ones(k, n, low, high):
+    assert stats.exact_interval(k, n) == pytest.approx((low, high), abs=6e-5)
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+def test_an_exact_interval_is_as_sure_as_it_says(k, n):
+    k = min(k, n)
+    low, high = stats.exact_interval(k, n)
+    assert low <= k / n <= high
+    assert k == 0 or stats.upper_tail(k, n, low) == pytest.approx(0.025, abs=1e-4)
+
+
+@pytest.mark.parametrize(
     ("worse", "better", "one_sided", "two_sided", "mid"),
     [
         (6, 1, 0.0625, 0.125, 0.0703),

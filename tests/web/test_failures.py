@@ -11,6 +11,7 @@ import pytest
 from tests import trace_factory as factory
 from tests.failures.test_worker import RIGHT, SCHEMA, WRONG, reply
 from tests.web import stories
+from tracehub.core.trace import Prompt, ToolUse
 from tracehub.evals.models import Case
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Failure
@@ -76,16 +77,35 @@ def test_the_suspect_is_the_version_that_separates_failing_from_passing(client, 
     save_prompt(project, "refund", "v12", "Answer.\nThe amount is a text.", author="Tor")
     text = client.get(f"/{project.slug}/failures?group={story.key}").text
     assert "refund v11 → v12" in text
-    assert "fails so in 50.0% of 12 traces" in text
-    assert "other versions in 0.0% of 12" in text
+    assert "fails so in 6 of 12 traces: 50.0%, other versions in 0 of 12: 0.0%." in text
+    assert "rate 21.1% to 78.9%, share of events 54.1% to 100.0%" in text
     assert '<ins data-tone="pass">text</ins>' in text and ">Answer.<" not in text
+
+
+def test_a_version_of_a_tool_can_be_the_suspect(client, project):
+    """Both are called by one prompt version, and one trace in two fails for another reason."""
+    for n in range(1, 21):
+        broken = n % 2
+        fare = ToolUse("fare", None, {}, None, version="2.4.0" if broken else "2.3.1")
+        down = {"error": True, "error_message": "503"} if broken else {}
+        spans = [
+            factory.span(f"{n:032x}", span_id=f"{n:016x}", prompt=Prompt("refund", "v12")),
+            factory.tool_span(f"{n:032x}", parent_id=f"{n:016x}", name="fare", tool=fare, **down),
+        ]
+        factory.trace(project, *spans)
+    key = Failure.objects.get(kind="tool_error").key
+    text = client.get(f"/{project.slug}/failures?group={key}").text
+    assert "tool fare@2.4.0" in text
+    assert "fails so in 10 of 10 traces: 100.0%, other versions in 0 of 10: 0.0%." in text
+    assert "rate 69.2% to 100.0%, share of events 69.2% to 100.0%" in text
+    assert "fare@2.3.1" in text, "it stands in where it happens"
 
 
 def test_without_a_difference_it_says_so(client, project):
     for n in range(1, 9):
         reply(project, WRONG if n % 2 else RIGHT, number=n, version=f"v{n // 5}")
     text = client.get(f"/{project.slug}/failures").text
-    assert "No prompt version, model, release or cohort stands out" in text
+    assert "No prompt version, model, release, cohort or tool version stands out" in text
 
 
 def test_tabs_count_and_filter(client, project, story):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tracehub.core.comparison import rates_differ
-from tracehub.core.stats import wilson_interval
+from tracehub.core.stats import upper_tail, wilson_interval
 
 BASELINE = 7 * 24  # hours before the window that a spike is held against
 LEAST_BASELINE = 50  # traces of it; with fewer nothing is known of the usual rate
@@ -51,19 +50,7 @@ def rise_chance(now: Hour, before: Hour) -> float:
     share = now.traces / (now.traces + before.traces)
     if now.failing <= together * share:
         return 1.0  # no rise; the tail above half is of no use
-    # The first term by logarithms, the others by their ratio, until they no longer count.
-    first, n = now.failing, together
-    log = math.lgamma(n + 1) - math.lgamma(first + 1) - math.lgamma(n - first + 1)
-    log += first * math.log(share)
-    log += (n - first) * math.log1p(-share) if n > first else 0.0
-    term = math.exp(log)
-    total, odds = term, share / (1 - share) if share < 1 else 0.0
-    for hits in range(first, n):
-        term *= (n - hits) / (hits + 1) * odds
-        total += term
-        if term < total * 1e-12:
-            break
-    return min(1.0, total)
+    return upper_tail(now.failing, together, share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def without_case(
 
 
 def by_name(versions: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Add the traces of prompt versions up by the name of the prompt, the busiest first.
+    """Add the traces of versions up by the name of their prompt or tool, the busiest first.
 
     >>> by_name([("refund@v2", 5), ("rebook@v1", 7), ("refund@v1", 4)])
     [('refund', 9), ('rebook', 7)]

@@ -60,6 +60,7 @@ def digest(span: Span) -> SpanDigest:
         span.streaming,
         span.facts,
         *_payloads(span, messages),
+        tool_version=tool.version if tool is not None else None,
     )
     if len(messages) > 2 and span.kind == "llm":
         _look_back(messages, result)

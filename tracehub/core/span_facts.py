@@ -30,6 +30,7 @@ DIGEST = {
     "input_hash": "h",
     "documents": "d",
     "previous_input_hash": "ph",
+    "tool_version": "tv",
 }
 ERRORS = {"validation_errors": "ve", "reported_errors": "re"}
 TOKENS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from math import comb, sqrt
+from math import comb, exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 DRAWS = 10_000
@@ -31,6 +31,54 @@ def wilson_interval(failed: float, total: float, level: float = 0.95) -> tuple[f
     middle = (share + weight / 2) / (1 + weight)
     half = z / (1 + weight) * sqrt(share * (1 - share) / total + weight / (4 * total))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def exact_interval(failed: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval for a failing rate, as two fractions to six decimals.
+
+    It covers the rate at least so often as `level` says, however small the numbers; it is wider
+    than Wilson's. Raises ValueError as that does.
+    Source: Clopper, Pearson 1934, https://doi.org/10.1093/biomet/26.4.404
+
+    >>> [round(x, 4) for x in exact_interval(3, 50)]
+    [0.0125, 0.1655]
+    >>> [round(x, 4) for x in exact_interval(0, 20)]
+    [0.0, 0.1684]
+    """
+    if total <= 0 or not 0 <= failed <= total:
+        raise ValueError(f"needs 0 <= failed <= total and total > 0. Got {failed} of {total}.")
+    chance = (1 - level) / 2
+    return _lowest(failed, total, chance), 1 - _lowest(total - failed, total, chance)
+
+
+def _lowest(hits: int, total: int, chance: float) -> float:
+    """Return the rate at which so many hits, or more, have a chance: by halving."""
+    low, high = 0.0, hits / total
+    while high - low > 1e-7:
+        middle = (low + high) / 2
+        low, high = (low, middle) if upper_tail(hits, total, middle) > chance else (middle, high)
+    return low
+
+
+def upper_tail(hits: int, total: int, share: float) -> float:
+    """Return the chance of at least `hits` of `total` at a rate `share` below hits / total.
+
+    The first term by logarithms, the others by their ratio, until they no longer count.
+
+    >>> round(upper_tail(3, 5, 0.5), 6)
+    0.5
+    """
+    if share <= 0:
+        return 0.0
+    first = lgamma(total + 1) - lgamma(hits + 1) - lgamma(total - hits + 1) + hits * log(share)
+    term = exp(first + ((total - hits) * log1p(-share) if total > hits else 0.0))
+    tail, odds = term, share / (1 - share) if share < 1 else 0.0
+    for n in range(hits, total):
+        term *= (total - n) / (n + 1) * odds
+        tail += term
+        if term <= tail * 1e-12:
+            break
+    return min(1.0, tail)
 
 
 def mcnemar_worse(worse: int, better: int) -> float:

@@ -68,8 +68,8 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         by_prompt=_by(calls, lambda span: span.prompt),
         by_tool=_by(spans, lambda span: span.tool if span.kind == "tool" else None),
     )
-    _names(summary, spans, llms)
     _facts(summary, tree)
+    _names(summary, spans, llms)
     _payload_spans(summary, tree, llms)
     return summary
 
@@ -79,9 +79,19 @@ def _names(summary: TraceSummary, spans: list[SpanDigest], llms: list[SpanDigest
     summary.models = _sorted(span.model for span in llms)
     summary.providers = _sorted(span.provider for span in llms)
     summary.prompts = _sorted(span.prompt for span in spans)
-    summary.tools = _sorted(span.tool for span in spans)
+    summary.tools = _sorted(_tool_label(span, summary.service) for span in spans)
     summary.agents = _sorted(span.agent for span in spans)
     summary.finish_reasons = _sorted(text for span in llms for text in span.finish_reasons)
+
+
+def _tool_label(span: SpanDigest, service: str | None) -> str | None:
+    """`get_booking@2.1`, or the name alone. What another service ran has that service's release."""
+    if not span.tool or span.kind != "tool":
+        return span.tool
+    facts = span.facts
+    elsewhere = facts.service is not None and facts.service != service
+    version = span.tool_version or (facts.release if elsewhere else None)
+    return f"{span.tool}@{version}" if version else span.tool
 
 
 def _sorted(values: Iterable[str | None]) -> list[str]:

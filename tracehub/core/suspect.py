@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tracehub.core.stats import wilson_interval
+from tracehub.core.stats import exact_interval, wilson_interval
 
-DIMENSIONS = ("prompt", "model", "release", "cohort")
+DIMENSIONS = ("prompt", "model", "release", "cohort", "tool")
+VERSIONED = ("prompt", "tool")  # name@version: the versions of one name are a family
 LEAST = 3  # hits that a value needs before it is worth suspecting
 
 
@@ -27,13 +28,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A value whose rate lies above that of its siblings, with 95% intervals that do not touch.
+    """A value whose rate lies above that of its siblings; Wilson's 95% intervals do not touch.
 
-    `share` is its part of all hits of its family; rates and intervals are fractions.
+    `share` is its part of all hits of its family. Rates, shares and the exact 95% intervals
+    (`interval` of the rate) are fractions.
     """
 
     part: Part
     share: float
+    share_interval: tuple[float, float]
     interval: tuple[float, float]
     rest_hits: int
     rest_total: int
@@ -46,8 +49,8 @@ class Suspect:
 def parts(hits: Mapping[tuple[str, str], int], totals: Mapping[tuple[str, str], int]) -> list[Part]:
     """Return every value of the families that the failure touches, most hits first.
 
-    Versions of one prompt are a family of their own. A count that is behind its hits (the totals
-    are a moment older) is raised to them.
+    Versions of one prompt or tool are a family of their own. A count that is behind its hits (the
+    totals are a moment older) is raised to them.
     """
     touched = {_family(key, value) for key, value in hits}
     found = [
@@ -62,26 +65,40 @@ def parts(hits: Mapping[tuple[str, str], int], totals: Mapping[tuple[str, str], 
 
 def find(values: list[Part]) -> Suspect | None:
     """Return the value whose rate stands out most, None when none does for sure."""
-    best: tuple[float, int, Suspect] | None = None
+    best = max(_compared(values), key=lambda one: one[:2], default=None)
+    if best is None:
+        return None
+    _, _, part, rest, total = best
+    return Suspect(
+        part,
+        part.hits / (part.hits + rest),
+        exact_interval(part.hits, part.hits + rest),
+        exact_interval(part.hits, part.total),
+        rest,
+        total,
+    )
+
+
+def _compared(values: list[Part]) -> Iterator[tuple[float, int, Part, int, int]]:
+    """Yield what stands out: its gap, the rank of its dimension, and hits and traces of the others.
+
+    Wilson's intervals decide: exact ones cover more than they say, so that few are apart.
+    """
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
     for part in values:
-        family = _family(part.dimension, part.value)
-        others = [
-            one for one in values if one is not part and _family(one.dimension, one.value) == family
-        ]
-        total = sum(one.total for one in others)
+        hits, total = sums.get(family := _family(part.dimension, part.value), (0, 0))
+        sums[family] = hits + part.hits, total + part.total
+    for part in values:
+        hits, total = sums[_family(part.dimension, part.value)]
+        total -= part.total
         if part.hits < LEAST or not total:
             continue
-        rest = min(sum(one.hits for one in others), total)
-        interval = wilson_interval(part.hits, part.total)
-        if interval[0] <= wilson_interval(rest, total)[1]:
+        rest = min(hits - part.hits, total)
+        if wilson_interval(part.hits, part.total)[0] <= wilson_interval(rest, total)[1]:
             continue
-        share = part.hits / (part.hits + rest)
-        gap = (part.rate - rest / total) * share
-        rank = -DIMENSIONS.index(part.dimension)
-        if best is None or (gap, rank) > best[:2]:
-            best = (gap, rank, Suspect(part, share, interval, rest, total))
-    return best[2] if best else None
+        gap = (part.rate - rest / total) * part.hits / (part.hits + rest)
+        yield gap, -DIMENSIONS.index(part.dimension), part, rest, total
 
 
 def _family(dimension: str, value: str) -> tuple[str, str]:
-    return dimension, value.rpartition("@")[0] if dimension == "prompt" else ""
+    return dimension, value.rpartition("@")[0] if dimension in VERSIONED else ""

@@ -135,13 +135,17 @@ class Prompt:
 
 @dataclass(slots=True)
 class ToolUse:
-    """What a tool span ran. `arguments` and `result` are parsed JSON where they were JSON."""
+    """What a tool span ran. `arguments` and `result` are parsed JSON where they were JSON.
+
+    `version` is that of the tool, or of the server that offers it.
+    """
 
     name: str | None = None
     call_id: str | None = None
     arguments: Json = None
     result: Json = None
     description: str | None = None
+    version: str | None = None
 
 
 @dataclass(slots=True)
@@ -301,6 +305,7 @@ class SpanDigest:
     previous_input_hash: int | None = None
     reported_errors: list[ValidationError] = field(default_factory=list)
     answers_failure: bool = False
+    tool_version: str | None = None
 
 
 @dataclass(slots=True)
@@ -329,7 +334,7 @@ class TraceSummary:
     models: list[str] = field(default_factory=list)
     providers: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
-    tools: list[str] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)  # get_booking, or get_booking@2.1
     agents: list[str] = field(default_factory=list)
     finish_reasons: list[str] = field(default_factory=list)
     tokens: Tokens | None = None

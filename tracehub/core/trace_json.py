@@ -110,7 +110,8 @@ def _prompt(prompt: Prompt | None) -> dict[str, Json] | None:
 def _tool(tool: ToolUse | None) -> dict[str, Json] | None:
     if tool is None:
         return None
-    return {"name": tool.name, "arguments": tool.arguments, "result": tool.result}
+    out = {"name": tool.name, "arguments": tool.arguments, "result": tool.result}
+    return out if tool.version is None else {**out, "version": tool.version}
 
 
 def input_of(summary: TraceSummary, spans: Sequence[Span]) -> Json:

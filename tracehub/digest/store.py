@@ -48,7 +48,7 @@ LOAD_TRACES = """
     SELECT project_id, day, trace_id, digest_hash, contribution, started_at, finished, failing,
         status, verdict, retries, fallbacks, timeouts, promoted, streaming, signal_kinds, prompts,
         models, environment, cohort, failure_modes, tags, cardinality(terms) > 0 AS counted,
-        failures, user_id, release
+        failures, user_id, release, tools
     FROM traces WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
 """
 # Whole contents: each `->` on a column would decompress it once more.

@@ -261,7 +261,7 @@ def numbers_of(project_id: int, fingerprints: Iterable[str]) -> Mapping[str, Any
 # Bitmap of the partial index on `failures`, pruned to the days of the range; not yet measured.
 HITS = """
     WITH hit AS MATERIALIZED (
-        SELECT prompts, models, cohort, release FROM traces
+        SELECT prompts, models, cohort, release, tools FROM traces
         WHERE project_id = %s AND day >= %s AND started_at >= %s AND started_at < %s
             AND failures && %s::int8[] AND failures <> '{}'
     )
@@ -269,11 +269,13 @@ HITS = """
     UNION ALL SELECT 'model', value, count(*) FROM hit, unnest(models) value GROUP BY 2
     UNION ALL SELECT 'cohort', cohort, count(*) FROM hit WHERE cohort IS NOT NULL GROUP BY 2
     UNION ALL SELECT 'release', release, count(*) FROM hit WHERE release IS NOT NULL GROUP BY 2
+    UNION ALL SELECT 'tool', value, count(*) FROM hit, unnest(tools) value
+        WHERE strpos(value, '@') > 0 GROUP BY 2
 """
 
 
 def hits(failure: Failure, start: datetime, end: datetime) -> dict[tuple[str, str], int]:
-    """Return how many traces of a group have each prompt version, model, cohort and release."""
+    """Return how many traces of a group have each value of the dimensions of `core.suspect`."""
     day = (start - timedelta(days=1)).date()
     with connection.cursor() as cursor:
         cursor.execute(HITS, [failure.project_id, day, start, end, ids_of(failure)])

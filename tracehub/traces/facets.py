@@ -238,7 +238,7 @@ def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
 _ROW = (
     "started_at", "failing", "finished", "verdict", "retries", "fallbacks", "timeouts", "promoted",
     "status", "streaming", "environment", "cohort", "release", "prompts", "signal_kinds",
-    "models", "failure_modes", "tags",
+    "models", "failure_modes", "tags", "tools",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tracehub.core.query import keys, words
+from tracehub.core.query.terms import VERSIONED
 from tracehub.core.query.tree import (
     Absent,
     Amount,
@@ -127,8 +128,8 @@ def _value_reader(key: str) -> Callable[[Value], Sql]:
         return _trace_id
     if key == "failure":
         return _failure
-    if key == "prompt":
-        return _prompt
+    if key in VERSIONED:
+        return lambda value: _versioned(COLUMNS[key].name, value)
     if key in _HELD:
         return _HELD[key]
     if key.startswith(keys.SCORE):
@@ -174,14 +175,14 @@ def _among(column: str, value: Value) -> Sql:
     return f"EXISTS (SELECT FROM unnest(traces.{column}) item WHERE {condition})", params
 
 
-def _prompt(value: Value) -> Sql:
-    """A prompt without `@` means every version of it."""
+def _versioned(column: str, value: Value) -> Sql:
+    """A prompt or tool without `@` means every version of it."""
     if not isinstance(value, Pattern) or any("@" in part for part in value.parts):
-        return _among("prompts", value)
+        return _among(column, value)
     pattern = like(value.parts)
     condition = "item LIKE %s OR item LIKE %s"
     return (
-        f"EXISTS (SELECT FROM unnest(traces.prompts) item WHERE {condition})",
+        f"EXISTS (SELECT FROM unnest(traces.{column}) item WHERE {condition})",
         [pattern, f"{pattern}@%"],
     )
 

@@ -108,14 +108,14 @@ def _traffic(project: Project, rows: Any) -> dict[str, Any]:
         with bounded(SECONDS):
             served = coverage.by_name(comparing.labels(project, frame, "prompt", ()))
             cohorts = comparing.labels(project, frame, "cohort", ())
-            tools = facets.counts(within, parse("kind:tool"), ("tool",))["tool"]
+            called = facets.counts(within, parse("kind:tool"), ("tool",))["tool"]
             promoted = facets.counts(within, parse("is:promoted"), ("cohort",))["cohort"]
     except TooSlow:
         return {"slow": True}
     newest = {contract.name: contract.version for contract in contracts(project)}
     uncovered = [
         ("prompt", coverage.without_case(served, prompts)),
-        ("tool", coverage.without_case(tools, covering.tools(rows))),
+        ("tool", coverage.without_case(coverage.by_name(called), covering.tools(rows))),
         ("cohort", coverage.without_case(cohorts, dict(promoted))),
     ]
     in_use = [name for name, _ in served]

@@ -232,7 +232,8 @@ def _comparison(
     totals = {place: traces for place, (traces, _) in counted.items()}
     parts = suspect.parts(hits, totals)
     found = suspect.find(parts)
-    family = (found.part.value if found else failure.since).rpartition("@")[0]
+    of_prompt = found is not None and found.part.dimension == "prompt"
+    family = (found.part.value if found and of_prompt else failure.since).rpartition("@")[0]
     parts = [
         part
         for part in parts
@@ -255,7 +256,7 @@ def _comparison(
 
 
 def _change(found: suspect.Suspect | None, before: str) -> str:
-    """Return what changed, in short: `refund v11 → v12`, or `model gpt-4o`."""
+    """Return what changed, in short: `refund v11 → v12`, `model gpt-4o`."""
     if found is None:
         return ""
     if found.part.dimension != "prompt":

@@ -509,3 +509,34 @@ def test_validation_errors_of_an_attribute_are_taken_as_they_are(key):
     sent = json.dumps([{"pointer": "/a", "rule": "type", "message": "m"}])
     assert span({key: sent}).validation_errors == [ValidationError("/a", "type", "m")]
     assert span({key: "not json"}).validation_errors == [ValidationError("", "", "not json")]
+
+
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "fare"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "version"),
+    [
+        ({"gen_ai.tool.version": "2.1", "tool.version": "1", "mcp.server.version": "9"}, "2.1"),
+        ({"gen_ai.tool.version": "2.1", "tracehub.tool.version": 3}, "3"),
+        ({"tool.version": "2.1"}, "2.1"),
+        ({"langfuse.version": "2.1"}, "2.1"),
+        ({"langsmith.metadata.tool_version": "2.1"}, "2.1"),
+        ({"mcp.server.version": "9", "mcp.tool.version": "2.1"}, "2.1"),
+        ({"mcp.server.version": "9"}, "9"),
+        ({"gen_ai.tool.version": "v" * 1000}, "v" * 64),
+        ({"gen_ai.tool.version": " "}, None),
+    ],
+)
+def test_the_version_of_a_tool_comes_under_many_names(attributes, version):
+    assert span(TOOL | attributes).tool.version == version
+
+
+def test_a_tool_of_another_service_has_the_release_of_that_service():
+    def of(number, service, attributes=TOOL, **fields):
+        resource = {"service.name": service, "service.version": f"{number}.0"}
+        return digest(span(attributes, number=number, resource=resource, **fields))
+
+    known = of(3, "fares", TOOL | {"gen_ai.tool.name": "rules", "tool.version": "7"}, parent=1)
+    spans = [of(1, "agent", CHAT), of(2, "agent", parent=1), of(4, "fares", parent=2), known]
+    assert summarise(spans).tools == ["fare", "fare@4.0", "rules@7"]

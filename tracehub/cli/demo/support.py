@@ -17,6 +17,8 @@ SCOPE = ("openinference.instrumentation.openai", "0.1.66")
 RELEASES = {"v10": "3.8.2", "v11": "3.9.0", "v12": "3.10.0-rc1"}
 PROVIDERS = {"mistral-large": "mistralai", "llama-3.3-70b": "groq"}
 LLAMA_PRICE = (0.59e-6, 0.79e-6)  # dollars per token, sent with the call: it is self-hosted
+FARES = ("2.3.1", "2.4.0")  # versions of the fare rules
+FARES_SHARE, FARES_DOWN = 0.2, 0.9  # the newer one: of the calls, and of those that fail
 TIMEOUT = 30.0
 UNAVAILABLE = "503 Service Unavailable: fare-rules.skylane.example"
 
@@ -161,12 +163,13 @@ def _facts(trace: DemoTrace, scene: Scene) -> list[Message] | None:
             _tool(trace, "find_charge", {"query": "change fee"} | pnr, {"charges": []}, 0.9)
     if scene.refund is not None:
         failures = {"rules_down": 3, "rules_503": 1}.get(scene.trouble.key if scene.trouble else "")
+        fares = _fares_version(scene)
         for _ in range(failures or 0):
-            _tool(trace, "get_fare_rules", pnr, None, 0.71, error=UNAVAILABLE)
+            _tool(trace, "get_fare_rules", pnr, None, 0.71, error=UNAVAILABLE, version=fares)
         if scene.has("rules_down"):
             return None
         rules = {"refundable": True, "fee": 0, "until": "PT2H", "version": 31}
-        _tool(trace, "get_fare_rules", pnr, rules, 0.44)
+        _tool(trace, "get_fare_rules", pnr, rules, 0.44, version=fares)
         asked.append(("get_fare_rules", pnr, rules))
     calls = [
         {"id": f"call_{n}", "name": name, "arguments": compact(arguments)}
@@ -301,11 +304,24 @@ def _check(trace: DemoTrace, name: str, near: float) -> None:
         span.events.append(("gen_ai.evaluation.result", -1, result))
 
 
+def _fares_version(scene: Scene) -> str:
+    """Return which version of the fare rules answers: the newer one is not as steady."""
+    share = FARES_DOWN if scene.has("rules_503", "rules_down") else FARES_SHARE
+    return FARES[int(scene.trace_id[:2], 16) < 256 * share]
+
+
 def _tool(
-    trace: DemoTrace, name: str, arguments: Any, result: Any, seconds: float, error: str = ""
+    trace: DemoTrace,
+    name: str,
+    arguments: Any,
+    result: Any,
+    seconds: float,
+    error: str = "",
+    version: str = "1.8.2",
 ) -> None:
     with trace.span(name, openinference__span__kind="TOOL", tool__name=name) as span:
         trace.spend(trace.about(seconds))
+        span.attributes["gen_ai.tool.version"] = version
         span.attributes |= {"input.value": compact(arguments), "input.mime_type": JSON}
         if error:
             span.fail("HTTPStatusError", error)

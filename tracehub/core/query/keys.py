@@ -86,7 +86,7 @@ _TABLE = (
     Key("prompt", "text", "Prompt, with or without version: refund, refund@v12"),
     Key("model", "text", "Model that answered"),
     Key("provider", "text", "Provider of a model"),
-    Key("tool", "text", "Tool that was called"),
+    Key("tool", "text", "Tool, with or without version: get_booking, get_booking@2.1"),
     Key("kind", "choice", "Kind of a span: agent, llm, tool, retriever and others", KINDS),
     Key("span", "text", "Name of a span"),
     Key("env", "text", "Environment"),

@@ -42,17 +42,20 @@ LISTS = {
     "agent": "agents",
     "model": "models",
     "provider": "providers",
-    "tool": "tools",
     "tag": "tags",
     "finish": "finish_reasons",
     "kind": "span_kinds",
     "span": "span_names",
 }
+# Lists of names with a version, such as refund@v12; one without a version is there as it is.
+VERSIONED = {"prompt": "prompts", "tool": "tools"}
 # States that most traces are not in. The others would be long lists that save nothing.
 RARE_STATES = ("failing", "reviewed", "retried", "fallback", "timeout", "promoted", "error")
 # Keys whose values are counted by the hour: those of the facets, and the states.
 # The values of a release are few in an hour: those that run at once.
-COUNTED = ("is", "verdict", "signal", "prompt", "model", "env", "cohort", "release", "mode", "tag")
+COUNTED = (
+    "is", "verdict", "signal", "prompt", "model", "env", "cohort", "release", "mode", "tag", "tool",
+)  # fmt: skip
 
 
 def states(row: Row) -> Iterator[str]:
@@ -85,15 +88,20 @@ def pairs(row: Row) -> Iterator[Pair]:
     for key, column in LISTS.items():
         for value in row[column]:
             yield key, value
-    for label in row["prompts"]:
-        yield "prompt", label
-        name, at, _ = label.partition("@")
-        if at:
-            yield "prompt", name
+    for key, column in VERSIONED.items():
+        for label in row[column]:
+            yield key, label
+            if name := name_of(label):
+                yield key, name
     for name, value in row["metadata"].items():
         yield f"{keys.META}{name}", _scalar(value)
     for score in row.get("feedback", ()):
         yield f"{keys.SCORE}{score['name']}", ""
+
+
+def name_of(label: str) -> str:
+    """Return the name in `refund@v12`; nothing when there is no version."""
+    return label.rpartition("@")[0]
 
 
 def _scalar(value: Any) -> str:
@@ -113,16 +121,17 @@ def counted(row: Row) -> set[Pair]:
     for key in ("env", "cohort", "release"):
         if row[SCALARS[key]] is not None:
             found.add((key, row[SCALARS[key]]))
-    found.update(("prompt", label) for label in row["prompts"])
+    for key, column in VERSIONED.items():
+        found.update((key, label) for label in row[column])
     for key in ("signal", "model", "mode", "tag"):
         found.update((key, value) for value in row[LISTS[key]])
     return {(key, value) for key, value in found if len(value) <= LONGEST}
 
 
 def is_counted(pair: Pair) -> bool:
-    """Tell whether the hourly counts know a pair: prompts by version, no endless values."""
+    """Tell whether the hourly counts know a pair: those with a version by it, no endless values."""
     key, value = pair
-    return key in COUNTED and len(value) <= LONGEST and (key != "prompt" or "@" in value)
+    return key in COUNTED and len(value) <= LONGEST and (key not in VERSIONED or "@" in value)
 
 
 @lru_cache(maxsize=16_384)  # most traces of a day share most of their terms
@@ -188,7 +197,7 @@ def _of_value(key: str, value: str) -> list[Pair]:
         return [(key, value)] if value in RARE_STATES else []
     if key == "set":
         return [("is", "promoted")]  # in any set; which one is checked
-    return [(key, value)] if key in SCALARS or key in LISTS or key == "prompt" else []
+    return [(key, value)] if key in SCALARS or key in LISTS or key in VERSIONED else []
 
 
 def searched(project_id: int, days: Iterable[date], anyof: Iterable[Pair]) -> list[int]:

@@ -34,6 +34,7 @@ class Found(TypedDict, total=False):
     weak_output: Json
     context: list[dict[str, Json]]
     tool_name: str
+    tool_version: str
     tool_call_id: str
     tool_arguments: Json
     tool_result: Json

@@ -24,7 +24,7 @@ from tracehub.core.trace import (
     ValidationError,
 )
 from tracehub.core.wire.decoded import shown
-from tracehub.core.wire.values import MAX_COST, MAX_COUNT, split_label
+from tracehub.core.wire.values import MAX_COST, MAX_COUNT, split_label, version_of
 
 Reader = Callable[[Json, str], Any]
 MAX_NAME = 4_000  # characters of names and ids
@@ -213,13 +213,16 @@ def tool(value: Json, path: str) -> ToolUse | None:
     if value is None:
         return None
     given = an_object(value, path)
-    reject_unknown(given, ("name", "call_id", "arguments", "result", "description"), path)
+    reject_unknown(
+        given, ("name", "version", "call_id", "arguments", "result", "description"), path
+    )
     return ToolUse(
         text(given.get("name"), join(path, "name")),
         text(given.get("call_id"), join(path, "call_id")),
         given.get("arguments"),
         given.get("result"),
         any_text(given.get("description"), join(path, "description")),
+        version_of(text(given.get("version"), join(path, "version"))),
     )
 
 

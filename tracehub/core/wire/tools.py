@@ -13,7 +13,7 @@ MAX_LITERAL = 10_000  # characters of a Python repr that are read
 
 
 def tool_of(span: Span, found: Found) -> ToolUse:
-    """Name, arguments and result; without a name of its own the tool is called like its span."""
+    """What the span says of its tool, which without a name of its own is called like the span."""
     arguments = found.get("tool_arguments")
     if arguments is None:
         arguments = arguments_of(span.input)
@@ -26,6 +26,7 @@ def tool_of(span: Span, found: Found) -> ToolUse:
         arguments,
         result,
         found.get("tool_description"),
+        found.get("tool_version"),
     )
 
 

@@ -17,6 +17,7 @@ from tracehub.core.wire.decoded import MAX_NESTING, REPLACEMENT, without_nul
 from tracehub.core.wire.json_text import replace_surrogates
 
 MAX_COUNT = 10**10  # tokens of one call; more is a mistake, and sums must fit 64 bits
+MAX_VERSION = 64  # characters
 MAX_COST = 100_000  # US dollars of one call, likewise
 PROVIDER_SUFFIXES = (".chat", ".responses", ".embedding", ".completion", ".image")
 # Frameworks that name themselves where the provider belongs; Phoenix and LangSmith do likewise.
@@ -109,6 +110,12 @@ def text_of(value: Json) -> str | None:
     if value.__class__ is int or value.__class__ is float:
         return str(value)
     return None
+
+
+def version_of(value: Json) -> str | None:
+    """A version that tells series apart, so a short one: cut to MAX_VERSION characters."""
+    text = text_of(value)
+    return text[:MAX_VERSION].strip() or None if text else None
 
 
 def dumped(value: Json) -> str:

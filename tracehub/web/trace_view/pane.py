@@ -244,6 +244,7 @@ def _tool(reader: _Reader) -> Block:
     span = reader.span
     tool = span.tool
     name = visible((tool.name if tool else None) or span.name)
+    name += f"@{visible(tool.version)}" if tool and tool.version else ""
     block = Block("call", "Tool call", name, failed=span.error, duration_ns=span.duration_ns)
     arguments = tool.arguments if tool and tool.arguments is not None else span.input
     result = tool.result if tool and tool.result is not None else span.output

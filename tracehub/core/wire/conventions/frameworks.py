@@ -1,4 +1,4 @@
-"""OpenLIT, Strands, Google ADK, LiteLLM, Spring AI where they differ from the GenAI conventions."""
+"""What OpenLIT, Strands, Google ADK, LiteLLM, Spring AI and MCP servers name their own way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import wrap
 from tracehub.core.wire.responses import read_request, read_response
-from tracehub.core.wire.values import cost_of, ns_of, object_of, parsed, text_of, true_of
+from tracehub.core.wire.values import (
+    cost_of,
+    ns_of,
+    object_of,
+    parsed,
+    text_of,
+    true_of,
+    version_of,
+)
 
 ADK = "gcp.vertex.agent."
 STREAMED = ("gen_ai.request.is_stream", "gen_ai.request.stream")
@@ -26,6 +34,8 @@ ROWS: tuple[Row, ...] = (
     Row("tool_arguments", ADK + "tool_call_args", parsed),
     Row("tool_result", ADK + "tool_response", parsed),
     Row("tool_call_id", ADK + "tool_call_id", text_of),
+    Row("tool_version", "mcp.tool.version", version_of),
+    Row("tool_version", "mcp.server.version", version_of),  # Sentry's SDKs
     Row("session", ADK + "session_id", text_of),
     Row("weak_input", "gen_ai.prompt", parsed),
     Row("weak_output", "gen_ai.completion", parsed),

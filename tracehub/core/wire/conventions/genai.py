@@ -22,6 +22,7 @@ from tracehub.core.wire.values import (
     text_of,
     texts_of,
     true_of,
+    version_of,
 )
 
 OPERATIONS: dict[str, Kind] = {
@@ -91,6 +92,7 @@ ROWS: tuple[Row, ...] = (
     Row("agent", "gen_ai.agent.name", text_of),
     Row("user", "gen_ai.request.user", text_of),
     Row("tool_name", "gen_ai.tool.name", text_of),
+    Row("tool_version", "gen_ai.tool.version", version_of),
     Row("tool_call_id", "gen_ai.tool.call.id", text_of),
     Row("tool_arguments", "gen_ai.tool.call.arguments", parsed),
     Row("tool_result", "gen_ai.tool.call.result", parsed),

@@ -21,6 +21,7 @@ from tracehub.core.wire.values import (
     text_of,
     texts_of,
     true_of,
+    version_of,
 )
 
 KINDS: dict[str, Kind] = {
@@ -78,6 +79,7 @@ ROWS: tuple[Row, ...] = (
     Row("trace_output", "langfuse.trace.output", parsed),
     Row("environment", "langfuse.environment", text_of),
     Row("release", "langfuse.release", text_of),
+    Row("tool_version", "langfuse.version", version_of),  # of an observation, whatever its type
     Row("tags", "langfuse.trace.tags", texts_of),
     Row("tags", "langfuse.tags", texts_of),
     Row("is_app_root", "langfuse.internal.is_app_root", true_of),

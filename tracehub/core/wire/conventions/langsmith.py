@@ -10,7 +10,7 @@ from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
 from tracehub.core.wire.responses import Response, read_request, read_response, usage_tokens
-from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of
+from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of, version_of
 
 KINDS: dict[str, Kind] = {
     "llm": "llm",
@@ -46,6 +46,7 @@ ROWS: tuple[Row, ...] = (
     Row("model_requested", METADATA + "ls_model_name", text_of),
     Row("prompt_name", METADATA + "lc_hub_repo", text_of),
     Row("prompt_version", METADATA + "lc_hub_commit_hash", text_of),
+    Row("tool_version", METADATA + "tool_version", version_of),
     Row("streaming", "langsmith.request.streaming", true_of),
 )
 

@@ -30,6 +30,7 @@ from tracehub.core.wire.values import (
     text_of,
     texts_of,
     true_of,
+    version_of,
 )
 
 KINDS: dict[str, Kind] = {
@@ -78,6 +79,7 @@ ROWS: tuple[Row, ...] = (
     Row("prompt_name", "prompt.id", text_of),
     Row("tool_name", "tool.name", text_of),
     Row("tool_name", "tool_call.function.name", text_of),
+    Row("tool_version", "tool.version", version_of),
     Row("tool_call_id", "tool_call.id", text_of),
     Row("tool_call_id", "tool.id", text_of),
     Row("tool_description", "tool.description", text_of),

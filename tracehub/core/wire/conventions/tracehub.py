@@ -9,7 +9,7 @@ from tracehub.core.trace import KINDS, OUTCOMES, Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.validation import read_errors
-from tracehub.core.wire.values import cost_of, object_of, parsed, text_of, texts_of
+from tracehub.core.wire.values import cost_of, object_of, parsed, text_of, texts_of, version_of
 
 
 def kind_of(value: Json) -> Json:
@@ -28,6 +28,7 @@ ROWS: tuple[Row, ...] = (
     Row("prompt_version", "tracehub.prompt.version", text_of),
     Row("prompt_template", "tracehub.prompt.template", text_of),
     Row("prompt_variables", "tracehub.prompt.variables", object_of),
+    Row("tool_version", "tracehub.tool.version", version_of),
     Row("output_schema", "tracehub.output_schema", object_of),
     Row("validation_errors", "tracehub.validation_errors", read_errors),
     Row("tags", "tracehub.tags", texts_of),
