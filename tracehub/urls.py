@@ -43,6 +43,7 @@ from tracehub.web import (
     trace_jobs,
     trace_talk,
     traces,
+    undoing,
 )
 
 register_converter(links.AnyText, "any")
@@ -77,7 +78,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         saved_views.restore,
         name="saved_view_restore",
     ),
-    path("<slug:slug>/traces/undo/<str:token>", trace_bulk.undo, name="traces_undo"),
+    path("<slug:slug>/traces/undo/<str:token>", undoing.undo, name="traces_undo"),
     path("<slug:slug>/sessions", sessions.session_list, name="sessions"),
     path("<slug:slug>/sessions/<any:session>", sessions.session_page, name="session"),
     path("<slug:slug>/users", sessions.user_list, name="users"),

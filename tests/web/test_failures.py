@@ -163,7 +163,7 @@ def test_examples_are_promoted_with_the_key_of_their_failure(client, project, st
     chosen = re.findall(r'name="trace" value="([0-9a-f]{32})"', text)
     assert len(chosen) == 5
     given = {"trace": chosen, "new_set": "Refunds", "next": f"/{project.slug}/failures"}
-    client.post(f"/{project.slug}/traces/bulk", given)
+    client.post(f"/{project.slug}/traces/bulk", given | {"near": "keep"})
     assert set(Case.objects.values_list("source_failure", flat=True)) == {story.key}
     assert "5 cases" in client.get(f"/{project.slug}/failures").text
 

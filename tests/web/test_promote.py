@@ -57,9 +57,11 @@ def test_the_preview_shows_what_is_masked_and_what_the_draft_has_already(
     assert re.search(r"\d+% the words of <a[^>]+>c_0001", page)
     assert "Told twice" in page
     assert len(draft(eval_set)) == 1  # a preview adds nothing
-    assert f"/skylane/traces/{trace_id}/case" in client.get(
-        f"/skylane/traces/{trace_id}"
-    ).content.decode()  # fmt: skip
+    whole = client.get(f"/skylane/traces/{trace_id}").content.decode()
+    assert f'href="/skylane/traces/{trace_id}/case"' in whole
+    span = re.search(rf'href="(/skylane/traces/{trace_id}/case\?span=\w+)" title="Keep this', whole)
+    assert span  # the step that is open, from its head
+    assert "Refund X7K2QD" in client.get(span[1]).content.decode()
 
 
 def test_a_corrected_input_travels_with_the_case_and_undo_takes_it_back(client, eval_set, trace_id):

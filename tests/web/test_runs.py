@@ -246,9 +246,10 @@ def test_a_trace_sent_during_a_run_and_its_answer_lead_to_each_other(reviewer, p
     body = {"version": 1, "candidate": {"name": "v13"}, "results": results}
     run_actions.add_run(eval_set, body)
     page = reviewer.get(f"{SET}/runs/1?case=c_0002").text
-    assert f'href="/skylane/traces/{sent}">Trace of try 2</a>' in page
+    assert f'href="/skylane/traces/{sent}" aria-label="Trace of try 2">2</a>' in page
     assert never not in page  # it never came
     trace = reviewer.get(f"/skylane/traces/{sent}").text
-    assert f'href="{SET}/runs/1?case=c_0002">c_0002 in run 1</a> of Refund regressions' in trace
+    assert f'href="{SET}/runs/1?case=c_0002" title="Refund regressions">' in trace
+    assert ">c_0002 in run 1</a>" in trace
     other = factory.trace(project)
     assert "in run 1" not in reviewer.get(f"/skylane/traces/{other}").text

@@ -17,6 +17,7 @@ from tests.web import stories
 from tracehub.core import parquet
 from tracehub.digest.bulk import work
 from tracehub.digest.models import BulkJob
+from tracehub.evals.models import Case
 from tracehub.projects.models import AuditEntry
 from tracehub.review.models import Queue, QueueItem, Review
 
@@ -68,6 +69,19 @@ def test_what_matches_is_marked_as_a_job_told_above_the_list_and_undone(client, 
     work.work(seconds=20)
     assert not Review.objects.filter(withdrawn_at=None).exists()
     assert "Marking traces fail was undone." in client.get(f"{LIST}/jobs").text
+
+
+def test_a_job_leaves_near_duplicates_out_unless_they_are_to_be_kept(client, project, reviewer):
+    ids = [trace_factory.trace(project) for _ in range(3)]  # all ask the same
+    these = {"all": "1", "q": f"trace:{','.join(ids)}"}
+    client.post(f"{LIST}/bulk", these | {"new_set": "Refunds"})
+    work.work(seconds=20)
+    assert Case.objects.count() == 1
+    left = "1 case added to the draft of refunds; 2 left out, like another or there already"
+    assert left in client.get(f"{LIST}/jobs").text
+    client.post(f"{LIST}/bulk", these | {"set": "refunds", "near": "keep"})
+    work.work(seconds=20)
+    assert Case.objects.count() == 3
 
 
 def test_selected_traces_go_into_a_queue_and_out_again(client, project, reviewer):

@@ -217,13 +217,41 @@ def test_selected_traces_become_cases_of_a_new_set_and_undo_takes_them_out(
     client, project, reviewer
 ):
     ids = [trace_factory.trace(project) for _ in range(2)]
-    client.post("/skylane/traces/bulk", {"trace": ids, "new_set": "Refund regressions"})
+    client.post(
+        "/skylane/traces/bulk", {"trace": ids, "new_set": "Refund regressions", "near": "keep"}
+    )
     page = client.get("/skylane/traces").text
     assert "2 cases added to the draft of Refund regressions" in page
     assert Case.objects.filter(removed_in=None).count() == 2
     undo = re.search(r'action="(/skylane/traces/undo/[^"]+)"', page)[1]
     client.post(undo)
     assert Case.objects.filter(removed_in=None).count() == 0
+
+
+def test_near_duplicates_among_selected_traces_are_shown_first_and_kept_or_left_out(
+    client, project, reviewer
+):
+    def asking(words):
+        return trace_factory.trace(project, input=trace_factory.chat(("user", words)))
+
+    there = asking("Refund the booking X7K2QD to my card, please")
+    client.post("/skylane/traces/bulk", {"trace": [there], "new_set": "Refunds"})
+    like = asking("Please refund the booking M3A9TT to my card")
+    fresh = asking("How many bags may I take on board?")
+    twice = asking("How many bags may I take on board, please?")
+    chosen = {"trace": [there, like, fresh, twice], "set": "refunds", "next": "/skylane/traces"}
+    page = client.post("/skylane/traces/bulk", chosen).text
+    assert re.findall(r'name="shown" value="(\w+)"', page) == [like, twice]
+    assert "100% the words of" in page
+    assert "c_0001</a>" in page
+    assert f'href="/skylane/traces/{fresh}">' in page  # what the last one is like
+    assert Case.objects.count() == 1
+    answer = chosen | {"shown": [like, twice], "keep": [twice]}
+    assert client.post("/skylane/traces/bulk", answer)["Location"] == "/skylane/traces"
+    said = client.get("/skylane/traces").text
+    assert "2 cases added to the draft of Refunds, 1 was there already, 1 left out" in said
+    sources = {case.source_trace_id.hex for case in Case.objects.all()}
+    assert sources == {there, fresh, twice}
 
 
 def test_nothing_is_done_to_traces_of_another_project(client, project, reviewer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 
@@ -137,10 +137,13 @@ class NearTexts:
             for word in self._rarest(words):
                 self._by_word.setdefault(word, []).append(id)
 
-    def find(self, text: str) -> tuple[int, float] | None:
-        """Return the id of the text most like this one and how alike they are, or None."""
+    def find(self, text: str, *, but: Set[int] = frozenset()) -> tuple[int, float] | None:
+        """Return the id of the text most like this one and how alike they are, or None.
+
+        Texts whose ids are in `but` do not count.
+        """
         words = _word_set(text)
-        near = {id for word in self._rarest(words) for id in self._by_word.get(word, ())}
+        near = {id for word in self._rarest(words) for id in self._by_word.get(word, ())} - but
         best = max(
             ((len(words & self._words[id]) / len(words | self._words[id]), -id) for id in near),
             default=(0.0, 0),

@@ -96,10 +96,10 @@ class Remasking(models.Model):
 class BulkJob(models.Model):
     """One action on all traces that a filter finds; it goes on where it stopped.
 
-    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set"} or {"format"}. The traces are those
-    of [since, until) that match `q`, newest first; those up to `cursor` are done. `size` is how
-    much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest ago is
-    next.
+    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?} or {"format"}. The traces
+    are those of [since, until) that match `q`, newest first; those up to `cursor` are done. `size`
+    is how much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest
+    ago is next.
     """
 
     class Kind(models.TextChoices):

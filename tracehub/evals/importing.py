@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from tracehub.core import case_files, cases
-from tracehub.core.similar import NearTexts
-from tracehub.evals import actions, querysets
-from tracehub.evals.models import Case, CaseImport, EvalSet
+from tracehub.core import case_files
+from tracehub.evals import actions
+from tracehub.evals.models import CaseImport, EvalSet
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import User
 
@@ -21,29 +18,6 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_LINES = 5_000  # cases of one file
 KEPT = timedelta(days=1)  # what was never added
 PROBLEMS_KEPT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Like:
-    """The case of a draft that a content is most like, and how much of their words they share."""
-
-    case: Case
-    share: float
-
-
-def near_of(eval_set: EvalSet) -> NearTexts:
-    """Return the texts of a set's draft by number, to find near-duplicates."""
-    return NearTexts(querysets.asked_texts(eval_set))
-
-
-def alike(eval_set: EvalSet, contents: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, Like]:
-    """Return by their keys the contents that are nearly the same as a case of the draft."""
-    near = near_of(eval_set)
-    found = {key: hit for key, one in contents if (hit := near.find(cases.asked(one)))}
-    draft = querysets.draft_number(eval_set)
-    rows = querysets.in_version(eval_set, draft).filter(number__in={n for n, _ in found.values()})
-    by_number = {row.number: row for row in rows.only("number", "title", "input", "kind")}
-    return {key: Like(by_number[number], share) for key, (number, share) in found.items()}
 
 
 def read(eval_set: EvalSet, name: str, data: bytes, *, by: User) -> CaseImport:

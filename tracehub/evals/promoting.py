@@ -12,7 +12,7 @@ from django.db import transaction
 
 from tracehub.core import cases, promotion
 from tracehub.core.mask import PERSONAL, SECRETS, Masker
-from tracehub.evals import actions, announcing, querysets
+from tracehub.evals import actions, announcing, near, querysets
 from tracehub.evals.models import Case, EvalSet
 from tracehub.failures import reading as failures
 from tracehub.projects.actions import ActionError, Conflict
@@ -83,6 +83,40 @@ def promote_trace(
             "from_trace",
         )
     return known, False
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A trace whose case would ask nearly the same as another, and that case or trace."""
+
+    trace_id: UUID
+    content: cases.Case
+    like: near.Like
+    earlier: UUID | None
+
+
+def near_duplicates(eval_set: EvalSet, traces: Sequence[UUID]) -> list[Near]:
+    """Return those of the traces whose cases are nearly the same as one of the draft or another.
+
+    A trace with a step that the draft has already is none of them: it makes no new case. Traces
+    are loaded one at a time, and of their contents only what is asked is kept.
+    """
+    draft = querysets.in_version(eval_set, querysets.draft_number(eval_set))
+    steps = draft.filter(source_trace_id__in=traces)
+    there = set(steps.values_list("source_trace_id", "source_span_id"))
+    asked: dict[int, cases.Case] = {}
+    for number, trace_id in enumerate(traces):
+        trace = failures.load(eval_set.project, trace_id)
+        if trace is None:
+            continue
+        content = proposed(eval_set.project, trace)
+        if (trace_id, content["source"]["span_id"]) not in there:
+            asked[number] = {name: content[name] for name in ("title", "kind", "input")}
+    found = near.alike(eval_set, list(asked.items()))
+    return [
+        Near(traces[n], asked[n], like, None if like.case else traces[like.earlier])
+        for n, like in found.items()
+    ]
 
 
 def proposed(

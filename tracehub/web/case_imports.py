@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tracehub.core import cases
-from tracehub.evals import importing, querysets
+from tracehub.evals import importing, near, querysets
 from tracehub.evals.models import CaseImport, CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
@@ -32,8 +32,7 @@ class Line:
     kind: str
     title: str
     expects: str
-    like: importing.Like | None
-    share: int
+    like: near.Like | None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -70,7 +69,7 @@ def preview(request: HttpRequest, slug: str, set_slug: str, import_id: int) -> H
         return redirect("evals_set", slug=slug, set_slug=set_slug)
     if request.method == "POST" and isinstance(user, User):
         return _add(request, kept, user)
-    alike = importing.alike(kept.eval_set, kept.contents)
+    alike = near.alike(kept.eval_set, kept.contents)
     # What is like another comes first: that is what there is to decide.
     ordered = sorted(kept.contents, key=lambda pair: pair[0] not in alike)
     context = {
@@ -101,7 +100,7 @@ def undo(request: HttpRequest, slug: str, set_slug: str, import_id: int) -> Http
 
 def _add(request: HttpRequest, kept: CaseImport, user: User) -> HttpResponse:
     slug, set_slug = kept.project.slug, kept.eval_set.slug
-    skip = importing.alike(kept.eval_set, kept.contents) if request.POST.get("skip") else {}
+    skip = near.alike(kept.eval_set, kept.contents) if request.POST.get("skip") else {}
     asked = len(kept.contents) - len(skip)
     try:
         new = importing.add(kept, without=skip, by=user)
@@ -124,7 +123,7 @@ def _sent(request: HttpRequest) -> tuple[str, bytes]:
     return "pasted text", request.POST.get("pasted", "").encode()
 
 
-def _line(number: int, case: cases.Case, like: importing.Like | None) -> Line:
+def _line(number: int, case: cases.Case, like: near.Like | None) -> Line:
     return Line(
         number=number,
         kind=str(dict(CaseKind.choices)[case["kind"]]),
@@ -133,7 +132,6 @@ def _line(number: int, case: cases.Case, like: importing.Like | None) -> Line:
             case["expected_output"], case["assertions"], format_only=case["kind"] == "format"
         ),
         like=like,
-        share=round(100 * like.share) if like else 0,
     )
 
 

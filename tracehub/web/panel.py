@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from tracehub.core import promotion
 from tracehub.evals import actions as evals
-from tracehub.evals import promoting, run_querysets
+from tracehub.evals import near, promoting, run_querysets
 from tracehub.evals import querysets as eval_sets
 from tracehub.evals.models import Case, CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
@@ -107,6 +107,8 @@ def submit(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     said = f"Marked as {review.get_verdict_display().lower()}"
     if case is not None:
         said += f", kept as {case.case_id} of {case.eval_set.name}"
+        if like := near.like(case):
+            said += f", {like.percent}% the words of {like.of}"
     if review.sealed:
         said += ", sealed until all reviews are in"
     about = {"case": str(case.pk)} if case is not None else {}

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from tracehub.core import cases, promotion
-from tracehub.evals import actions, importing, promoting, querysets
+from tracehub.evals import actions, near, promoting, querysets
 from tracehub.evals.models import CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role
 from tracehub.review import querysets as reviews
-from tracehub.web import case_view, permissions, shell, trace_bulk
+from tracehub.web import case_view, permissions, shell, undoing
 from tracehub.web.forms.evals import PromoteForm
 from tracehub.web.loading import trace_or_404
 from tracehub.web.trace_view.code import laid_out
@@ -75,7 +75,7 @@ def _add(request: HttpRequest, project: Project, content: cases.Case, form: Prom
     except ActionError as error:
         return str(error)
     made = {"cases": [case.pk]} if new else {}
-    undo = trace_bulk.undo_url(request, project, **made) if new else ""
+    undo = undoing.url(request, project, **made) if new else ""
     text = f"Kept as {case.case_id} of {eval_set}" if new else f"{case.case_id} says the same"
     shell.toast(request, text, icon="evals", undo=undo, link=("Open", _case_url(case, eval_set)))
     return ""
@@ -92,7 +92,7 @@ def _context(
     eval_set = next((s for s in form.sets if s.slug == form["eval_set"].value()), None)
     masked, hits = promoting.without_personal(content)
     shown = masked if form["mask"].value() else content
-    alike = importing.alike(eval_set, [(0, shown)]).get(0) if eval_set else None
+    alike = near.alike(eval_set, [(0, shown)]).get(0) if eval_set else None
     turns = promotion.turns(proposed)
     return {
         "form": form,
@@ -114,7 +114,6 @@ def _context(
         "turns": turns,
         "kinds": CaseKind.choices,
         "like": alike,
-        "share": round(100 * alike.share) if alike else 0,
         "chosen_set": eval_set,
         "draft": querysets.draft_number(eval_set) if eval_set else 1,
         "recorded_calls": len(content["tool_calls"]["recorded"]),

@@ -126,11 +126,15 @@ def _made(job: BulkJob, rows: list[Trace]) -> list[int]:
 
 
 def _promoted(job: BulkJob, traces: list[UUID]) -> list[int]:
+    """Add the traces to a draft; near-duplicates are left out unless the choice keeps them."""
     eval_set = EvalSet.objects.filter(project=job.project, slug=job.choice["set"]).first()
     if eval_set is None:
         raise ActionError(_GONE)
+    keeps = job.choice.get("near") == "keep"
+    near = [] if keeps else promoting.near_duplicates(eval_set, traces)
+    left_out = {one.trace_id for one in near}
     made = []
-    for trace in traces:
+    for trace in (one for one in traces if one not in left_out):
         try:
             [(case, new)] = promoting.add_all(eval_set, [promoting.Promotion(trace)])
         except ActionError as error:

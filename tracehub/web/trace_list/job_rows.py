@@ -76,7 +76,9 @@ class JobRow:
             return (
                 f"{job.changed:,} trace{_s(job.changed)} added to the queue {job.choice['queue']}"
             )
-        return f"{job.changed:,} case{_s(job.changed)} added to the draft of {job.choice['set']}"
+        made = f"{job.changed:,} case{_s(job.changed)} added to the draft of {job.choice['set']}"
+        others = max(job.traces - job.changed, 0)
+        return f"{made}; {others:,} left out, like another or there already" if others else made
 
 
 def row(job: BulkJob, page: str, *, mine: bool) -> JobRow:
