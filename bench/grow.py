@@ -11,7 +11,7 @@ IDS = """
     SELECT project_id, trace_id, day, gen_random_uuid() AS fresh
     FROM arrivals, generate_series(1, %s) ORDER BY random() LIMIT %s
 """
-COPIED = ("arrivals", "spans", "traces", "trace_texts")
+COPIED = ("arrivals", "spans", "traces", "trace_texts", "trace_attributes")
 
 
 def fill(url: str, spans: int) -> int:
@@ -37,7 +37,7 @@ def fill(url: str, spans: int) -> int:
                 for table, columns in names.items():
                     _copy(link, table, columns)
             have = _count(link)
-        link.execute("VACUUM (ANALYZE) spans, traces, arrivals, trace_texts")
+        link.execute("VACUUM (ANALYZE) spans, traces, arrivals, trace_texts, trace_attributes")
     return have
 
 

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from tracehub.core.query import terms
+from tracehub.core.query import attributes, terms
 from tracehub.projects.models import Project
 from tracehub.traces import partitions, rollup
+from tracehub.traces.attributes import store
 from tracehub.traces.models import Trace
 from tracehub.traces.texts import store as texts
 
@@ -31,10 +32,14 @@ def signal(kind: str, severity: str = "high", message: str = "") -> dict:
 
 
 def trace_row(project: Project, *, ago: timedelta = timedelta(minutes=5), **columns) -> Trace:
-    """Store a finished trace of 2 s that began `ago` and did not fail, unless `columns` differ."""
+    """Store a finished trace of 2 s that began `ago` and did not fail, unless `columns` differ.
+
+    `attributes` holds those of its spans.
+    """
     now = datetime.now(UTC)
     started = columns.pop("started_at", now - ago)
     signals = columns.get("signals", [])
+    spans = columns.pop("attributes", [])
     partitions.ensure_ahead(now.date())
     given = {
         "project_id": project.pk,
@@ -79,7 +84,10 @@ def trace_row(project: Project, *, ago: timedelta = timedelta(minutes=5), **colu
         "digest_hash": 0,
         **columns,
     }
-    return _stored(given)
+    row = _stored(given)
+    words = attributes.indexed(spans).words
+    store.write(project.pk, row.day, {row.trace_id: (started, words)})
+    return row
 
 
 def _stored(given: dict) -> Trace:

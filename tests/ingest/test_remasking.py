@@ -13,6 +13,7 @@ from tests.ingest.test_masking import ADDRESS, tables
 from tests.ingest.test_otlp import body, post, span
 from tests.ingest.test_payloads import files, folder, later
 from tracehub.digest import actions as digests
+from tracehub.digest import second
 from tracehub.digest.models import Remasking
 from tracehub.digest.remasking import work
 from tracehub.projects import actions, masking
@@ -48,6 +49,7 @@ def send(url, key):
         {"key": "openinference.span.kind", "value": {"stringValue": "LLM"}},
         {"key": "output.value", "value": {"stringValue": "Hello"}},
         {"key": "user.id", "value": {"stringValue": "u-4711-secret"}},
+        {"key": "sent.to", "value": {"stringValue": ADDRESS}},
     ]
     assert post(url, key, body(span(1, attributes=said))).status_code == 200
     assert post(url, key, LOG, "/v1/logs").status_code == 200
@@ -75,6 +77,9 @@ def test_a_new_rule_takes_its_text_out_of_everything_stored(url, key, project, a
                   corrected_output={"to": ADDRESS})  # fmt: skip
     save_prompt(project, "refund", "v1", f"Write to {ADDRESS}")
     digests.digest_all(seconds=20)
+    second.look_some()
+    held = [name for name, rows in tables(committed_db).items() if ADDRESS in rows]
+    assert any("attributes_" in name for name in held)
     before = {n: shown(project, n) for n in (1, 2, 3, 4)}
     assert ADDRESS in before[1].input_preview
     masking.add_rule(project, "email", "email", by=admin)
@@ -82,6 +87,8 @@ def test_a_new_rule_takes_its_text_out_of_everything_stored(url, key, project, a
     work.start(project, by=admin)
     assert not work.work(seconds=30)
     digests.digest_all(seconds=20)
+    while second.look_some():
+        digests.digest_all(seconds=20)
     for secret in (ADDRESS, "u-4711-secret"):
         assert [name for name, rows in tables(committed_db).items() if secret in rows] == []
     job = Remasking.objects.get()

@@ -18,7 +18,7 @@ from tracehub.evals import actions as evals
 from tracehub.evals import promoting
 from tracehub.projects.models import Project
 from tracehub.review import actions as reviews
-from tracehub.traces import facets
+from tracehub.traces import extent, facets, listing
 from tracehub.traces.extent import Extent
 from tracehub.traces.filter_sql import COLUMNS, where
 from tracehub.traces.models import Trace
@@ -56,7 +56,11 @@ FEATURES = {
     "session_id": "s-91",
     "user_id": "u_48f1",
     "tags": ["lang:sv"],
-    "metadata": {"tenant": 12, "tier": "gold"},
+    "metadata": {"tenant": 12, "tier": "gold", "by": {"team": ["a", "b c"]}, "x.y": 7},
+    "attributes": [
+        {"http.route": "/it's", "n": {"deep": [1, 2.5]}, "ok": True},
+        {"http.route": "/other", "prompt": "x" * 300},
+    ],
     "duration_ns": 8_400_000_000,
     "ttft_ns": 412_000_000,
     "cost": Decimal("0.31"),
@@ -125,6 +129,18 @@ PLAIN = {
         "tag:lang:sv",
         "meta.tenant:12",
         "meta.tier:g*d",
+        'meta.by.team.1:"b c"',
+        "-meta.by.team:none",
+        "meta.x.y:7",
+        "attr.http.route:/it's",
+        "attr.http.route:nothing,/other",
+        "attr.http.route:/o*",
+        "attr.http.route:*t*er",
+        "attr.n.deep:2.5",
+        "attr.ok:true",
+        "attr.prompt:*",
+        "-attr.prompt:none",
+        "attr.ok:true attr.n.deep:1 model:gpt*",
         "latency:>5s",
         "latency:8s..9s",
         "ttft:412ms",
@@ -170,6 +186,9 @@ def test_a_filter_finds_the_trace_that_has_it_and_not_the_other(project, text):
         "-cohort:canary",
         "-meta.tier:gold",
         "-ttft:<1s",
+        "attr.ok:none",
+        "-attr.http.route:/other",
+        "-attr.n.deep:1,9",
         "-output:refund",
     ],
 )
@@ -218,6 +237,21 @@ def test_a_trace_is_found_by_its_eval_set_and_by_the_notes_of_reviewers(project)
     assert found("note:amount") == set()
 
 
+def test_rare_attributes_are_read_by_their_index_and_all_filters_find_the_same(
+    project, monkeypatch
+):
+    for number in range(6):
+        trace_row(project, name=f"t{number}", attributes=[{"n": number, "all": "x"}])
+    now = datetime.now(UTC)
+    within = facets.Range(project, now - timedelta(days=1), now)
+    monkeypatch.setattr(listing, "SMALL", 0)
+    monkeypatch.setattr(extent, "HITS", 3)
+    assert len(Extent(within, parse("attr.n:4 attr.all:x")).hits) == 1
+    assert Extent(within, parse("attr.all:x")).hits is None  # too common: windows are read
+    for text, wanted in (("attr.n:4", 1), ("attr.all:x", 6), ("attr.n:4 attr.n:5", 0)):
+        assert len(listing.read(within, parse(text)).traces) == wanted
+
+
 def test_every_key_has_an_expression():
     special = {"is", "trace", "error", "failure", "queue", "set", "note"}
     assert set(keys.KEYS) == set(COLUMNS) | special
@@ -235,7 +269,7 @@ def test_any_filter_that_parses_runs_in_postgres(project, text):
 
 def test_what_was_typed_is_only_ever_a_parameter():
     marks = "Robert'); DROP TABLE traces;--"
-    for key in ("name", "tag", "prompt", "input", "meta.x"):
+    for key in ("name", "tag", "prompt", "input", "meta.x", "attr.x"):
         condition, params = where(parse(f'{key}:"{marks}" -"{marks}"'))
         assert "Robert" not in condition
         assert len(params) >= 2

@@ -74,6 +74,7 @@ def test_raw_and_attributes_are_tabs_of_the_url(client, viewer, trace):
     url = f"/skylane/traces/{trace}?span=0000000100000009"
     attributes = client.get(f"{url}&tab=attributes").text
     assert "skylane.tenant" in attributes
+    assert "/skylane/traces?q=attr.skylane.tenant%3A" in attributes
     raw = client.get(f"{url}&tab=raw").text
     assert "As it was received" in raw
     assert "gen_ai.request.model" in raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -175,6 +176,28 @@ def test_suggestions_offer_keys_then_values_with_counts(client, project, reviewe
     assert 'data-text="signal:"' in page
     values = client.get("/skylane/traces/suggestions?add=-model:x,gp").text
     assert 'data-text="-model:x,gpt-4o"' in values
+
+
+def test_suggestions_name_metadata_and_attributes_of_the_newest_traces(client, project, reviewer):
+    attributes = [{"http.route": "/refund now", "a b": 1}, {"http.route": "/other"}]
+    trace_row(project, metadata={"by": {"team": "red"}}, attributes=attributes)
+    trace_row(project, metadata={"by": {"team": "red"}}, attributes=attributes[1:])
+
+    def offers(typed: str) -> list[str]:
+        page = client.get("/skylane/traces/suggestions", {"add": typed}).text
+        return re.findall(r'data-text="([^"]*)"', html.unescape(page.replace("&quot;", "'")))
+
+    assert offers("att") == ["attr."]
+    assert offers("attr.") == ["attr.http.route:"]
+    assert offers("-attr.http.route:x,") == [
+        "-attr.http.route:x,/other", "-attr.http.route:x,'/refund now'",
+    ]  # fmt: skip
+    assert offers("attr.http.route:FUND") == ["attr.http.route:'/refund now'"]
+    assert offers("meta.TE") == ["meta.by.team:"]
+    assert offers("meta.by.team:") == ["meta.by.team:red"]
+    project.hides_content = True
+    project.save()
+    assert offers("attr.http.route:") == offers("meta.by.team:") == []
 
 
 def test_a_viewer_sees_no_verdict_buttons_and_cannot_post(client, project, viewer):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from tracehub.core.query.keys import ATTR, META
 from tracehub.core.query.tree import And, Filter, Node, Not, Or, Term, Text
 from tracehub.core.trace import Json, Signal, Span
 
@@ -19,6 +20,7 @@ TEXTS = frozenset(
     " corrected_output template metadata parameters expected_output recorded_output".split()
 )
 _WORDS = frozenset({"input", "output", "error", "note"})
+_NAMED = (META, ATTR)
 
 
 def conceal_json(value: Json) -> Json:
@@ -80,7 +82,7 @@ def _asks(node: Node) -> bool:
         case Text():
             return True
         case Term(key=key):
-            return key in _WORDS or key.startswith("meta.")
+            return key in _WORDS or key.startswith(_NAMED)
         case Not(node=inner):
             return _asks(inner)
         case And(nodes=nodes) | Or(nodes=nodes):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +17,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.digest import digest
+from tracehub.core.query.attributes import indexed
 from tracehub.core.signals.base import Asked
 from tracehub.core.signals.rules import Rules
 from tracehub.core.signals.usual import ENOUGH
-from tracehub.core.stored import span_of
+from tracehub.core.stored import span_of, when
 from tracehub.core.summary import summarise
-from tracehub.core.trace import Signal
+from tracehub.core.trace import Signal, Span
 from tracehub.failures.rules import looking, store
 from tracehub.projects.models import Project
+from tracehub.traces.attributes import store as attributes
 from tracehub.traces.store import mark_dirty, spans_of
 
 logger = logging.getLogger(__name__)
 
 BATCH = 50  # traces in one transaction
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 SETTLED = 10 * ENOUGH  # calls from which a baseline may wait for the hour
 
 
@@ -49,14 +52,23 @@ def look_some(limit: int = BATCH) -> int:
 
 def _look(project_id: int, day: date, traces: Sequence[UUID]) -> None:
     rules = store.rules_of(project_id)
-    own = looking.custom(store.custom_of(project_id), project_id, day, traces)
     known = store.found(project_id, traces)
     before = _earlier(project_id, day, traces, rules)
-    news: dict[UUID, list[Signal]] = {}
+    late: dict[UUID, list[Signal]] = {}
+    words: dict[UUID, tuple[datetime, list[str]]] = {}
     for trace, rows in _spans(project_id, day, traces):
-        now = [*_signals(trace, rows, rules, before.get(trace, [])), *own.get(trace, [])]
-        if now != known.get(trace, []):
-            news[trace] = now
+        spans = _read(trace, rows)
+        late[trace] = _signals(trace, spans, rules, before.get(trace, []))
+        if spans:
+            start = when(min(span.start_ns for span in spans))
+            words[trace] = start, indexed(span.attributes for span in spans).words
+    attributes.write(project_id, day, words)
+    own = looking.custom(store.custom_of(project_id), project_id, day, traces)
+    news = {
+        trace: now
+        for trace, found in late.items()
+        if (now := [*found, *own.get(trace, [])]) != known.get(trace, [])
+    }
     if news:
         store.keep(project_id, day, news)
         mark_dirty(project_id, news)
@@ -91,18 +103,26 @@ def _earlier(
     return store.earlier(project_id, store.sessions(project_id, day, traces))
 
 
+def _read(trace: UUID, rows: Sequence[dict[str, Any]]) -> list[Span]:
+    """Return the spans of a trace; none of one that cannot be read, which is noted."""
+    try:
+        return [span_of(row) for row in rows]
+    except UNREADABLE:
+        logger.exception("The second pass could not read trace %s.", trace.hex)
+        return []
+
+
 def _signals(
-    trace: UUID, rows: Sequence[dict[str, Any]], rules: Rules, before: Sequence[Asked]
+    trace: UUID, spans: Sequence[Span], rules: Rules, before: Sequence[Asked]
 ) -> list[Signal]:
     """Return what is found in one trace. One that no detector can read is noted and left."""
+    if not spans:
+        return []
     try:
-        spans = [span_of(row) for row in rows]
-        if not spans:
-            return []
         summary = summarise([digest(span) for span in spans])
         return looking.look(summary, spans, rules, before)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        logger.exception("The second pass could not read trace %s.", trace.hex)
+    except UNREADABLE:
+        logger.exception("The second pass could not look at trace %s.", trace.hex)
         return []
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from tracehub.core.query import Filter, words
+from tracehub.core.query import Filter, attributes, words
 from tracehub.core.query.terms import is_counted, required, searched
 from tracehub.projects.models import Project
 from tracehub.traces import rollup
@@ -58,7 +58,11 @@ class Extent:
         self.within = within
         self.wanted = wanted
         self.required = required(wanted)
-        self.words = words.required(wanted)
+        asked: tuple[tuple[texts.Table, str], ...] = (
+            ("trace_texts", words.required(wanted)),
+            ("trace_attributes", attributes.required(wanted)),
+        )
+        self.words = tuple((table, query) for table, query in asked if query)
 
     @cached_property
     def hours(self) -> list[rollup.Hour]:
@@ -94,11 +98,13 @@ class Extent:
 
     @cached_property
     def hits(self) -> list[texts.Hit] | None:
-        """Where the words of the filter stand, newest first; None for no words, or common ones."""
+        """Where rare words or attributes of the filter stand, newest first; None without such."""
         project_id, start, end = self.within.project.pk, self.within.start, self.within.end
-        if not self.words:
-            return None
-        return texts.find(project_id, self.days, self.words, start, end, limit=HITS)
+        for table, query in self.words:
+            found = texts.find(project_id, self.days, query, start, end, limit=HITS, table=table)
+            if found is not None:
+                return found
+        return None
 
     def windows(self, first: int, *, falling: bool = True) -> list[Window]:
         """Return windows in reading order: at most `first` matches in the first, then 4 × as many.

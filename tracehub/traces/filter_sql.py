@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tracehub.core.query import keys, words
+from tracehub.core.query import attributes, keys, words
 from tracehub.core.query.terms import VERSIONED
 from tracehub.core.query.tree import (
     Absent,
@@ -136,6 +136,8 @@ def _value_reader(key: str) -> Callable[[Value], Sql]:
         return lambda value: _score(key.removeprefix(keys.SCORE), value)
     if key.startswith(keys.META):
         return lambda value: _metadata(key.removeprefix(keys.META), value)
+    if key.startswith(keys.ATTR):
+        return lambda value: _attribute(attributes.name_of(key), value)
     if key in words.FIELDS:
         return lambda value: _contained(key, value)
     column = COLUMNS[key]
@@ -188,9 +190,33 @@ def _versioned(column: str, value: Value) -> Sql:
 
 
 def _metadata(field: str, value: Value) -> Sql:
+    """A field of the metadata; with dots in its name also one inside another: `customer.tier`."""
+    before: Params = [field]
+    plain, text = "traces.metadata -> %s", "traces.metadata ->> %s"
+    if "." in field:
+        before.append(field.split("."))
+        plain = f"COALESCE({plain}, traces.metadata #> %s::text[])"
+        text = f"COALESCE({text}, traces.metadata #>> %s::text[])"
     if isinstance(value, Absent):
-        return "(traces.metadata -> %s) IS NULL", [field]
-    return _scalar("(traces.metadata ->> %s)", [field], value)
+        return f"({plain}) IS NULL", before
+    return _scalar(f"({text})", before, value)
+
+
+def _attribute(name: str, value: Value) -> Sql:
+    """An attribute of any span; a `*` that is not at the end is checked on each value."""
+    if not isinstance(value, Pattern):
+        condition, params = _attribute(name, Pattern(("", "")))
+        return f"NOT {condition}", params
+    held, given = "held.words @@ %s::tsquery", [attributes.tsquery(name, value)]
+    if not attributes.is_whole(value):
+        held += " AND EXISTS (SELECT FROM unnest(held.words) w WHERE w.lexeme LIKE %s)"
+        first, *rest = value.parts
+        given.append(like((attributes.beginning(name, first), *rest)))
+    return (
+        "EXISTS (SELECT FROM trace_attributes held WHERE held.project_id = traces.project_id"
+        f" AND held.day = traces.day AND held.trace_id = traces.trace_id AND {held})",
+        given,
+    )
 
 
 def _contained(key: str, value: Value) -> Sql:

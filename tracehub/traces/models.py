@@ -204,6 +204,23 @@ class TraceText(models.Model):
         return self.trace_id.hex
 
 
+class TraceAttributes(models.Model):
+    """The attributes of its spans, as filters find a trace by them: `attributes.store`."""
+
+    pk = models.CompositePrimaryKey("project_id", "day", "trace_id")
+    project_id = models.BigIntegerField()
+    day = models.DateField()
+    trace_id = models.UUIDField()
+    started_at = models.DateTimeField()
+    words = SearchVectorField()
+
+    class Meta:
+        db_table = "trace_attributes"
+
+    def __str__(self) -> str:
+        return self.trace_id.hex
+
+
 class Sampling(models.Model):
     """A project keeps 1 in `one_in` of the traces that nothing speaks for; 1 keeps all."""
 

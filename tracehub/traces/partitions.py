@@ -17,10 +17,11 @@ logger = logging.getLogger(__name__)
 AHEAD = 3  # days
 LOCK_TIMEOUT = "200ms"
 TRIES = 3
+TABLES = ("spans", "traces", "trace_texts", "trace_attributes")
 
 
 class Partition(NamedTuple):
-    """One day of `spans`, `traces` or `trace_texts`; `size` in bytes, with indexes and toast."""
+    """One day of one of TABLES; `size` in bytes, with indexes and toast."""
 
     table: str
     day: date
@@ -42,12 +43,13 @@ def existing() -> list[Partition]:
         cursor.execute(
             "SELECT c.relname, pg_total_relation_size(c.oid) FROM pg_inherits i"
             " JOIN pg_class c ON c.oid = i.inhrelid"
-            " WHERE i.inhparent = ANY ('{spans,traces,trace_texts}'::regclass[]) ORDER BY 1"
+            " WHERE i.inhparent = ANY (%s::regclass[]) ORDER BY 1",
+            [list(TABLES)],
         )
         rows = cursor.fetchall()
     found = []
     for name, size in rows:
-        if match := re.fullmatch(r"(spans|traces|texts)_(\d{4})(\d\d)(\d\d)", name):
+        if match := re.fullmatch(r"(spans|traces|texts|attributes)_(\d{4})(\d\d)(\d\d)", name):
             day = date(int(match[2]), int(match[3]), int(match[4]))
             found.append(Partition(name, day, size))
     return sorted(found, key=lambda p: (p.day, p.table))

@@ -75,7 +75,6 @@ def test_amounts_are_kept_in_the_base_unit_of_their_key():
         ("score.grounded:yes", "yes", "a number such as 0.5", None),
         ("score:1", "score", "score.thumbs:0", None),
         ("tokens:>-5", "-5", "tokens needs a number", None),
-        ("attr.http.method:GET", "attr.http.method", "meta.KEY", None),
         ("failure:TH", "TH", "a key like TH-418", None),
         ("failure:T418", "T418", "a key like TH-418", "failure:TH-418"),
         ("model:", ":", "needs a value", None),

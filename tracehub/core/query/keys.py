@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 
 from tracehub.core.trace import KINDS, OUTCOMES, SEVERITIES
 
-Type = Literal["choice", "text", "words", "id", "group", "duration", "money", "count", "score"]
+Type = Literal[
+    "choice", "text", "words", "id", "group", "duration", "money", "count", "score", "attribute"
+]
 
 STATES = (
     "failing",
@@ -115,14 +117,15 @@ META = "meta."
 META_KEY = Key("meta.KEY", "text", "Value in the metadata")
 SCORE = "score."
 SCORE_KEY = Key("score.NAME", "score", "Score in the feedback: <0.5, 0, -1..1")
-# Keys of the language that this version cannot answer yet, and what it can do instead.
-LATER = {
-    "attr": "Span attributes are not indexed yet. Use meta.KEY for metadata.",
-}
+ATTR = "attr."
+ATTR_KEY = Key("attr.KEY", "attribute", "Value of an attribute of a span")
+LONGEST_ATTRIBUTE = 200  # characters of the key, and of a value
+# Keys that go on with a name, and an example.
+NAMED = {META: "meta.tenant:12", SCORE: "score.thumbs:0", ATTR: "attr.http.route:/refund"}
 
 
 def find(name: str) -> Key | None:
-    """Return the key called `name`; any `meta.` or `score.` name is its own.
+    """Return the key called `name`; any `meta.`, `attr.` or `score.` name is its own.
 
     >>> find("latency").type, find("meta.tenant").type, find("latencies")
     ('duration', 'text', None)
@@ -131,4 +134,6 @@ def find(name: str) -> Key | None:
         return META_KEY._replace(name=name)
     if name.startswith(SCORE) and len(name) > len(SCORE):
         return SCORE_KEY._replace(name=name)
+    if name.startswith(ATTR) and len(name) > len(ATTR):
+        return ATTR_KEY._replace(name=name)
     return KEYS.get(name)

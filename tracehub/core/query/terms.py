@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 from tracehub.core.query import keys
+from tracehub.core.query.nested import leaves
 from tracehub.core.query.tree import Absent, Filter, Node, Or, Pattern, Term
 
 Pair = tuple[str, str]  # key and value
@@ -93,8 +94,8 @@ def pairs(row: Row) -> Iterator[Pair]:
             yield key, label
             if name := name_of(label):
                 yield key, name
-    for name, value in row["metadata"].items():
-        yield f"{keys.META}{name}", _scalar(value)
+    for path, value in leaves(row["metadata"]):
+        yield f"{keys.META}{path}", _scalar(value)
     for score in row.get("feedback", ()):
         yield f"{keys.SCORE}{score['name']}", ""
 

@@ -82,16 +82,13 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
 
 
 def _find_key(name: str, start: int) -> Key:
-    if key := keys.find(name) or keys.find(name.lower()):
-        return key
     end = start + len(name)
-    later = keys.LATER.get(name.partition(".")[0])
-    if later:
-        raise FilterError(start, end, f"{name} cannot be filtered by yet. {later}")
-    if name == "meta":
-        raise FilterError(start, end, "meta needs the name of a field, such as meta.tenant:12.")
-    if name == "score":
-        raise FilterError(start, end, "score needs the name of a score, such as score.thumbs:0.")
+    if key := keys.find(name) or keys.find(name.lower()):
+        if key.type == "attribute":
+            _check_length(key.name.removeprefix(keys.ATTR), start, end)
+        return key
+    if example := keys.NAMED.get(f"{name.removesuffix('.')}."):
+        raise FilterError(start, end, f"{name} needs a name after the dot, such as {example}.")
     near = nearest(name.lower(), list(keys.KEYS))
     hint = f"Did you mean {near}?" if near else "For text with a colon, put it in quotes."
     raise FilterError(start, end, f"There is no key {name!r}. {hint}", near)
@@ -122,6 +119,8 @@ def _read_value(key: Key, raw: str, at: int) -> Value:
         fixed = quote(raw)
         raise FilterError(at, end, f"{key.name} takes no comparison. Got {raw!r}.", fixed)
     pattern = _read_pattern(key, raw, at)
+    if key.type == "attribute":
+        _check_length("".join(pattern.parts), at, end)
     if key.type == "choice":
         return _read_choice(key, pattern, at, end)
     if key.type == "id":
@@ -131,6 +130,14 @@ def _read_value(key: Key, raw: str, at: int) -> Value:
     if key.type == "words" and not "".join(pattern.parts).strip():
         raise FilterError(at, end, f"{key.name} needs some text.")
     return pattern
+
+
+def _check_length(text: str, at: int, end: int) -> None:
+    """Refuse what no attribute in the index can be: better than finding nothing without a word."""
+    most = keys.LONGEST_ATTRIBUTE
+    if len(text) > most:
+        message = f"Attributes are found by up to {most} characters. Got {len(text)}."
+        raise FilterError(at, end, f"{message} Search long texts with input: or output:.")
 
 
 def _read_pattern(key: Key, raw: str, at: int) -> Pattern:

@@ -23,6 +23,7 @@ from tracehub.core.packing import compress, decompress
 from tracehub.core.remask import remask, touches
 from tracehub.digest.models import Remasking
 from tracehub.digest.remasking import store
+from tracehub.failures.rules import store as second_pass
 from tracehub.projects import masking
 from tracehub.projects.actions import audit
 from tracehub.projects.models import Project, User
@@ -112,7 +113,9 @@ def _mask_day(
         if touches(row, masker) and remask(project_id, row, masker) is not None
     ]
     changed = _mask_apart(project_id, traces, masker, counts)
-    mark_dirty(project_id, {trace for trace, _ in hits} | changed)
+    touched = {trace for trace, _ in hits} | changed
+    second_pass.ask(project_id, day, sorted(touched))  # attributes are of its making
+    mark_dirty(project_id, touched)
     for at in range(0, len(hits), store.CHUNK):
         masked = []
         for row in store.lock(project_id, day, hits[at : at + store.CHUNK]):

@@ -17,6 +17,7 @@ from tracehub.core.query import Filter
 from tracehub.core.query.terms import ALL
 from tracehub.core.share import QUIET, Kept
 from tracehub.traces import rollup
+from tracehub.traces.attributes import store as attributes
 from tracehub.traces.extent import Range
 from tracehub.traces.facets import source
 from tracehub.traces.payloads import store as payloads
@@ -175,6 +176,7 @@ def delete_content(cursor: Any, project_id: int, day: date, traces: Sequence[UUI
     key = (project_id, day, list(traces))
     cursor.execute(DELETE_SPANS, key)
     cursor.execute(DELETE_TEXTS, key)
+    attributes.delete(cursor, project_id, day, traces)
     cursor.execute(DELETE_SUPPLEMENTS, (project_id, list(traces)))
     payloads.release(cursor, project_id, traces)
     cursor.execute(MARK, (project_id, list(traces)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -39,7 +39,7 @@ INDEX = """
 """
 # By the index on words of each partition; newest first, for the list that asks.
 FIND = """
-    SELECT started_at, day, trace_id FROM trace_texts
+    SELECT started_at, day, trace_id FROM {table}
     WHERE project_id = %s AND day = ANY(%s) AND words @@ %s::tsquery
         AND started_at >= %s AND started_at < %s
     LIMIT %s
@@ -48,6 +48,9 @@ READ = """
     SELECT trace_id, input, output FROM trace_texts
     WHERE project_id = %s AND day = ANY(%s) AND trace_id = ANY(%s)
 """
+
+
+Table = Literal["trace_texts", "trace_attributes"]
 
 
 class TextRow(NamedTuple):
@@ -100,10 +103,12 @@ def find(
     end: datetime,
     *,
     limit: int,
+    table: Table = "trace_texts",
 ) -> list[Hit] | None:
     """Return where the words of a query stand, newest first; None when in more than `limit`."""
+    statement = FIND.format(table=table)  # one of our two names
     with connection.cursor() as cursor:
-        cursor.execute(FIND, [project_id, sorted(days), query, start, end, limit + 1])
+        cursor.execute(statement, [project_id, sorted(days), query, start, end, limit + 1])
         rows = cursor.fetchall()
     return None if len(rows) > limit else sorted((Hit(*row) for row in rows), reverse=True)
 

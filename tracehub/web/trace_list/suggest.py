@@ -10,6 +10,7 @@ from tracehub.core.query.tree import Pattern
 from tracehub.traces import facets
 from tracehub.traces.filter_sql import COLUMNS
 from tracehub.web import marks
+from tracehub.web.trace_list import named
 from tracehub.web.trace_list.state import ListState
 
 KEYS_SHOWN = 6
@@ -37,15 +38,40 @@ def groups(state: ListState, typed: str) -> list[Group]:
     sign, text = ("-", typed[1:]) if typed.startswith("-") else ("", typed)
     name, colon, begun = text.partition(":")
     key = keys.find(name.lower())
+    if text.startswith(named.LEADS):
+        found = _named(state, sign, name, begun, colon)
+        return found if found or colon else keys_only(typed)
     if colon:
         return [_values(state, sign, key, begun.rpartition(",")[2], begun)] if key else []
-    found = _keys(sign, text)
-    offered = [keys.find(offer.text.removeprefix(sign)[:-1]) for offer in found]
+    found_keys = _keys(sign, text)
+    offered = [keys.find(offer.text.removeprefix(sign)[:-1]) for offer in found_keys]
     clear = next((one for one in offered if one and (_stored(one) or one.choices)), None)
-    shown = [Group("Keys", found)] if found else []
+    shown = [Group("Keys", found_keys)] if found_keys else []
     if text and clear:
         return [_values(state, sign, clear, "", ""), *shown]
     return shown
+
+
+def _named(state: ListState, sign: str, name: str, begun: str, colon: str) -> list[Group]:
+    """Return keys of the metadata or attributes, and after a colon values of one of them."""
+    if state.within.project.hides_content:
+        return []  # these are parts of the content
+    lead, dot, rest = name.partition(".")
+    of = named.Newest.of(state, f"{lead}{dot}")
+    title = f"in the newest {of.count:,} of these results" if of.count else ""
+    if not colon:
+        offers = [
+            Offer(f"{sign}{lead}.{key}:", False, traces=count)
+            for key, count in of.keys(rest, VALUES_SHOWN)
+        ]
+        return [Group(f"{lead} {title}", offers)] if offers else []
+    last = begun.rpartition(",")[2]
+    before = begun[: len(begun) - len(last)]
+    offers = [
+        Offer(f"{sign}{name}:{before}{Pattern((value,))}", True, traces=count)
+        for value, count in of.values(rest, last.strip('"'), VALUES_SHOWN)
+    ]
+    return [Group(f"{name} {title}", offers)] if offers else []
 
 
 def keys_only(typed: str) -> list[Group]:
@@ -57,9 +83,10 @@ def keys_only(typed: str) -> list[Group]:
 def _keys(sign: str, text: str) -> list[Offer]:
     low = text.lower()
     names = [k for k in keys.KEYS if k.startswith(low)] if low else list(_FIRST)
-    return [
-        Offer(f"{sign}{name}:", False, hint=keys.KEYS[name].help) for name in names[:KEYS_SHOWN]
-    ]
+    offers = [Offer(f"{sign}{name}:", False, hint=keys.KEYS[name].help) for name in names]
+    more = [lead for lead in keys.NAMED if low and lead.startswith(low)]
+    offers += [Offer(f"{sign}{lead}", False, hint=f"As in {keys.NAMED[lead]}") for lead in more]
+    return offers[:KEYS_SHOWN]
 
 
 def _stored(key: Key) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,15 +9,14 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from tracehub.core.query.attributes import indexed
 from tracehub.core.trace import Json, Prompt, Signal, Span, TraceSummary
-from tracehub.web import copy, marks
-from tracehub.web.trace_view import findings, pane, tree, tries
-from tracehub.web.trace_view.text import Text, folded, one_line, visible
+from tracehub.web import copy
+from tracehub.web.trace_view import carried, findings, pane, tree, tries
+from tracehub.web.trace_view.text import one_line, visible
 
 TABS = ("messages", "raw", "attributes", "retries")
-ATTRIBUTES_AT_MOST = 400
 BADGES = 2
-EVENTS_AT_MOST = 100
 
 
 @dataclass
@@ -110,7 +108,14 @@ class TracePage:
                 {"kind": s.kind, "severity": s.severity, "shown": one_line(s.message, 300)}
                 for s in findings.of_span(span, self.signals)
             ],
-            "attributes": attributes(span, self.whole) if self.tab == "attributes" else [],
+            **(self._attributes(span) if self.tab == "attributes" else {}),
+        }
+
+    def _attributes(self, span: Span) -> dict[str, Any]:
+        found = indexed(span.attributes for span in self.spans)
+        return {
+            "attributes": carried.of_span(span, self.summary, self.whole),
+            "attributes_cut": len(found.words) if found.cut else 0,
         }
 
     def _blocks(self, span: Span, notes: Sequence[Any]) -> list[pane.Block]:
@@ -211,37 +216,3 @@ def facts(span: Span) -> Iterator[str]:
         yield copy.money(span.cost)
     if span.finish_reasons:
         yield visible(", ".join(span.finish_reasons))[:60]
-
-
-def attributes(span: Span, whole: str = "") -> list[tuple[str, list[tuple[str, Text]]]]:
-    """Return what a span carries besides its content, as titled lists of name and value."""
-    own: dict[str, Json] = {
-        "span_id": span.span_id,
-        "parent_id": span.parent_id,
-        "kind": marks.span_kind(span.kind).label,
-        "started": datetime.fromtimestamp(span.start_ns / 1e9, UTC).isoformat(),
-        "mended on arrival": ", ".join(span.flags) or None,
-        **{f"dropped {name}": n for name, n in span.dropped.items()},
-    }
-    events = {
-        f"{n}. {event.get('name', 'event')}": event.get("attributes", {})
-        for n, event in enumerate(span.events[:EVENTS_AT_MOST], 1)
-    }
-    groups = (
-        ("Attributes", span.attributes),
-        ("Parameters", span.parameters),
-        ("Events", events),
-        ("Resource", span.resource),
-        ("Scope", span.scope),
-        ("Span", {name: value for name, value in own.items() if value is not None}),
-    )
-    return [
-        (title, [_attribute(f"{title}.{name}", name, value, whole) for name, value in rows])
-        for title, values in groups
-        if (rows := list(islice(values.items(), ATTRIBUTES_AT_MOST)))
-    ]
-
-
-def _attribute(key: str, name: str, value: Json, whole: str) -> tuple[str, Text]:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return visible(name)[:200], folded(text, key, whole=whole)

@@ -1,0 +1,45 @@
+"""Attributes of spans for search: what is kept of a trace, and what a filter may ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracehub.core.query import FilterError, attributes, parse
+from tracehub.core.query.attributes import MOST, SIZE, VALUES, indexed, split
+
+
+def test_a_key_with_endless_values_leaves_room_for_the_others():
+    spans = [{"id": f"i{number}", "last": number == 4999} for number in range(5000)]
+    found = indexed(spans)
+    assert found.cut
+    assert len([one for one in found.words if split(one)[0] == "id"]) == VALUES + 1
+    assert "last\x1ftrue" in found.words
+
+
+def test_words_are_bounded_by_number_and_by_size_and_keys_by_length():
+    assert len(indexed([{f"k{n}": n for n in range(5000)}]).words) == MOST
+    long = [{f"{n:03}{'k' * 197}": f"{n:03}{'🙂' * 197}" for n in range(900)}]
+    assert sum(map(len, indexed(long).words)) <= SIZE
+    assert indexed([{"k" * 201: 1}]).words == []
+    assert indexed([{"k": "v" * 201, "n": None, "l": []}]) == (["k", "n", "l"], False)
+
+
+def test_no_attribute_can_pose_as_another():
+    assert indexed([{"a\x1fb": "c\x1ed\x00"}]).words == ["a\ufffdb", "a\ufffdb\x1fc\ufffdd\ufffd"]
+    assert attributes.tsquery("a\x1fb", parse('attr.a:"c"').parts[0].values[0]) == "'a\ufffdb\x1fc'"
+
+
+def test_what_no_attribute_can_be_is_refused_and_not_left_out():
+    for text in (f"attr.k:{'v' * 201}", f"attr.{'k' * 201}:v"):
+        with pytest.raises(FilterError, match=r"up to 200 characters\. Got 201"):
+            parse(text)
+    with pytest.raises(FilterError, match=r"such as attr.http.route:/refund"):
+        parse("attr:x")
+
+
+def test_terms_read_back_as_the_value_they_name():
+    for value in ('say "no" \\ (x),*', "none", ">5", True, 2.5):
+        said = attributes.term("attr.", "http.route", value)
+        (part,) = parse(said).parts
+        assert part.values[0].parts == (value if isinstance(value, str) else str(value).lower(),)
+    assert attributes.term("attr.", "with space", "x") == ""

@@ -1,0 +1,1 @@
+"""Full text: what inputs, outputs and errors say, and the index over their words."""
