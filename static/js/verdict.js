@@ -103,8 +103,10 @@ document.addEventListener("click", (event) => {
   }
   const from = event.target.closest("[data-start-from]");
   if (from) {
-    form().elements.corrected.value = JSON.parse(document.getElementById(from.dataset.startFrom).textContent);
-    keep();
+    const field = form().elements.corrected;
+    field.value = JSON.parse(document.getElementById(from.dataset.startFrom).textContent);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
   }
 });
 // "New mode" opens with the field ready to type in.

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tests import trace_factory as factory
 from tracehub.core.trace import Prompt, SpanFacts, Tokens, ToolUse, ValidationError
+from tracehub.failures.actions import save_contract
 from tracehub.projects.models import Membership, Project, User
 
 REPLY = (
@@ -111,6 +112,13 @@ def refund_trace(of: Project, number: int = 1, *, minutes_ago: float = 2) -> str
         step(11, 1, "tone-check", "guardrail", 8.18, 0.2),
         trace_id=trace_id,
     )  # fmt: skip
+
+
+def refund_contract(of: Project) -> None:
+    """What the reply of the refund story must look like: its amount is a number."""
+    amount = {"type": "object", "properties": {"amount": {"type": "number"}}}
+    schema = {"type": "object", "required": ["refund"], "properties": {"refund": amount}}
+    save_contract(of, "refund-reply", schema, prompt="refund")
 
 
 def attack_trace(of: Project) -> str:

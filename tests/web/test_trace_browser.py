@@ -157,6 +157,7 @@ def test_the_verdict_and_the_note_survive_a_lost_connection(open_page, project):
 
 def test_what_is_wrong_in_the_form_is_said_in_the_panel(open_page, project):
     trace = stories.refund_trace(project)
+    stories.refund_contract(project)
     signed = open_page()
     page = signed.open(f"/skylane/traces/{trace}")
     page.keyboard.press("p")
@@ -167,6 +168,18 @@ def test_what_is_wrong_in_the_form_is_said_in_the_panel(open_page, project):
     page.wait_for_selector(".field__error")
     assert "Choose an eval set, or name a new one." in page.inner_text("#review")
     assert page.input_value("#note") == "Kept while the form comes back."
+    page.locator("summary", has_text="Corrected output").press("Enter")
+    page.get_by_role("button", name="Start from the output").press("Enter")
+    says = page.locator("#corrected-says")
+    expect(says).to_contain_text("`/refund/amount` must be number. Got the string")
+    page.keyboard.press("Control+a")
+    page.keyboard.type('{"refund": {"amount": 418.6,')
+    expect(says).to_contain_text("No JSON at line 1, column 29")
+    page.keyboard.type('"method": "voucher"}}')
+    expect(says).to_contain_text("Follows refund-reply/1")
+    expect(says).to_contain_text("lines changed against the output")
+    signed.shot("trace-corrected")
+    assert signed.accessibility() == []
     page.fill('[name="new_set"]', "Refund successes")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#toast")).to_contain_text("c_0001")

@@ -9,7 +9,7 @@ import pytest
 from tests.web import stories
 from tracehub.evals import actions as evals
 from tracehub.evals.models import Case, EvalSet
-from tracehub.projects.models import AuditEntry
+from tracehub.projects.models import AuditEntry, Project
 from tracehub.review import actions
 from tracehub.review.models import FailureMode, Review
 
@@ -188,3 +188,28 @@ def _content():
     from tracehub.core import cases
 
     return cases.read({"input": {"messages": [{"role": "user", "content": "hi"}]}})
+
+
+def test_a_corrected_output_is_checked_while_it_is_typed(client, reviewer, project, trace):
+    def says(text: str) -> str:
+        answer = client.post(f"/skylane/traces/{trace}/corrected", {"corrected": text})
+        assert answer.status_code == 200
+        return " ".join(answer.text.split())
+
+    assert says(" ") == ""
+    assert "No contract is for this output." in says("Two tickets refunded.")
+    stories.refund_contract(project)
+    assert "The output must be JSON. Got text: `Two tickets" in says("Two tickets refunded.")
+    wrong = says('{"refund": {"amount": "1 EUR"}}')
+    assert "`/refund/amount` must be number. Got the string" in wrong
+    assert "type, refund-reply/1" in wrong
+    assert "column 12: Expecting value. It would be kept as text." in says('{"refund": }')
+    right = says(stories.REPLY.replace('"418.60 EUR"', "418.6"))
+    assert "Follows refund-reply/1" in right
+    assert "2 lines changed against the output" in right
+    assert '<del data-tone="fail">' in right
+    Project.objects.update(hides_content=True)
+    hidden = says('{"refund": {"amount": 1}}')
+    assert "Follows refund-reply/1" in hidden
+    assert "lines changed" not in hidden
+    assert "Visa" not in hidden

@@ -28,6 +28,7 @@ NUMBERS = frozenset({"settings", "metrics", "connect"})
 CONCEALED = frozenset(
     {
         "traces", "traces_newer", "trace_suggestions", "trace", "trace_json", "trace_alike",
+        "trace_corrected",
         "sessions", "session", "users", "user",
     }
 )  # fmt: skip

@@ -27,6 +27,7 @@ from tracehub.review.models import Review
 from tracehub.traces.reading import LoadedTrace
 from tracehub.web import (
     concealing,
+    correction,
     links,
     marks,
     permissions,
@@ -273,10 +274,7 @@ def _sets(project: Project) -> list[EvalSet]:
 
 def _recorded(loaded: LoadedTrace) -> str:
     """The output that a correction may start from, as text; empty if none or too long."""
-    span = promotion.focus(
-        loaded.summary, loaded.spans, loaded.signals, promotion.Judgement(has_correction=True)
-    )
-    output = promotion.recorded_output(span)
+    output = promotion.recorded_output(correction.corrected_span(loaded))
     if output is None:
         return ""
     text = output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)

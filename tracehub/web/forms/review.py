@@ -14,6 +14,7 @@ from tracehub.projects.models import Project
 from tracehub.review.models import FailureMode, Severity, Verdict
 
 NEW_SET = "+"  # no slug can be this
+MOST_CORRECTED = 1_000_000  # characters
 
 
 class ReviewForm(forms.Form):
@@ -30,7 +31,7 @@ class ReviewForm(forms.Form):
     new_mode = forms.CharField(required=False, max_length=80)
     severity = forms.ChoiceField(required=False, choices=[("", "None"), *Severity.choices])
     note = forms.CharField(required=False, max_length=10_000, strip=True)
-    corrected = forms.CharField(required=False, max_length=1_000_000, strip=False)
+    corrected = forms.CharField(required=False, max_length=MOST_CORRECTED, strip=False)
     promote = forms.BooleanField(required=False)
     eval_set = forms.CharField(required=False, max_length=60)
     new_set = forms.CharField(required=False, max_length=120)
@@ -62,15 +63,18 @@ class ReviewForm(forms.Form):
     def corrected_output(self) -> tuple[bool, Json]:
         """Return whether a corrected output was given, and it: JSON where it is JSON, else text."""
         text = self.cleaned_data["corrected"]
-        if not text.strip():
-            return False, None
-        if text.strip()[:1] in "{[":
-            try:
-                return True, json.loads(text)
-            except (ValueError, RecursionError):
-                return True, text
-        return True, text
+        return (True, output_of(text)) if text.strip() else (False, None)
 
     @staticmethod
     def new_submission() -> str:
         return str(uuid.uuid4())
+
+
+def output_of(text: str) -> Json:
+    """Return an output that a person typed: JSON where it is an object or a list, else the text."""
+    if text.strip()[:1] in ("{", "["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
