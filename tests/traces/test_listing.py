@@ -48,6 +48,7 @@ def within(monkeypatch) -> Range:
     monkeypatch.setattr(listing, "LOOK", 12)
     monkeypatch.setattr(listing, "CHUNK", 3)
     monkeypatch.setattr(extent, "HITS", 20)
+    monkeypatch.setattr(extent, "PROBE", 8)
     return Range(project, now - timedelta(days=DAYS), now + timedelta(seconds=1))
 
 
@@ -88,6 +89,17 @@ TERMS = (
 def test_pages_by_index_hold_what_a_scan_finds_in_its_order(within, parts, sort, limit):
     text = " ".join(parts)
     assert pages(within, text, sort, limit) == plain(within, text, sort)
+
+
+@pytest.mark.parametrize("text", ["user:u3", "user:u3 model:gpt-4o"])
+def test_what_nobody_counts_is_looked_for_by_the_terms(within, text, django_assert_max_num_queries):
+    """One look at the newest hours, which a common value fills a page from; then the index."""
+    with django_assert_max_num_queries(40) as asked:
+        listing.read(within, parse(text), limit=50)
+    reads = [one["sql"] for one in asked if " AS sort_value" in one["sql"].replace('"', "")]
+    assert len(reads) > 2
+    assert "terms &&" not in reads[0]
+    assert all("terms &&" in sql for sql in reads[2:])
 
 
 @pytest.mark.parametrize("sort", SORTS)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from tracehub.core.query import Filter
-from tracehub.traces.extent import Extent, Range, Window
+from tracehub.traces.extent import UNKNOWN_SHARE, Extent, Range, Window
 from tracehub.traces.models import Trace
 from tracehub.traces.querysets import (
     DEFAULT_SORT,
@@ -106,7 +106,7 @@ def _by_time(
     """Read window after window until the page is full or the time is up."""
     deadline = time.monotonic() + seconds / 2
     found: list[Trace] = []
-    first = FIRST if extent.wanted.parts else limit + 1
+    first = _first(extent, limit)
     if extent.total > SMALL and extent.words:
         with bounded(seconds):
             page = _by_words(extent, order, cursor, limit, without)
@@ -120,7 +120,7 @@ def _by_time(
                 if time.monotonic() > deadline:
                     return _stopped(found, limit, window, order)
                 rows = _window(extent, window, without).after(order, cursor)
-                gathered = bool(extent.required) and not _common(window)
+                gathered = bool(extent.required) and not _common(extent, window)
                 rows = rows.in_order(order, gathered=gathered)
                 found += rows[: limit + 1 - len(found)]
                 if len(found) > limit:
@@ -150,7 +150,17 @@ def _by_words(
     return page_of(found, limit)
 
 
-def _common(window: Window) -> bool:
+def _first(extent: Extent, limit: int) -> int:
+    """Return how many matches the first window may hold, by the counts."""
+    if extent.guessed:
+        return max(1, FIRST // UNKNOWN_SHARE)  # FIRST traces show whether the value is common
+    return FIRST if extent.wanted.parts else limit + 1
+
+
+def _common(extent: Extent, window: Window) -> bool:
+    """Tell whether a window is read by time and checked, rather than by the terms."""
+    if extent.guessed:
+        return window.traces <= 2 * FIRST
     return window.likely * COMMON >= window.traces and window.traces <= 4 * FIRST * COMMON
 
 
@@ -158,7 +168,7 @@ def _window(extent: Extent, window: Window, without: tuple[str, ...]) -> TraceQu
     """The matches of a window; by the index on terms where they are few."""
     within = extent.within._replace(start=window.start, end=window.end)
     rows = _base(within, window.days, without).matching(extent.wanted)
-    if extent.required and not _common(window):
+    if extent.required and not _common(extent, window):
         rows = rows.having(extent.terms(window.start, window.end))
     return rows
 
