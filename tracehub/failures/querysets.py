@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -188,16 +189,23 @@ def ids_of(failure: Failure) -> list[int]:
 
 
 def days_of(failures: Sequence[Failure], since: date) -> dict[int, dict[date, int]]:
-    """Return events by group and UTC day; a trace in several merged groups counts once."""
-    found = {failure.pk: _kept_days(failure, since) for failure in failures}
-    older = [one.pk for one in failures if one.recent_from is None or one.recent_from > since]
+    """Return events by group and UTC day; a trace in several merged groups counts once.
+
+    From DISTINCT traces on it counts once in each of the groups that were merged.
+    """
+    every = [one for failure in failures for one in (failure, *failure.merged.all())]
+    found = {one.pk: _kept_days(one, since) for one in every}
+    older = [one.pk for one in every if one.recent_from is None or one.recent_from > since]
     rows = FailureDay.objects.filter(failure_id__in=older, day__gte=since)
     for failure_id, day, events in rows.values_list("failure_id", "day", "events"):
         found[failure_id][day] = events
-    for failure in failures:
-        if len(ids := ids_of(failure)) > 1:
-            found[failure.pk] = _distinct_days(failure.project_id, ids, since)
-    return found
+    summed = {
+        failure.pk: dict(sum((Counter(found[pk]) for pk in ids), Counter()))
+        for failure in failures
+        if len(ids := ids_of(failure)) > 1
+    }
+    few = [one for one in failures if sum(summed.get(one.pk, {}).values()) in range(1, DISTINCT)]
+    return found | summed | _distinct_days(few, since)
 
 
 def _kept_days(failure: Failure, since: date) -> dict[date, int]:
@@ -221,19 +229,30 @@ def daily_mean(failure: Failure, now: datetime) -> float:
     return sum(n for day, n in days.items() if day < today) / 7
 
 
-# By the partial index on `failures`; only for groups that others were merged into.
+# By the partial index on `failures`, all groups of a page at once.
 DISTINCT_DAYS = """
-    SELECT (started_at AT TIME ZONE 'UTC')::date, count(*) FROM traces
-    WHERE project_id = %s AND day >= %s AND started_at >= %s
-        AND failures && %s::int8[] AND failures <> '{}' GROUP BY 1
+    SELECT home, (t.started_at AT TIME ZONE 'UTC')::date, count(DISTINCT (t.day, t.trace_id))
+    FROM unnest(%s::int8[], %s::int8[]) AS merged (home, id) JOIN traces t
+        ON t.failures && ARRAY[merged.id] AND t.failures <> '{}'
+    WHERE t.project_id = %s AND t.day >= %s AND t.started_at >= %s GROUP BY 1, 2
 """
+DISTINCT = 2000  # traces of merged groups that are told apart; of more, days are summed
 
 
-def _distinct_days(project_id: int, ids: list[int], since: date) -> dict[date, int]:
+def _distinct_days(failures: Sequence[Failure], since: date) -> dict[int, dict[date, int]]:
+    """Return days, in each of which a trace counts once, of groups that others went into."""
+    if not failures:
+        return {}
+    pairs = [(failure.pk, pk) for failure in failures for pk in ids_of(failure)]
+    values: list[Any] = [[pair[i] for pair in pairs] for i in (0, 1)]
     start = datetime.combine(since, datetime.min.time(), UTC)
+    values += [failures[0].project_id, since - timedelta(days=1), start]
+    found: dict[int, dict[date, int]] = {failure.pk: {} for failure in failures}
     with connection.cursor() as cursor:
-        cursor.execute(DISTINCT_DAYS, [project_id, since - timedelta(days=1), start, ids])
-        return dict(cursor.fetchall())
+        cursor.execute(DISTINCT_DAYS, values)
+        for home, day, events in cursor.fetchall():
+            found[home][day] = events
+    return found
 
 
 def activities(failure: Failure) -> QuerySet[Activity]:

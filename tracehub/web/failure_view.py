@@ -34,18 +34,16 @@ SAMPLE = 200  # newest traces that representatives are chosen from
 SHOWN, PROMOTED = 3, 5
 DIFF_LINES = 8  # of each version
 SECONDS = 2.0  # that the comparison of one group may take
-WIDTH, HEIGHT = 72.0, 22.0  # of a sparkline
+WIDTH, HEIGHT, BAR = 72.0, 22.0, 3.6  # of a sparkline, and of a day in it
 TONES = {"new": "fail", "regressed": "fail", "resolved": "pass"}
 _WORD = re.compile(r"\w{3,}")
 
 
-class Bar(NamedTuple):
-    """One day of a sparkline, in pixels."""
+class Spark(NamedTuple):
+    """The bars of a sparkline as two paths, in pixels: one each would be half of the page."""
 
-    x: str
-    y: str
-    height: str
-    hot: bool
+    usual: str
+    hot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Line:
     row: Row
     mark: marks.Mark
     badge: tuple[str, str]  # tone and words
-    bars: list[Bar]
+    spark: Spark
     share: float | None
     cases: int
     url: str
@@ -134,7 +132,7 @@ def badge(failure: Failure, shown: str) -> tuple[str, str]:
     return TONES.get(shown, "neutral"), visible(words)
 
 
-def spark(days: Mapping[date, int], failure: Failure, shown: str, now: datetime) -> list[Bar]:
+def spark(days: Mapping[date, int], failure: Failure, shown: str, now: datetime) -> Spark:
     """Return a bar per day; what came since a regression, or in a new group, is hot."""
     start = first_day(now)
     counts = [max(0, days.get(start + timedelta(days=i), 0)) for i in range(DAYS)]
@@ -142,12 +140,14 @@ def spark(days: Mapping[date, int], failure: Failure, shown: str, now: datetime)
     hot = {"new": failure.first_seen, "regressed": failure.regressed_at}.get(shown)
     since = hot.astimezone(UTC).date() if hot else date.max
     step = WIDTH / DAYS
-    found = []
+    usual: list[str] = []
+    bright: list[str] = []
     for i, n in enumerate(counts):
         height = max(1.0, HEIGHT * n / most)
+        path = f"M{i * step:.1f} {HEIGHT:g}v{-height:.1f}h{BAR}V{HEIGHT:g}z"
         is_hot = bool(n) and start + timedelta(days=i) >= since
-        found.append(Bar(f"{i * step:.1f}", f"{HEIGHT - height:.1f}", f"{height:.1f}", is_hot))
-    return found
+        (bright if is_hot else usual).append(path)
+    return Spark("".join(usual), "".join(bright))
 
 
 def traffic(project: Project, now: datetime) -> int:
