@@ -17,7 +17,7 @@ from tracehub.cli.config import ConfigError
 
 # The newest migrations when rolling upgrades were first promised. What is older ran with no user.
 MARK = {
-    "digest": 5,
+    "digest": 6,
     "evals": 9,
     "failures": 6,
     "metrics": 6,

@@ -96,10 +96,11 @@ class Remasking(models.Model):
 class BulkJob(models.Model):
     """One action on all traces that a filter finds; it goes on where it stopped.
 
-    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?} or {"format"}. The traces
-    are those of [since, until) that match `q`, newest first; those up to `cursor` are done. `size`
-    is how much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest
-    ago is next.
+    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?}, {"format"}, or of a
+    deletion {"traces"?}, those alone. Else the traces are those of [since, until) that match `q`,
+    newest first; those up to `cursor` are done. `size` is how much of an export's file counts, in
+    bytes. Jobs take turns: the one whose turn is longest ago is next; a deletion waits for its
+    first.
     """
 
     class Kind(models.TextChoices):
@@ -107,6 +108,7 @@ class BulkJob(models.Model):
         QUEUE = "queue", "Add to queue"
         PROMOTE = "promote", "Promote"
         EXPORT = "export", "Export"
+        DELETE = "delete", "Delete"
 
     class State(models.TextChoices):
         RUNNING = "running", "Running"
@@ -119,6 +121,8 @@ class BulkJob(models.Model):
     OPEN = (State.RUNNING, State.UNDOING)
     KEPT = timedelta(days=7)  # the file of an export
     UNDO = timedelta(days=1)  # how long what was done can be taken back
+    DELAY = timedelta(minutes=10)  # before the first trace of a deletion goes
+    FINAL = (Kind.EXPORT, Kind.DELETE)  # nothing to take back
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="bulk_jobs")
     by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -181,7 +185,13 @@ class BulkJob(models.Model):
     def undoable(self) -> bool:
         done = self.state in (self.State.DONE, self.State.CANCELLED, self.State.STOPPED)
         fresh = self.finished_at is not None and timezone.now() - self.finished_at < self.UNDO
-        return done and fresh and self.changed > 0 and self.kind != self.Kind.EXPORT
+        return done and fresh and self.changed > 0 and self.kind not in self.FINAL
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a deletion has not begun: until then it can be called off whole."""
+        begun = self.kind != self.Kind.DELETE or self.traces > 0 or self.turn_at <= timezone.now()
+        return self.state == self.State.RUNNING and not begun
 
 
 class BulkChange(models.Model):

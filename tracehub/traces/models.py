@@ -8,13 +8,14 @@ first arrived). docs/design/storage.md says why they are built as they are.
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.utils import timezone
 
 from tracehub.projects.models import Project
 from tracehub.traces.querysets import TraceQuerySet
 from tracehub.traces.saved_view import SavedView as SavedView
+from tracehub.traces.texts.model import TraceAttributes as TraceAttributes
+from tracehub.traces.texts.model import TraceText as TraceText
 
 
 class Arrival(models.Model):
@@ -178,47 +179,6 @@ class TermCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}:{self.value}"
-
-
-class TraceText(models.Model):
-    """What a trace says, and the words of it that search finds; `texts.store` writes and reads it.
-
-    `words` is null until the worker has time for it.
-    """
-
-    pk = models.CompositePrimaryKey("project_id", "day", "trace_id")
-    project_id = models.BigIntegerField()
-    day = models.DateField()
-    trace_id = models.UUIDField()
-    started_at = models.DateTimeField()
-    name = models.TextField()
-    input = models.TextField()
-    output = models.TextField()
-    error = models.TextField()
-    words = SearchVectorField(null=True)
-
-    class Meta:
-        db_table = "trace_texts"
-
-    def __str__(self) -> str:
-        return self.trace_id.hex
-
-
-class TraceAttributes(models.Model):
-    """The attributes of its spans, as filters find a trace by them: `attributes.store`."""
-
-    pk = models.CompositePrimaryKey("project_id", "day", "trace_id")
-    project_id = models.BigIntegerField()
-    day = models.DateField()
-    trace_id = models.UUIDField()
-    started_at = models.DateTimeField()
-    words = SearchVectorField()
-
-    class Meta:
-        db_table = "trace_attributes"
-
-    def __str__(self) -> str:
-        return self.trace_id.hex
 
 
 class Sampling(models.Model):

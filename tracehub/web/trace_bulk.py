@@ -56,11 +56,12 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def bulk(request: HttpRequest, slug: str) -> HttpResponse:
-    """Do what `verdict`, `mode`, `queue`, `set` or `new_set` says to the selected traces.
+    """Do what `verdict`, `mode`, `queue`, `set`, `new_set` or `delete` says to selected traces.
 
     With `all` it is done to everything that `q`, `from` and `to` find, as a job.
     """
-    project = permissions.project_for(request, slug, Role.REVIEWER)
+    needed = Role.ADMIN if "delete" in request.POST else Role.REVIEWER
+    project = permissions.project_for(request, slug, needed)
     everything = bool(request.POST.get("all"))
     chosen = [] if everything else selected(request, project)
     if not everything and not chosen:
@@ -71,6 +72,8 @@ def bulk(request: HttpRequest, slug: str) -> HttpResponse:
         if everything:
             state = ListState.of(project, request.POST, timezone.now())
             return trace_jobs.ask(request, state, kind, choice)
+        if kind == BulkJob.Kind.DELETE:
+            return trace_jobs.delete(request, project, chosen)
         if kind == BulkJob.Kind.REVIEW:
             _mark(request, project, chosen, choice)
         elif kind == BulkJob.Kind.QUEUE:
@@ -85,6 +88,8 @@ def bulk(request: HttpRequest, slug: str) -> HttpResponse:
 def _choice(request: HttpRequest, project: Project) -> tuple[str, dict[str, str]]:
     """Return the kind of work and its choice; a new set is made. Raises ActionError."""
     post = request.POST
+    if "delete" in post:
+        return BulkJob.Kind.DELETE, {}
     if post.get("mode"):
         chosen = {"verdict": post.get("verdict") or Verdict.FAIL.value, "mode": post["mode"]}
         return BulkJob.Kind.REVIEW, chosen

@@ -6,8 +6,10 @@ who asked for it, and by admins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -17,11 +19,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from tracehub.core.query import Filter
 from tracehub.digest.bulk import actions, files
 from tracehub.digest.models import BulkJob
 from tracehub.digest.trace_files import FORMATS
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
+from tracehub.traces.extent import Range
 from tracehub.web import permissions, shell
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list import job_rows
@@ -29,6 +33,7 @@ from tracehub.web.trace_list.state import ListState
 
 SHOWN = 50
 LATELY = timedelta(minutes=2)  # how long the strip above the list tells of what is over
+NEEDED = {BulkJob.Kind.EXPORT: Role.VIEWER, BulkJob.Kind.DELETE: Role.ADMIN}
 ACTS = {"cancel": actions.cancel, "undo": actions.undo, "again": actions.go_on}
 
 
@@ -85,7 +90,7 @@ def visible(request: HttpRequest, project: Project) -> QuerySet[BulkJob]:
 def may_change(request: HttpRequest, job: BulkJob) -> bool:
     """Tell whether the person may act on a job: on their own ones, while they have the role."""
     role = getattr(request, "role", None)
-    needed = Role.VIEWER if job.kind == BulkJob.Kind.EXPORT else Role.REVIEWER
+    needed = NEEDED.get(BulkJob.Kind(job.kind), Role.REVIEWER)
     own = job.by_id == person(request).pk and permissions.allows(role, needed)
     return own or permissions.allows(role, Role.ADMIN)
 
@@ -98,6 +103,7 @@ def lately(project: Project, by: User) -> dict[str, Any]:
     return {
         "jobs": [_row(job, mine=True) for job in jobs],
         "jobs_open": any(job.open for job in jobs),
+        "jobs_every": 20 if all(job.waiting for job in jobs if job.open) else 2,
     }
 
 
@@ -112,6 +118,20 @@ def ask(request: HttpRequest, state: ListState, kind: str, choice: dict[str, Any
     job = actions.start(state.within, state.wanted, kind, choice, by=person(request))
     if kind == BulkJob.Kind.EXPORT:
         return redirect("traces_jobs", slug=state.project.slug)
-    about = "~" if job.estimated else ""
-    shell.toast(request, f"Working on {about}{job.expected:,} traces", icon="clock")
+    _tell(request, job)
     return shell.back(request, state.url())
+
+
+def delete(request: HttpRequest, project: Project, traces: Sequence[UUID]) -> HttpResponse:
+    """Have selected traces deleted, and go back to the list that tells of it."""
+    now = timezone.now()
+    choice = {"traces": [trace.hex for trace in traces]}
+    kind, by = BulkJob.Kind.DELETE, person(request)
+    _tell(request, actions.start(Range(project, now, now), Filter(), kind, choice, by=by))
+    return shell.back(request)
+
+
+def _tell(request: HttpRequest, job: BulkJob) -> None:
+    about = f"{'~' if job.estimated else ''}{job.expected:,} trace{'s'[: job.expected != 1]}"
+    said = f"{about} will be deleted" if job.waiting else f"Working on {about}"
+    shell.toast(request, said, icon="clock")

@@ -27,6 +27,8 @@ FORGOTTEN_AFTER = timedelta(days=30)
 def start(within: Range, wanted: Filter, kind: str, choice: dict[str, Any], *, by: User) -> BulkJob:
     """Ask for `kind` on all traces of a range that match. Raises ActionError naming the field.
 
+    A deletion begins after BulkJob.DELAY, and takes the `traces` of its choice alone.
+
     Traces that begin later are not part of it: the range ends now at the latest.
     """
     now = timezone.now()
@@ -34,10 +36,14 @@ def start(within: Range, wanted: Filter, kind: str, choice: dict[str, Any], *, b
     open_ = BulkJob.objects.filter(project=within.project, finished_at=None).count()
     if open_ >= MOST_OPEN:
         raise ActionError(f"{open_} jobs of this project are under way. Wait, or cancel one.")
-    expected, estimated = facets.matching(within, wanted)
+    named: list[str] = choice.get("traces", [])
+    found = (len(named), False) if named else facets.matching(within, wanted)
+    expected, estimated = found
+    rest = BulkJob.DELAY if kind == BulkJob.Kind.DELETE else timedelta(0)
     job = BulkJob.objects.create(
         project=within.project, by=by, kind=kind, choice=choice, q=str(wanted), since=within.start,
         until=min(within.end, now), expected=expected, estimated=estimated,
+        turn_at=now + rest,
     )  # fmt: skip
     audit(
         f"traces.{kind}", by=by, project=within.project, object=f"job {job.pk}",
@@ -48,7 +54,10 @@ def start(within: Range, wanted: Filter, kind: str, choice: dict[str, Any], *, b
 
 
 def cancel(job: BulkJob) -> None:
-    """Let a running job end with what it has done; the step under way is finished first."""
+    """Let a running job end with what it has done; the step under way is finished first.
+
+    A deletion that waits is called off so: nothing has gone.
+    """
     _turn(job, (BulkJob.State.RUNNING,), BulkJob.State.CANCELLED)
     if job.kind == BulkJob.Kind.EXPORT:
         files.forget(job)
@@ -97,6 +106,8 @@ def _check(project: Project, kind: str, choice: dict[str, Any]) -> None:
         fine = EvalSet.objects.filter(project=project, slug=choice.get("set")).exists()
     elif kind == BulkJob.Kind.EXPORT:
         fine = choice.get("format") in FORMATS
+    elif kind == BulkJob.Kind.DELETE:
+        fine = set(choice) <= {"traces"}
     else:
         raise ActionError(f"kind must be one of {', '.join(BulkJob.Kind.values)}. Got {kind!r}.")
     if not fine:

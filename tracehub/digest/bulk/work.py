@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from tracehub.core.query import FilterError, parse
 from tracehub.digest import trace_files
-from tracehub.digest.bulk import files
+from tracehub.digest.bulk import deleting, files
 from tracehub.digest.models import BulkChange, BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import promoting
@@ -33,7 +33,13 @@ from tracehub.traces.querysets import TooSlow
 
 logger = logging.getLogger(__name__)
 
-BATCH = {"review": 200, "queue": 200, "promote": 20, "export": 100}  # traces in one transaction
+BATCH = {
+    "review": 200,
+    "queue": 200,
+    "promote": 20,
+    "export": 100,
+    "delete": 200,
+}  # in one transaction
 SECONDS = 20.0  # for finding a batch
 _GONE = "It is not there any more. Undo what was done, or let it be."
 
@@ -44,7 +50,8 @@ def work(*, seconds: float) -> bool:
     while time.monotonic() < end:
         with transaction.atomic():
             rows = BulkJob.objects.select_for_update(skip_locked=True, of=("self",))
-            job = rows.filter(finished_at=None).order_by("turn_at").first()
+            due = rows.filter(finished_at=None, turn_at__lte=timezone.now())
+            job = due.order_by("turn_at").first()
             if job is None:
                 return False
             _turn(job)
@@ -67,7 +74,7 @@ def _turn(job: BulkJob) -> None:
     except Exception:
         logger.exception("Job %s stopped.", job.pk)
         _stop(job, "A fault of TraceHub stopped it. The log of the worker tells more.")
-    job.turn_at = timezone.now()
+    job.turn_at = max(job.turn_at, timezone.now())  # some rest until then
     job.save()
 
 
@@ -83,6 +90,10 @@ def _end(job: BulkJob, state: str) -> None:
 
 
 def _step(job: BulkJob) -> None:
+    if "traces" in job.choice:
+        if deleting.chosen(job):
+            _end(job, BulkJob.State.DONE)
+        return
     page = listing.read(
         Range(job.project, job.since, job.until),
         parse(job.q),
@@ -90,6 +101,10 @@ def _step(job: BulkJob) -> None:
         limit=BATCH[job.kind],
         seconds=SECONDS,
     )
+    if job.kind == BulkJob.Kind.DELETE:
+        if deleting.matching(job, [row.trace_id for row in page.traces], page.following or ""):
+            _end(job, BulkJob.State.DONE)
+        return
     if job.kind == BulkJob.Kind.EXPORT:
         fmt = job.choice["format"]
         pieces = trace_files.pieces(fmt, job.project, page.traces, head=not job.cursor)

@@ -82,11 +82,7 @@ def erase(project: Project, traces: Collection[UUID], *, by: User | None) -> Cou
     """Delete what was said about these traces, in the caller's transaction; count it by kind."""
     of = {"project": project, "trace_id__in": traces}
     told = {"project": project, "body__trace_id__in": [trace.hex for trace in traces]}
-    SecondLook.objects.filter(project_id=project.pk, trace_id__in=traces).delete()
-    LateSignals.objects.filter(project_id=project.pk, trace_id__in=traces).delete()
-    Waiting.objects.filter(project_id=project.pk, trace_id__in=traces).delete()
-    Parked.objects.filter(**of).delete()
-    Repeat.objects.filter(**of, review=None, dropped_at=None).update(dropped_at=timezone.now())
+    forget_work(project, traces)
     JudgeTask.objects.filter(run__project=project, trace_id__in=traces).exclude(error="").update(
         error=ERASED
     )
@@ -96,12 +92,27 @@ def erase(project: Project, traces: Collection[UUID], *, by: User | None) -> Cou
     return Counter(
         notes=noted(project, traces).update(note="", corrected_output=None, has_correction=False)
         + talk.forget(project.pk, list(traces)),
-        queue_items=QueueItem.objects.filter(**of, closed_at=None)
-        .delete()[1]
-        .get("review.QueueItem", 0),
-        feedback=Feedback.objects.filter(**of).delete()[0],
+        **loose_ends(project, traces),
         events=Event.objects.filter(**told).delete()[1].get("projects.Event", 0),
         cases=erasing.erase_traces(project, traces, by=by),
+    )
+
+
+def forget_work(project: Project, traces: Collection[UUID]) -> None:
+    """Delete what the worker still wanted of these traces, and what it found late."""
+    of = {"project_id": project.pk, "trace_id__in": traces}
+    for model in (SecondLook, LateSignals, Waiting, Parked):
+        model.objects.filter(**of).delete()
+
+
+def loose_ends(project: Project, traces: Collection[UUID]) -> Counter[str]:
+    """Delete what leads nowhere without its trace: feedback, and work that people still had."""
+    of = {"project": project, "trace_id__in": traces}
+    Repeat.objects.filter(**of, review=None, dropped_at=None).update(dropped_at=timezone.now())
+    items = QueueItem.objects.filter(**of, closed_at=None).delete()[1]
+    return Counter(
+        queue_items=items.get("review.QueueItem", 0),
+        feedback=Feedback.objects.filter(**of).delete()[0],
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from tracehub.digest.store import Cursor
 from tracehub.failures.store import user_hash
+from tracehub.traces import rollup as term_counts
 from tracehub.traces.sampling import store as sampling
 
 # Held until the transaction ends: spans that come meanwhile wait here, and then find the mark. The
@@ -80,6 +82,19 @@ def delete(cursor: Cursor, project_id: int, day: date, traces: Sequence[UUID]) -
     gone = cursor.execute(DELETE_ROWS, key).fetchall()
     sampling.delete_content(cursor, project_id, day, traces)
     cursor.execute(FORGET_DIRTY, (project_id, list(traces)))
+    return gone
+
+
+def delete_held(cursor: Cursor, project_id: int, held: Mapping[UUID, date]) -> list[Any]:
+    """Delete held traces of any partitions and take them out of the hourly counts."""
+    by_day: dict[date, list[UUID]] = defaultdict(list)
+    for trace, day in held.items():
+        by_day[day].append(trace)
+    gone = [
+        row for day, some in sorted(by_day.items()) for row in delete(cursor, project_id, day, some)
+    ]
+    changes = [term_counts.Change(row if row["counted"] else None, None) for row in gone]
+    term_counts.change(cursor, changes)
     return gone
 
 

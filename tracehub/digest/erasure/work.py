@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from datetime import date
 from uuid import UUID
 
 from django.db import transaction
@@ -24,7 +23,6 @@ from tracehub.digest.store import driver_cursor
 from tracehub.projects.actions import audit
 from tracehub.projects.models import User
 from tracehub.traces import listing
-from tracehub.traces import rollup as term_counts
 
 logger = logging.getLogger(__name__)
 
@@ -96,21 +94,11 @@ def _erase(job: Erasure, traces: Sequence[UUID]) -> int:
     if not traces:
         return 0
     cursor = driver_cursor()
-    by_day: dict[date, list[UUID]] = defaultdict(list)
     held = store.hold(cursor, job.project_id, traces, TRIES)
-    for trace, day in held.items():
-        by_day[day].append(trace)
     by = User.objects.filter(email=job.by).first()
     which = traces if job.kind == Erasure.Kind.TRACES else sorted(held)
     counts = elsewhere.erase(job.project, which, by=by)
-    gone = [
-        row
-        for day, some in sorted(by_day.items())
-        for row in store.delete(cursor, job.project_id, day, some)
-    ]
-    term_counts.change(
-        cursor, [term_counts.Change(row if row["counted"] else None, None) for row in gone]
-    )
+    gone = store.delete_held(cursor, job.project_id, held)
     counts["traces"] = len(held)
     counts["spans"] = sum(row["span_count"] for row in gone)
     job.groups = sorted({*job.groups, *(one for row in gone for one in row["failures"])})

@@ -51,6 +51,8 @@ class JobRow:
                 return f"Adding {traces} to the queue {choice['queue']}"
             case BulkJob.Kind.PROMOTE:
                 return f"Promoting {traces} to {choice['set']}"
+            case BulkJob.Kind.DELETE:
+                return f"Deleting {traces}"
         return f"Exporting {traces} to {FORMATS[choice['format']].label}"
 
     @property
@@ -58,6 +60,12 @@ class JobRow:
         """Say how it ended: '12,480 traces marked fail'."""
         job = self.job
         part = f"{job.traces:,} of {'~' if job.estimated else ''}{job.expected:,}"
+        if (
+            job.kind == BulkJob.Kind.DELETE
+            and job.state == BulkJob.State.CANCELLED
+            and not job.traces
+        ):
+            return "Nothing was deleted."
         match job.state:
             case BulkJob.State.STOPPED:
                 return f"{capfirst(_short(job))} stopped at {part}. {job.error}"
@@ -70,6 +78,8 @@ class JobRow:
             if not job.has_file:
                 return f"{self.file} was deleted after {days}. Export again."
             return f"{self.file} is ready, {filesizeformat(job.size)}. Kept for {days}."
+        if job.kind == BulkJob.Kind.DELETE:
+            return f"{job.changed:,} trace{_s(job.changed)} deleted"
         if job.kind == BulkJob.Kind.REVIEW:
             return f"{job.changed:,} trace{_s(job.changed)} marked {job.choice['verdict']}"
         if job.kind == BulkJob.Kind.QUEUE:
@@ -97,6 +107,8 @@ def _short(job: BulkJob) -> str:
             return f"adding traces to {job.choice['queue']}"
         case BulkJob.Kind.PROMOTE:
             return f"promoting traces to {job.choice['set']}"
+        case BulkJob.Kind.DELETE:
+            return "deleting traces"
     return f"the export as {FORMATS[job.choice['format']].label}"
 
 
