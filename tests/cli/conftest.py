@@ -96,13 +96,29 @@ class Up:
         return self.process.wait(15)
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
     """A place for data folders that every account can pass (pytest's own is 0700)."""
     path = Path(tempfile.mkdtemp(prefix="tracehub-cli-"))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """The data folder of a file's tests: the first that starts it makes it, each leaves it stopped.
+
+    A first start takes twice the time of any other.
+    """
+    with open_folder() as path:
+        yield path / "data"
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ import re
 import urllib.request
 
 import pytest
+from click.testing import CliRunner
+
+from tracehub.cli.main import main
 
 pytestmark = pytest.mark.processes
 KEY = re.compile(r"th_(ing|api)_\w{10}_\w{38}\n")
@@ -29,10 +32,19 @@ def send(url: str, key: str, body: object) -> dict[str, object]:
         return json.load(answer)
 
 
-def test_commands_work_while_up_runs(start_up, run_command, folder, wait_for):
-    up = start_up(folder / "data")
-    here = ("--data", str(folder / "data"))
+def test_commands_start_the_database_for_themselves(run_command, home):
+    here = ("--data", str(home))
     assert run_command("createproject", "sky", "--name", "Skylane", *here).stdout == "sky\n"
+    taken = run_command("createproject", "sky", *here)
+    assert taken.returncode == 1
+    assert taken.stderr == "Error: slug 'sky' is taken.\n"
+    assert run_command("prune", "--project", "sky", *here).returncode == 0
+
+
+def test_commands_work_while_up_runs(start_up, run_command, home, wait_for):
+    up = start_up(home)
+    here = ("--data", str(home))
+    run_command("createproject", "sky", *here)  # there already, but for this test alone
     made = run_command("createkey", "--project", "sky", "--scope", "ingest", *here)
     assert KEY.fullmatch(made.stdout)
     accepted = send(up.url, made.stdout.strip(), TRACE)
@@ -57,18 +69,14 @@ def test_commands_work_while_up_runs(start_up, run_command, folder, wait_for):
     doctor = run_command("doctor", *here)
     assert doctor.returncode == 0, doctor.stdout
     assert f"process {up.process.pid}" in doctor.stdout
-
-
-def test_commands_start_the_database_for_themselves(run_command, folder):
-    here = ("--data", str(folder / "data"))
-    assert run_command("createproject", "sky", *here).returncode == 0
-    taken = run_command("createproject", "sky", *here)
-    assert taken.returncode == 1
-    assert taken.stderr == "Error: slug 'sky' is taken.\n"
     unknown = run_command("createkey", "--project", "no", "--scope", "ingest", *here)
     assert unknown.returncode == 1
-    assert "There is no project 'no'. Known: sky." in unknown.stderr
-    assert run_command("prune", "--project", "sky", *here).returncode == 0
+    assert "There is no project 'no'. Known: default, sky." in unknown.stderr
+    wrong = run_command(
+        "export", "traces", "--q", "modle:x", "--project", "sky", "--out", "-", *here
+    )
+    assert wrong.returncode == 2
+    assert "Error: " in wrong.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,18 +84,15 @@ def test_commands_start_the_database_for_themselves(run_command, folder):
     [
         ("createkey", "--scope", "everything"),
         ("createuser", "ann@example.com", "--role", "admin"),
-        ("export", "traces", "--q", "modle:gpt-4o", "--project", "sky", "--out", "-"),
         ("up", "--port", "70000"),
         ("fly",),
     ],
 )
-def test_wrong_use_exits_with_2_and_says_how(run_command, folder, arguments):
-    here = ("--data", str(folder / "data")) if arguments != ("fly",) else ()
-    if arguments[0] == "export":
-        run_command("createproject", "sky", *here)
-    wrong = run_command(*arguments, *here)
-    assert wrong.returncode == 2
+def test_wrong_use_exits_with_2_and_says_how(folder, arguments):
+    wrong = CliRunner().invoke(main, [*arguments, "--data", str(folder / "data")])
+    assert wrong.exit_code == 2
     assert "Error: " in wrong.stderr
+    assert not (folder / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -95,9 +100,9 @@ def test_wrong_use_exits_with_2_and_says_how(run_command, folder, arguments):
     ["up", "createuser", "createproject", "createkey", "prune", "doctor", "demo", "export evals",
      "export traces"],
 )  # fmt: skip
-def test_every_command_has_help_with_an_example_and_takes_data(run_command, command):
-    shown = run_command(*command.split(), "--help")
-    assert shown.returncode == 0
+def test_every_command_has_help_with_an_example_and_takes_data(command):
+    shown = CliRunner().invoke(main, [*command.split(), "--help"], prog_name="tracehub")
+    assert shown.exit_code == 0
     assert "Example:" in shown.stdout
     assert f"tracehub {command}" in shown.stdout
     assert "--data DIR" in shown.stdout

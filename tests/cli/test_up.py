@@ -40,10 +40,8 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
 
 
-def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_about(
-    start_up, folder
-):
-    up = start_up(folder / "data")
+def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_about(start_up, home):
+    up = start_up(home)
     assert up.get("/readyz") == 200
     check_private(up)
     yields = up.child("--pool=solo").nice() - up.child("tracehub.cli.serve").nice()
@@ -51,8 +49,8 @@ def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_abo
     key = re.search(r"Ingest key \(default\): +(th_ing_\w+)\n", up.log)[1]
     first_link = re.search(r"http://\S+/accounts/\S+", up.log)[0]
     assert up.stop() == 0
-    plant_leftovers(folder / "data")
-    again = start_up(folder / "data")
+    plant_leftovers(home)
+    again = start_up(home)
     assert key not in again.log
     assert key[:17] + "…" + key[-4:] in again.log
     assert "tracehub createkey" in again.log
@@ -69,9 +67,9 @@ def plant_leftovers(folder: Path) -> None:
     (folder / "up.json").write_text('{"pid": 1, "url": "http://nowhere"}')
 
 
-def test_a_stop_leaves_no_process(start_up, folder, wait_for):
-    up = start_up(folder / "data", "--workers", "2", TRACEHUB_WEB_WORKERS="2")
-    children = up.children() + postgres_of(folder / "data")
+def test_a_stop_leaves_no_process(start_up, home, wait_for):
+    up = start_up(home, "--workers", "2", TRACEHUB_WEB_WORKERS="2")
+    children = up.children() + postgres_of(home)
     assert up.child("tracehub.cli.serve") and "worker-2" in " ".join(
         part for child in children for part in child.cmdline()
     )
@@ -79,8 +77,8 @@ def test_a_stop_leaves_no_process(start_up, folder, wait_for):
     wait_for(lambda: gone(children), why="all children to end")
 
 
-def test_a_child_that_is_killed_is_started_again(start_up, folder, wait_for):
-    up = start_up(folder / "data")
+def test_a_child_that_is_killed_is_started_again(start_up, home, wait_for):
+    up = start_up(home)
     for word in ("tracehub.cli.serve", "--pool=solo", "beat", "bin/postgres"):
         victim = up.child(word)
         victim.kill()
@@ -113,7 +111,7 @@ def test_after_a_kill_of_the_supervisor_children_die_and_the_next_start_works(
 
 
 def test_a_second_up_and_a_taken_port_are_refused_and_the_first_is_unharmed(
-    start_up, folder, run_command
+    start_up, home, run_command
 ):
     with socket.socket() as other:
         # If somebody else has the port already, that does as well.
@@ -121,13 +119,13 @@ def test_a_second_up_and_a_taken_port_are_refused_and_the_first_is_unharmed(
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("127.0.0.1", 8000))
             other.listen()
-        up = start_up(folder / "data")
+        up = start_up(home)
         port = int(up.url.rpartition(":")[2])
         assert port > 8000
-    taken = run_command("up", "--data", str(folder / "other"), "--port", str(port))
+    taken = run_command("up", "--data", str(home.with_name("other")), "--port", str(port))
     assert taken.returncode == 1
     assert f"Port {port} on 127.0.0.1 is taken by another program." in taken.stderr
-    second = run_command("up", "--data", str(folder / "data"))
+    second = run_command("up", "--data", str(home))
     assert second.returncode == 1
     assert second.stderr.startswith("Error: TraceHub already runs on ")
     assert str(up.process.pid) in second.stderr
