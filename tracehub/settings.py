@@ -330,7 +330,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULER = "tracehub.celery:Scheduler"
+CELERY_BEAT_SCHEDULER = "tracehub.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     # Replaces messages that were lost: every 5 s is the promise of docs/design/ingestion.md.
     "sweep": {"task": "tracehub.digest", "schedule": 5.0, "options": {"expires": 5}},

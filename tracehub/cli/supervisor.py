@@ -172,18 +172,18 @@ class Supervisor:
         if port := int(os.environ.get("TRACEHUB_OTLP_GRPC_PORT") or 0):
             grpc = ("tracehub.cli.main", "otlp-grpc", "--host", self.options.host)
             yield self._child("otlp-grpc", *grpc, "--port", str(port))
-        celery = ("celery", "-A", "tracehub.celery", "-q")
         for name in _numbered("worker", self.options.workers):
             # One process each, so that the kernel ends every one of them with us.
             quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
             yield self._child(
                 name,
-                *celery,
+                *("celery", "-A", "tracehub.celery", "-q"),
                 *("worker", "--pool=solo", f"-n{name}@%h", "-lWARNING", *quiet),
                 preexec_fn=processes.dies_with_parent(signal.SIGKILL, nice=WORKER_NICE),
             )
         schedule = str(self.options.folder / "celerybeat-schedule")
-        yield self._child("beat", *celery, "beat", "-s", schedule, "--pidfile=", "-lWARNING")
+        beat = ("celery", "-A", "tracehub.beat", "-q", "beat", "-s", schedule)
+        yield self._child("beat", *beat, "--pidfile=", "-lWARNING")
 
     def _greet(self, welcome: dict[str, Any]) -> None:
         url = self.env["TRACEHUB_BASE_URL"].rstrip("/")
