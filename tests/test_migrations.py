@@ -18,7 +18,7 @@ from tracehub.cli.config import ConfigError
 # The newest migrations when rolling upgrades were first promised. What is older ran with no user.
 MARK = {
     "digest": 6,
-    "evals": 9,
+    "evals": 10,
     "failures": 6,
     "metrics": 6,
     "notify": 3,

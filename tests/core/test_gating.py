@@ -36,7 +36,8 @@ def test_a_run_like_its_baseline_passes():
     assert (found.verdict, found.headline) == ("passed", "GATE PASSED")
     assert found.counts["both_pass"] == 4
     assert reason(found, "drop").message == (
-        "Too few changes to tell: 0 worse, 0 better, p = 1.000."
+        "Too few changes to tell: 0 worse, 0 better, p = 1.000. "
+        "About 46 more cases would show a fall of 10%."
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tracehub.core.cases import read
 from tracehub.core.promotion import Judgement, content, recorded_output
-from tracehub.core.trace import Prompt, Signal, Span, TraceSummary, ValidationError
+from tracehub.core.trace import Prompt, Signal, Span, ToolUse, TraceSummary, ValidationError
 
 TRACE = "9f" * 16
 
@@ -153,3 +153,23 @@ def test_whatever_a_span_holds_becomes_a_case_that_can_be_read_again(given_input
     if made["input"]["messages"] or made["input"]["variables"]:
         again = read(made)
         assert again == made
+
+
+def test_a_loop_and_an_answer_without_support_propose_what_would_have_caught_them():
+    def call(n, arguments):
+        tool = ToolUse("get_fares", f"c{n}", arguments, {})
+        return span(n, "tool", tool=tool)
+
+    documents = [{"id": "policy-1", "content": "a", "score": 0.2},
+                 {"id": "policy-2", "content": "b", "score": 0.9},
+                 {"id": None, "content": "c", "score": 1.0}]  # fmt: skip
+    spans = [span(1, context=documents), *(call(n, {"n": min(n, 3)}) for n in range(2, 7))]
+    signals = [
+        Signal("tool_loop", "again", "high", spans[2].span_id, evidence={"tool": "get_fares"}),
+        Signal("low_grounding", "no support", "medium"),
+    ]
+    found = content(summary(), spans, signals, Judgement(), span_id=spans[0].span_id)
+    assert found["assertions"] == [
+        {"id": "a1", "type": "max_calls", "name": "get_fares", "count": 2},
+        {"id": "a2", "type": "cites_document", "document": "policy-2"},
+    ]

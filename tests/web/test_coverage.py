@@ -60,6 +60,12 @@ def test_a_mode_that_happens_without_a_case_is_a_hole_with_traces_that_fill_it(
     assert 'aria-label="Wrong amount, Format: hole. Find traces"' in other
     listed = viewer.get("/skylane/evals/refunds?kind=format&mode=wrong-amount").text
     assert "one" in listed
+    viewer.force_login(author)  # who may also make a case of it
+    case = f"/skylane/traces/{trace}/case?set=refunds&amp;kind=risky_edge"
+    assert case in viewer.get(f"{PAGE}?mode=wrong-amount&kind=risky_edge").text
+    form = viewer.get(case.replace("&amp;", "&")).text
+    assert '<option value="refunds" selected>' in form
+    assert 'value="risky_edge" checked' in form
     assert "c_0001" not in viewer.get("/skylane/evals/refunds?mode=never-seen").text
 
 

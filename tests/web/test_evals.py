@@ -117,7 +117,7 @@ def test_coverage_counts_cases_and_names_modes_without_one(client, reviewer, pro
     missing = page.split("Failure modes without a case")[1].split("</section>")[0]
     assert "Tool loop" in missing
     assert "1 review" in missing
-    assert "/skylane/traces?q=mode:tool-loop" in missing
+    assert "coverage?version=draft&amp;mode=tool-loop&amp;kind=known_failure#hole" in missing
 
 
 def test_a_removed_case_can_be_brought_back(client, reviewer, eval_set):
@@ -151,6 +151,13 @@ def test_a_version_is_exported_as_a_file_and_audited(client, reviewer, eval_set)
     assert AuditEntry.objects.filter(action="evalset.exported").count() == 1
     draft = client.get("/skylane/evals/refund-regressions/export?version=draft")
     assert 'filename="refund-regressions-v2-draft.jsonl"' in draft["Content-Disposition"]
+    add(eval_set, title="Write to ida@example.org")
+    path = "/skylane/evals/refund-regressions/export?version=draft"
+    assert b"ida@example.org" in client.get(path).content
+    masked = client.get(f"{path}&mask=1").content
+    assert b"ida@example.org" not in masked
+    assert b"Write to [masked:email]" in masked
+    assert AuditEntry.objects.filter(detail__masked=True).count() == 1
 
 
 def test_an_unknown_format_or_an_empty_set_is_explained(client, reviewer, eval_set):
@@ -165,7 +172,7 @@ def test_only_formats_that_exist_are_offered(client, reviewer, eval_set):
 
     add(eval_set)
     page = client.get("/skylane/evals/refund-regressions").text
-    assert page.count("/export?") == len(FORMATS)
+    assert page.count('name="format"') == len(FORMATS)
 
 
 def test_a_case_shows_all_it_holds_as_text(client, reviewer, project, eval_set):

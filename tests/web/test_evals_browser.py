@@ -163,7 +163,7 @@ def test_a_draft_is_pruned_fixed_and_downloaded(open_page, project):
     expect(page.locator("#toast")).to_contain_text("Fixed as v2")
     page.get_by_text("Export", exact=True).click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="JSONL One case per line").click()
+        page.get_by_role("button", name="JSONL One case per line").click()
     assert download.value.suggested_filename == "refund-regressions-v2.jsonl"
     lines = Path(download.value.path()).read_text().splitlines()
     assert [json.loads(line)["version"] for line in lines] == [2] * 5

@@ -53,6 +53,14 @@ def test_the_set_shows_the_gate_of_its_newest_run(reviewer, broken, django_asser
     assert page.count('aria-label="run 1: pass, run 2: pass, run 3: fail"') == 2
     assert "run 1: pass, run 2: pass, run 3: flaky" in page
     assert page.count(">Regressed</span>") == 2
+    assert 'runs/3?only=regressed" data-key="o">Show the 2</a>' in page
+    row = page.split("Cost, median latency")[1].split("</tr>")[0]
+    assert re.findall(r">([^<>]+)<", row) == ["$0.0194, 6.1 s", "$0.0194, 6.1 s", "+0%, +0%"]
+    listed = reviewer.get(f"{SET}/runs/3?only=regressed").text
+    assert "Regressed 2</a>" in listed
+    assert "My father passed away" not in listed
+    assert "Cannot tell with 6 cases" in listed
+    assert "Find 44 candidates" in listed
 
 
 def test_a_set_without_runs_says_how_to_run(reviewer, project):

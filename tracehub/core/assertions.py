@@ -45,6 +45,13 @@ _FIELDS: dict[str, tuple[Schema, tuple[str, ...]]] = {
         },
         ("name",),
     ),
+    "max_calls": (
+        {
+            "name": {"type": "string", "minLength": 1, "maxLength": 300},
+            "count": {"type": "integer", "minimum": 0, "maximum": 10_000},
+        },
+        ("name", "count"),
+    ),
     "cites_document": (
         {"document": {"type": "string", "minLength": 1, "maxLength": 1000}},
         ("document",),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
+from math import ceil
 from typing import Any
 
 from tracehub.core.assess.repeats import Repeats, summed
@@ -20,6 +22,7 @@ TOO_MANY_ERRORS = 0.05  # share of cases without a result above which a run says
 LEVEL = 0.05  # of the test for drift
 NET_REGRESSIONS = 2  # fewer are noise, whatever the test says
 FEW_CHANGES = 5
+FALL = 0.10  # of the pass rate: what a set should be large enough to show
 COUNTS = (
     "both_pass", "fixed", "regressed", "both_fail", "flaky", "errors", "only_run", "only_baseline",
 )  # fmt: skip
@@ -137,7 +140,7 @@ def decide(run: Outcomes, baseline: Outcomes | None, *, expected: int, rules: Ru
         *_enough(run, baseline, expected, rules),
         *_block(run, baseline, rules),
         *_floors(run, rules),
-        *_drop(len(worse), better, p_value, rules),
+        *_drop(len(worse), better, p_value, len(run.keys() & (baseline or {}).keys()), rules),
         *_ratios(run, baseline, rules),
         *_steady(run, repeats),
     ]
@@ -265,7 +268,21 @@ def _floors(run: Outcomes, rules: Rules) -> Iterator[Reason]:
         )  # fmt: skip
 
 
-def _drop(worse: int, better: int, p_value: float | None, rules: Rules) -> Iterator[Reason]:
+def more_cases(common: int) -> int:
+    """Return how many more cases a run needs so that a fall of `FALL` would show, 0 for none.
+
+    Where nothing gets better, the fewest that must get worse are those whose exact p is at `LEVEL`.
+
+    >>> more_cases(12), more_cases(60)
+    (38, 0)
+    """
+    fewest = next(n for n in count(NET_REGRESSIONS) if mcnemar_worse(n, 0) <= LEVEL)
+    return max(0, ceil(fewest / FALL) - common)
+
+
+def _drop(
+    worse: int, better: int, p_value: float | None, common: int, rules: Rules
+) -> Iterator[Reason]:
     """Drift over the whole set: more got worse than chance explains."""
     if not rules.drop or p_value is None:
         return
@@ -276,6 +293,8 @@ def _drop(worse: int, better: int, p_value: float | None, rules: Rules) -> Itera
                      round(p_value, 6), LEVEL, title=title, short=f"{worse} worse")  # fmt: skip
         return
     few = worse + better < FEW_CHANGES
+    if few and (more := more_cases(common)):
+        found += f". About {more} more cases would show a fall of {FALL:.0%}"
     yield Reason(
         "drop", True,
         f"Too few changes to tell: {found}." if few else f"No fall beyond chance: {found}.",

@@ -68,7 +68,9 @@ def content(
             "parameters": span.parameters,
             "expected_output": _expected(kind, recorded, judgement),
             "recorded_output": recorded,
-            "assertions": read(list(proposals(span, signals, judgement))),
+            "assertions": read(
+                [*proposals(span, signals, judgement), *_of_behaviour(span, spans, signals)]
+            ),
             "failure_modes": list(judgement.modes),
             "severity": judgement.severity or _worst(signals),
             "tags": [tag[:200] for tag in summary.tags[:50] if tag],
@@ -162,6 +164,26 @@ def proposals(
         yield {"type": "json_schema", "schema": {}}
     if judgement.has_correction:
         yield from _at_pointers(judgement.corrected, dict.fromkeys(pointers), span.output_schema)
+
+
+def _of_behaviour(
+    span: Span, spans: Sequence[Span], signals: Sequence[Signal]
+) -> Iterator[dict[str, Json]]:
+    """Yield assertions against what the trace did wrong around the step.
+
+    A tool loop proposes as many calls of the tool as had other arguments; an answer without support
+    in its documents proposes that it cites the best of them.
+    """
+    looped = (str(s.evidence.get("tool", "")) for s in signals if s.kind == "tool_loop")
+    for name in dict.fromkeys(filter(None, looped)):
+        calls = (s.tool.arguments for s in spans if s.tool and (s.tool.name or s.name) == name)
+        asked = {json.dumps(arguments, sort_keys=True) for arguments in calls}
+        yield {"type": "max_calls", "name": name, "count": max(1, len(asked))}
+    if any(s.kind in {"low_grounding", "unknown_citation"} for s in signals):
+        named = [document for document in _context(span, spans) if document["id"]]
+        best = max(named, key=lambda document: document["score"] or 0.0, default=None)
+        if best:
+            yield {"type": "cites_document", "document": best["id"]}
 
 
 def _at_pointers(

@@ -180,6 +180,8 @@ class Run(models.Model):
     flaky = models.PositiveIntegerField()
     tries = models.PositiveIntegerField()
     cost = models.DecimalField(max_digits=26, decimal_places=9, null=True)  # of all tries
+    case_cost = models.FloatField(null=True)  # US dollars, mean over the cases
+    latency_ms = models.FloatField(null=True)  # median over the cases
     digest = models.CharField(max_length=64)  # SHA-256 of what was sent, to know a repeat
     gate = models.JSONField(default=dict)
     verdict = models.CharField(max_length=10)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from uuid import UUID
 
 from django.db import transaction
 
 from tracehub.core import cases, promotion
+from tracehub.core.exports import Bundle
 from tracehub.core.mask import PERSONAL, SECRETS, Masker
 from tracehub.evals import actions, announcing, near, querysets
 from tracehub.evals.models import Case, EvalSet
@@ -154,6 +155,19 @@ def without_personal(content: cases.Case) -> tuple[cases.Case, Counter[str]]:
     """
     found = _PERSONAL.mask({name: content[name] for name in actions.TYPED})
     return {**content, **found.value}, found.counts
+
+
+def masked_bundle(bundle: Bundle) -> Bundle:
+    """Return a bundle whose cases are masked by `without_personal` as they are read."""
+    return replace(bundle, cases=_Masked(bundle.cases))
+
+
+class _Masked:
+    def __init__(self, found: Iterable[cases.Case]) -> None:
+        self._found = found
+
+    def __iter__(self) -> Iterator[cases.Case]:
+        return (without_personal(case)[0] for case in self._found)
 
 
 def _failure_of(project: Project, trace: LoadedTrace, content: cases.Case) -> str | None:

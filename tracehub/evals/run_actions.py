@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
+from statistics import fmean, median
 from typing import Any
 from uuid import UUID
 
@@ -145,6 +146,10 @@ def _count(run: Run, results: Sequence[RunResult]) -> None:
     run.passed = sum(result.status == PASS for result in results)
     run.errors = sum(result.status == ERROR for result in results)
     run.flaky = sum(result.flaky for result in results)
+    costs = [result.cost for result in results if result.cost is not None]
+    times = [result.latency_ms for result in results if result.latency_ms is not None]
+    run.case_cost = fmean(costs) if costs else None
+    run.latency_ms = median(times) if times else None
 
 
 def _decide_again(run: Run) -> None:

@@ -69,6 +69,8 @@ def assertion_line(assertion: Mapping[str, Any]) -> str:
             return f"{path or 'output'} = {compact(value)}"
         case "tool_called":
             return f"calls {assertion.get('name')}"
+        case "max_calls":
+            return f"calls {assertion.get('name')} at most {assertion.get('count')} times"
         case "cites_document":
             return f"cites {assertion.get('document')}"
         case "max_cost":
@@ -78,6 +80,49 @@ def assertion_line(assertion: Mapping[str, Any]) -> str:
         case "llm_rubric":
             return f"judge: {assertion.get('rubric')}"
     return kind.replace("_", " ")
+
+
+def assertion_parts(assertion: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return what an assertion is about, how it compares, and with what, for a table.
+
+    >>> assertion_parts({"type": "json_pointer_equals", "pointer": "/refund/amount", "value": 38})
+    ('refund.amount', 'equals', '38')
+    >>> assertion_parts({"type": "tool_called", "name": "get_booking"})
+    ('get_booking', 'called', 'any arguments')
+    """
+    value = assertion.get("value")
+    shown = value if isinstance(value, str) else compact(value)
+    match str(assertion.get("type")):
+        case "exact":
+            return "output", "equals", shown
+        case "contains":
+            return "output", "contains", shown
+        case "not_contains":
+            return "output", "lacks", shown
+        case "regex":
+            return "output", "matches", str(assertion.get("pattern"))
+        case "similarity":
+            return "output", "similar", f"{assertion.get('threshold')} to {shown}"
+        case "json_schema":
+            return str(assertion.get("contract") or "its schema"), "schema", "valid"
+        case "json_pointer_equals":
+            path = str(assertion.get("pointer", "")).strip("/").replace("/", ".")
+            return path or "output", "equals", compact(value)
+        case "tool_called":
+            arguments = assertion.get("arguments")
+            wanted = compact(arguments) if arguments else "any arguments"
+            return str(assertion.get("name")), "called", wanted
+        case "max_calls":
+            return str(assertion.get("name")), "at most", f"{assertion.get('count')} calls"
+        case "cites_document":
+            return str(assertion.get("document")), "cited", "in the output"
+        case "max_cost":
+            return "cost", "at most", f"${assertion.get('usd')}"
+        case "max_latency":
+            return "latency", "at most", f"{assertion.get('ms')} ms"
+        case "llm_rubric":
+            return str(assertion.get("rubric")), "judge", f"≥ {assertion.get('threshold')}"
+    return assertion_line(assertion), "", ""
 
 
 def compact(value: Json) -> str:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from tracehub.core import exports
-from tracehub.evals import actions, querysets
+from tracehub.evals import actions, promoting, querysets
 from tracehub.evals.models import CaseKind, EvalSet
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
@@ -158,7 +158,9 @@ def export(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
     shown = shown_version(project, set_slug, request.GET.get("version", ""))
     try:
         fmt = exports.find(request.GET.get("format", "native"))
-        made = exports.download(fmt, querysets.bundle(shown.eval_set, shown.number))
+        bundle = querysets.bundle(shown.eval_set, shown.number)
+        masks = bool(request.GET.get("mask"))
+        made = exports.download(fmt, promoting.masked_bundle(bundle) if masks else bundle)
     except exports.ExportError as error:
         shell.toast(request, str(error), icon="failures")
         return redirect(_set_url(project, set_slug, shown.param))
@@ -169,6 +171,7 @@ def export(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
         project=project,
         object=f"{shown.eval_set.slug}@{shown.param}",
         format=fmt.name,
+        masked=masks,
     )
     answer = HttpResponse(made.body, content_type=made.media_type)
     # The name is made of a slug and a number, so it needs no quoting.

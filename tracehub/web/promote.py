@@ -36,7 +36,7 @@ def page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     except ActionError as error:
         raise Http404(str(error)) from None
     sets = list(EvalSet.objects.filter(project=project)[:50])
-    form = PromoteForm(sets, proposed, request.POST if sent else None)
+    form = PromoteForm(sets, proposed, request.POST if sent else None, request.GET.dict())
     content, problem = proposed, ""
     if sent and form.is_valid():
         content = _changed(proposed, form)

@@ -17,7 +17,7 @@ from tracehub.core.outcomes import CHANGES
 from tracehub.evals import run_querysets
 from tracehub.evals.models import Run, RunResult
 
-ONLY = ("failed", "flaky", "fixed")
+ONLY = ("failed", "regressed", "flaky", "fixed")
 PAGE = 200  # cases listed at once
 FAILED = (FAIL, ERROR)
 
@@ -63,8 +63,9 @@ class Kept:
         counts = run.gate["counts"]
         self.total = run.gate["results"]
         self.counts = {
-            "failed": run.gate["failed"], "flaky": counts["flaky"], "fixed": counts["fixed"],
-        }  # fmt: skip
+            "failed": run.gate["failed"],
+            **{only: counts[only] for only in ONLY if only != "failed"},
+        }
 
     def page(self, only: str, after: Place | None) -> tuple[list[Place], bool]:
         rows = self._rows(only)
@@ -88,7 +89,7 @@ class Kept:
 
     def _rows(self, only: str) -> QuerySet[RunResult]:
         statuses = FAILED if only == "failed" else ()
-        ranks = (CHANGES.index(only),) if only in {"flaky", "fixed"} else ()
+        ranks = (CHANGES.index(only),) if only and only != "failed" else ()
         return run_querysets.listed(self._run, ranks, statuses)
 
 

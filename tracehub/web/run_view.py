@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracehub.core.gating import NAMES
+from tracehub.core.gating import NAMES, more_cases
 from tracehub.core.trace import Json
 from tracehub.evals.models import Case, Run, RunResult
-from tracehub.web import case_view, word_diff
+from tracehub.web import case_view, copy, word_diff
 from tracehub.web.trace_view.code import laid_out
 from tracehub.web.trace_view.code import parsed as parsed_json
 from tracehub.web.trace_view.text import visible
 
+NOT_KNOWN = "none"
 TONES = {"passed": "pass", "failed": "fail", "undecided": "unsure"}
 WORDS = {"pass": "pass", "fail": "fail", "error": "error", "skipped": "skipped"}
 PIP_TONES = {"pass": "pass", "fail": "fail", "error": "neutral", "skipped": ""}
@@ -43,7 +44,9 @@ class Panel:
     tone: str
     headline: str
     rules: list[Rule]
-    few: str = ""  # what a set this small cannot tell
+    few: str = ""  # what so few changes cannot tell
+    more: int = 0  # cases that the set lacks to tell it
+    regressed: int = 0
 
 
 def panel(gate: Mapping[str, Any]) -> Panel:
@@ -56,7 +59,12 @@ def panel(gate: Mapping[str, Any]) -> Panel:
         for r in gate["reasons"]
     ]  # fmt: skip
     few = next((r["message"] for r in gate["reasons"] if r["rule"] == "drop" and r["unsure"]), "")
-    return Panel(TONES[gate["verdict"]], gate["headline"], rules, few)
+    counts = gate["counts"]
+    common = sum(counts.values()) - counts["only_run"] - counts["only_baseline"]
+    return Panel(
+        TONES[gate["verdict"]], gate["headline"], rules, few,
+        more=more_cases(common) if few else 0, regressed=counts["regressed"],
+    )  # fmt: skip
 
 
 def comparison(run: Run, baseline: Run | None, gate: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -71,19 +79,34 @@ def comparison(run: Run, baseline: Run | None, gate: Mapping[str, Any]) -> list[
     }
     rows = [_row("Cases passed", total)]
     rows += [_row(name, kinds[kind]) for kind, name in NAMES.items() if kind in kinds]
-    before = baseline.cost if baseline else None
-    if run.cost is not None:
-        change = f"{(run.cost / before - 1) * 100:+.0f}%" if before else ""
+    typical = _typical(run)
+    if typical != NOT_KNOWN:
+        before = _typical(baseline) if baseline else NOT_KNOWN
         rows.append(
             {
-                "name": "Cost of the run",
-                "before": f"${before:.4f}" if before is not None else "none",
-                "now": f"${run.cost:.4f}",
-                "change": change.replace("-", "−"),
+                "name": "Cost, median latency",
+                "before": before,
+                "now": typical,
+                "change": ", ".join(_changes(run, baseline)) if baseline else "",
                 "tone": "neutral",
             }
         )
     return rows
+
+
+def _typical(run: Run) -> str:
+    """Return what a case costs and how long it takes, of what is known."""
+    cost = [copy.money(run.case_cost)] if run.case_cost is not None else []
+    time = [copy.duration(run.latency_ms)] if run.latency_ms is not None else []
+    return ", ".join(cost + time) or NOT_KNOWN
+
+
+def _changes(run: Run, baseline: Run) -> Iterator[str]:
+    """Yield by how much cost and latency changed, where both runs know them."""
+    pairs = ((baseline.case_cost, run.case_cost), (baseline.latency_ms, run.latency_ms))
+    for before, now in pairs:
+        if before and now is not None:
+            yield f"{(now / before - 1) * 100:+.0f}%".replace("-", copy.MINUS)
 
 
 def _row(name: str, part: Mapping[str, Any]) -> dict[str, str]:
@@ -206,10 +229,13 @@ def assertion_rows(case: Case, tries: Sequence[Mapping[str, Any]]) -> list[dict[
         asked = case_view.assertion_line(about) if about else name
         if name == "expected" and about is None:
             asked = "output is the expected output"
+        subject, kind, expected = case_view.assertion_parts(about) if about else (asked, "", "")
         rows.append(
             {
                 "asked": visible(asked),
-                "type": (about["type"] if about else "").replace("_", " "),
+                "about": visible(subject),
+                "type": kind or "equals",
+                "expected": visible(expected) or "as beside",
                 "tone": {"pass": "pass", "fail": "fail"}.get(worst["status"], "unsure"),
                 "word": WORDS[worst["status"]],
                 "message": visible(worst["message"]),

@@ -59,10 +59,20 @@ def run_page(request: HttpRequest, slug: str, set_slug: str, number: int) -> Htt
             run_querysets.of_version(run.eval_set, run.version).exclude(pk=run.pk)[:20]
         ),
         "was": baseline.passed if baseline else None,
+        "took": _took(run),
         "command": run_view.command_again(run),
     }
     context |= _chosen(run, chosen, cases.beside(only, chosen)) if chosen else {}
     return render(request, "evals/run.html", context)
+
+
+def _took(run: Run) -> float | None:
+    """Return the milliseconds from the start of a run until it was stored, when it says its start.
+
+    Results of another tool come without one.
+    """
+    took = (run.created_at - run.started_at).total_seconds() * 1000
+    return took if took >= 1000 else None
 
 
 def _compared(run: Run, wanted: str) -> tuple[Run | None, Cases, dict[str, Any]]:

@@ -42,6 +42,8 @@ TABLE = [
      "straße é😀", True),
     ({"type": "similarity", "value": "abcdefgh", "threshold": 0.63}, "axbcfedghh", True),  # 12/18
     ({"type": "similarity", "value": "abcdefgh", "threshold": 0.68}, "axbcfedghh", False),
+    ({"type": "max_calls", "name": "get_booking", "count": 1}, "x", True),
+    ({"type": "max_calls", "name": "get_booking", "count": 0}, "x", False),
     ({"type": "similarity", "value": "kg", "threshold": 0.1}, "", False),
     ({"type": "json_schema", "schema": SCHEMA}, json.dumps(REFUND), True),
     ({"type": "json_schema", "schema": SCHEMA}, {"refund": {"amount": "418.60 EUR"}}, False),

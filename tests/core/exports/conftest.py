@@ -35,6 +35,7 @@ ASSERTIONS = [
     {"type": "max_cost", "usd": "0.05"},
     {"type": "max_latency", "ms": 2500},
     {"type": "llm_rubric", "rubric": "Is it kind? {{ x }}", "threshold": 0.8},
+    {"type": "max_calls", "name": "get_booking", "count": 1},
     {"type": "similarity", "value": "{{ x }} up to 23 kg", "threshold": 0.7, "ignore_case": True},
 ]
 FULL = {

@@ -140,7 +140,7 @@ def test_promptfoo_reads_no_file_and_renders_nothing_from_a_case(files, summary)
     assert by_id["a11"] == {"type": "is-json", "metric": "a11:json_schema"}
     assert (by_id["a15"]["threshold"], by_id["a16"]["threshold"]) == (0.05, 2500)
     assert by_id["a17"]["type"] == "llm-rubric"
-    assert "8 assertions need the helper file" in summary("promptfoo")
+    assert "9 assertions need the helper file" in summary("promptfoo")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_ragas_parts_single_and_multi_turn(files, summary):
     (multi,) = rows(made["multi_turn.jsonl"])
     assert [turn["type"] for turn in multi["user_input"]] == ["human", "ai", "tool"]
     assert multi["reference_tool_calls"] == [{"name": "get_booking", "args": {"pnr": "X"}}]
-    assert summary("ragas").endswith("18 assertions, 1 system messages lost")
+    assert summary("ragas").endswith("19 assertions, 1 system messages lost")
 
 
 def test_mlflow_tags_are_text(files):

@@ -219,6 +219,17 @@ def _tool_called(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
     return Wrong(f"{a['name']} was not called.", _short(others or "no tool call"))
 
 
+def _max_calls(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
+    calls = sum(call.get("name") == a["name"] for call in answer.tool_calls)
+    if calls <= a["count"]:
+        return None
+    return Wrong(f"{a['name']} was called more than {_times(a['count'])}.", _times(calls))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _cites(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
     value = _or_none(answer.output)
     cited = value.get("citations") if isinstance(value, dict) else None
@@ -265,6 +276,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], Answer], Wrong | None]] = {
     "json_schema": _json_schema,
     "json_pointer_equals": _pointer,
     "tool_called": _tool_called,
+    "max_calls": _max_calls,
     "cites_document": _cites,
     "max_cost": _max_cost,
     "max_latency": _max_latency,

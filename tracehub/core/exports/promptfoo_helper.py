@@ -104,6 +104,10 @@ const CHECKS = {
     const pass = got !== undefined && equal(got, a.value);
     return verdict(pass, pass ? 'equal' : a.pointer + ' is ' + (JSON.stringify(got) || 'absent'));
   },
+  max_calls(output, a) {
+    const found = calls(output).filter((call) => call.name === a.name).length;
+    return verdict(found <= a.count, a.name + ' was called ' + found + ' times');
+  },
   tool_called(output, a) {
     const wanted = a.arguments || {};
     const fits = (given) => (a.match === 'exact' ? equal(given, wanted) : within(wanted, given));

@@ -130,6 +130,11 @@ def _tool_called(a, _, known):
     return f"{a['name']} was not called like this"
 
 
+def _max_calls(a, _, known):
+    calls = sum(call["name"] == a["name"] for call in known["tool_calls"] or ())
+    return None if calls <= a["count"] else f"{a['name']} was called {calls} times"
+
+
 def _cites(a, output, _):
     value = _parsed(output)
     cited = value.get("citations") if isinstance(value, dict) else None
@@ -164,6 +169,7 @@ _CHECKS = {
     "json_schema": _json_schema,
     "json_pointer_equals": _pointer,
     "tool_called": _tool_called,
+    "max_calls": _max_calls,
     "cites_document": _cites,
     "max_cost": _max_cost,
     "max_latency": _max_latency,

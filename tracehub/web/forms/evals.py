@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -36,13 +36,18 @@ class PromoteForm(forms.Form):
     asked = forms.CharField(required=False, max_length=200_000, strip=False)
     mask = forms.BooleanField(required=False)
 
-    def __init__(self, sets: Sequence[EvalSet], proposed: cases.Case, data: Any) -> None:
-        first = sets[0].slug if sets else ""
+    def __init__(
+        self, sets: Sequence[EvalSet], proposed: cases.Case, data: Any, asked: Mapping[str, str]
+    ) -> None:
+        """Start from what is proposed; `asked` may name another set and kind, as links do."""
+        slugs = [one.slug for one in sets]
+        first = asked.get("set") if asked.get("set") in slugs else next(iter(slugs), "")
+        kind = asked.get("kind", "")
         super().__init__(
             data,
             initial={
                 "eval_set": first,
-                "kind": proposed["kind"],
+                "kind": kind if kind in CaseKind.values else proposed["kind"],
                 "turns": promotion.turns(proposed),
                 "asked": promotion.last_said(proposed),
                 "mask": True,
