@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
 import psycopg
 
 SPANS = 5
@@ -11,23 +14,14 @@ IDS = """
     SELECT project_id, trace_id, day, gen_random_uuid() AS fresh
     FROM arrivals, generate_series(1, %s) ORDER BY random() LIMIT %s
 """
+UNCOPIED = ("dirty_seq", "dirty_at")
 COPIED = ("arrivals", "spans", "traces", "trace_texts", "trace_attributes")
 
 
 def fill(url: str, spans: int) -> int:
     """Copy traces until there are so many spans; return how many there are. `url` is an admin's."""
     with psycopg.connect(url, autocommit=True) as link:
-        names = {
-            table: [
-                name
-                for (name,) in link.execute(
-                    "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
-                    " AND table_schema = 'public' AND column_name NOT IN ('dirty_seq', 'dirty_at')",
-                    (table,),
-                )
-            ]
-            for table in COPIED
-        }
+        names = {table: _columns(link, table) for table in COPIED}
         have = _count(link)
         while have < spans:
             traces = min(CHUNK, -(-(spans - have) // SPANS))
@@ -39,6 +33,15 @@ def fill(url: str, spans: int) -> int:
             have = _count(link)
         link.execute("VACUUM (ANALYZE) spans, traces, arrivals, trace_texts, trace_attributes")
     return have
+
+
+def _columns(link: psycopg.Connection, table: str) -> list[str]:
+    rows = link.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
+        " AND table_schema = 'public' AND column_name <> ALL(%s)",
+        (table, list(UNCOPIED)),
+    )
+    return [name for (name,) in rows]
 
 
 def _count(link: psycopg.Connection) -> int:
@@ -53,3 +56,64 @@ def _copy(link: psycopg.Connection, table: str, columns: list[str]) -> None:
         " ON t.project_id = ids.project_id AND t.trace_id = ids.trace_id"
         + ("" if table == "arrivals" else " AND t.day = ids.day")
     )
+
+
+# Copies begin in the minute of their original, so that they count in the same buckets of every
+# chart and facet: what the worker would count for them is what it has counted, once more.
+COPIES = """
+    CREATE TEMP TABLE copies AS
+    SELECT project_id, trace_id, day, gen_random_uuid() AS fresh,
+        floor(extract(epoch FROM date_trunc('minute', started_at) - started_at) * 1000000
+            + random() * 59999999)::int8 AS later
+    FROM traces, generate_series(2, %s) WHERE day = %s
+"""
+LATER = {
+    "trace_id": "copies.fresh",
+    "started_at": "t.started_at + copies.later * interval '1 microsecond'",
+    "start_ns": "t.start_ns + copies.later * 1000",
+}
+# Without what only a second look would have found.
+DIGESTED = ("arrivals", "spans", "traces", "trace_texts", "review_review")
+# (table, columns that add up)
+SUMS = (
+    ("term_counts", ("traces", "failing")),
+    ("failures_failureday", ("events",)),
+    ("failures_failureuser", ("events",)),
+    ("failures_failure", ("events",)),
+    ("rollup_histograms", ("count",)),
+)
+RECENT = "UPDATE failures_failure SET recent = (SELECT array_agg(n * %s) FROM unnest(recent) AS n)"
+KEYS_OF_ROLLUPS = ("project_id", "resolution", "bucket", "series")
+
+
+def multiply(url: str, times: int) -> None:
+    """Make `times` traces of each one, with all that the worker keeps of them. `url`: an admin's.
+
+    Nothing may wait to be folded or looked at.
+    """
+    with psycopg.connect(url, autocommit=True) as link:
+        days = [day for (day,) in link.execute("SELECT DISTINCT day FROM traces ORDER BY day")]
+        counters = [name for name in _columns(link, "rollups") if name not in KEYS_OF_ROLLUPS]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda day: _copy_day(url, times, day), days))
+    with psycopg.connect(url, autocommit=True) as link:
+        for table, columns in (*SUMS, ("rollups", counters)):
+            sets = ", ".join(f"{name} = {name} * {times}" for name in columns)
+            link.execute(f"UPDATE {table} SET {sets}")
+        link.execute(RECENT, (times,))
+
+
+def _copy_day(url: str, times: int, day: date) -> None:
+    with psycopg.connect(url) as link:
+        link.execute("SET synchronous_commit = off")
+        link.execute(COPIES, (times, day))
+        link.execute("ANALYZE copies")
+        for table in DIGESTED:
+            columns = [name for name in _columns(link, table) if name != "id"]
+            given = ", ".join(f'"{name}"' for name in columns)
+            taken = ", ".join(LATER.get(name, f't."{name}"') for name in columns)
+            of_day = "" if table == "review_review" else f" AND t.day = '{day}'"
+            link.execute(
+                f"INSERT INTO {table} ({given}) SELECT {taken} FROM copies JOIN {table} t"
+                f" ON t.project_id = copies.project_id AND t.trace_id = copies.trace_id{of_day}"
+            )

@@ -2,19 +2,18 @@
 
   python bench/read.py [--traces 1000000] [--data DIR] [--small DIR] [--rounds 5] [--keep]
 
-Loads rows into embedded databases (bench/load_traces.py), a tenth of them into a second one for
-the ratio, and asks the Traces page for the parts it is made of, warm, through Django's own
-handler: middleware, view, queries and template, without a network. Under 5 minutes once the rows
-are there; with --keep they stay for the next run.
+Loads traces into embedded databases (bench/load_traces.py), a tenth of them into a second one for
+the ratio, and asks for the parts that the Traces page is made of and for single traces, warm,
+through Django's own handler: middleware, view, queries and template, without a network; as the
+role that web processes have. Then looks at the page in Chromium (bench/in_chromium.py). Some
+minutes once the traces are there; with --keep they stay for the next run.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
-import os
-import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -28,6 +27,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import in_chromium  # noqa: E402
+import tracegen  # noqa: E402
 from stand import p95  # noqa: E402
 
 FILTERS = (
@@ -53,6 +54,7 @@ FILTERS = (
 SORTS = ("-latency", "latency", "-cost", "cost", "-tokens")
 # Phoenix and MLflow of performance.md, at their own sizes: p50 / p95 in ms.
 PEERS = {
+    "trace15": "Phoenix 20 / 29; MLflow 11 / 57 at 31 k (5 spans)",
     "first": "Phoenix 685 / 1,018; MLflow 10 / 17 at 31 k",
     "filters": "Phoenix 4,486; MLflow 281 / 433 at 31 k",
     "page200": "Phoenix 637 / 1,448",
@@ -68,7 +70,12 @@ TARGETS = {
     "unfiltered": ("Facets and histogram, no filter", 80),
     "histogram": ("Histogram alone, 14 days", 80),
     "text": ("Text, rare word or none", 200),
+    "trace15": ("One trace of 15 spans", 60),
+    "trace2000": ("One trace of 2,000 spans", 400),
 }
+RATIO = 1.5  # of the times at a tenth of the traces
+# What Chromium sees.
+KEY_MS, ROWS_MS, FIRST_KB, FIRST_REQUESTS = 50, 300, 60, 3
 
 
 def measure(rounds: int) -> dict[str, Any]:
@@ -90,16 +97,15 @@ def measure(rounds: int) -> dict[str, Any]:
     Membership.objects.get_or_create(project=project, user=user, defaults={"role": "reviewer"})
     client = Client(headers={"accept-encoding": "gzip"})
     client.force_login(user)
-    sizes: list[int] = []
 
-    def page(query: dict[str, str], **headers: str) -> float:
+    def page(query: dict[str, str], path: str = "", **headers: str) -> float:
         began = time.perf_counter()
-        answer = client.get("/bench/traces", query, headers=headers, secure=True)
+        answer = client.get(f"/bench/traces{path}", query, headers=headers)
         took = (time.perf_counter() - began) * 1000
-        assert answer.status_code == 200, (query, answer.status_code)
-        sizes.append(len(gzip.compress(answer.content)))
+        assert answer.status_code == 200, (path, query, answer.status_code)
         return took
 
+    content = {"hx-request": "true", "hx-target": "main#main"}
     rows = {"hx-request": "true", "hx-target": "footer#foot"}
     counts = {"hx-request": "true", "hx-target": "div#histogram"}
     month = {"from": "30d"}
@@ -115,7 +121,7 @@ def measure(rounds: int) -> dict[str, Any]:
     for since in ("24h", "7d", "30d"):
         timed("first", since, lambda since=since: page({"from": since}))
     for q in FILTERS:
-        timed("filters", q, lambda q=q: page({"q": q, **month}, **rows))
+        timed("filters", q, lambda q=q: page({"q": q, **month}, **content))
     cursor = deep(project, pages=200)
     timed("page200", "", lambda: page({"cursor": cursor, **month}, **rows))
     for sort in SORTS:
@@ -146,9 +152,14 @@ def measure(rounds: int) -> dict[str, Any]:
             return (time.perf_counter() - began) * 1000
 
         timed("histogram", q, histogram)
-    for q in ("zzyzzyva", "bubaku", "input:nowhere", '"no such words"'):
-        timed("text", q, lambda q=q: page({"q": q, **month}, **rows))
-    return {"results": results, "detail": detail, "bytes": sizes[0]}
+    rare = re.findall(r"Order #(\d+)", tracegen.corpus())
+    for q in (*rare[10:13], f"output:{rare[40]}", "zzyzzyva", "input:nowhere", '"no such words"'):
+        timed("text", q, lambda q=q: page({"q": q, **month}, **content))
+    for spans in (15, 2000):
+        path = f"/{spans:032x}"
+        timed(f"trace{spans}", "", lambda path=path: page({}, path))
+    seen = in_chromium.traces(user, "/bench/traces?from=30d", rounds)
+    return {"results": results, "detail": detail, "seen": seen}
 
 
 def deep(project: Any, pages: int) -> str:
@@ -179,21 +190,7 @@ def run(folder: Path, traces: int, rounds: int) -> dict[str, Any]:
         ]
         subprocess.run(load, check=True)
     with stand.database(folder) as cluster:
-        env = {
-            **os.environ,
-            "DATABASE_URL": cluster.url(),
-            "TRACEHUB_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-            "TRACEHUB_SECRET_KEY": "bench" * 10,
-        }
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], env=env, cwd=HERE.parent, check=True
-        )
-        done = subprocess.run(
-            [sys.executable, str(HERE / "read.py"), "--measure", "--rounds", str(rounds)],
-            env=env, cwd=HERE.parent, stdout=subprocess.PIPE, check=True, text=True, timeout=280,
-        )  # fmt: skip
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+        return stand.measured("read.py", cluster, rounds=rounds)
 
 
 def main() -> None:
@@ -206,7 +203,6 @@ def main() -> None:
     parser.add_argument("--detail", action="store_true")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    random.seed(1)
     if options.measure:
         import django
 
@@ -238,7 +234,18 @@ def report(small: dict[str, Any], large: dict[str, Any], traces: int) -> None:
             f"| {title} | {statistics.median(times):.0f} | {p95(times):.0f} | {target}"
             f" | {ratio:.2f} | {PEERS.get(name, '')} |"
         )
-    print(f"\nFirst page: {large['bytes'] / 1000:.0f} KB compressed, without what the cache holds.")
+    print(f"\nThe first page and the list grow by at most {RATIO} from a tenth of the traces on.")
+    seen = large["seen"]
+    print("| In Chromium | p50 | p95 | target |\n|---|---|---|---|")
+    for title, name, target in (
+        ("Key `j` to paint, ms", "key", KEY_MS),
+        ("Filter to new rows, ms", "rows", ROWS_MS),
+    ):
+        times = seen[name]
+        print(f"| {title} | {statistics.median(times):.0f} | {p95(times):.0f} | {target} |")
+    size = seen["received"] / 1000
+    print(f"| First page, cache warm, KB | {size:.0f} | | {FIRST_KB} |")
+    print(f"| First page, cache warm, requests | {seen['requests']} | | {FIRST_REQUESTS} |")
 
 
 if __name__ == "__main__":

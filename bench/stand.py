@@ -48,21 +48,44 @@ def database(folder: Path) -> Iterator[Any]:
 def measured_apart(script: str, folder: Path, **options: int) -> dict[str, Any]:
     """Fill a database of our own, run `script --measure` on it, and return the JSON it prints."""
     with database(folder) as cluster:
-        env = {
-            **os.environ,
-            "DATABASE_URL": cluster.url(),
-            "TRACEHUB_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-            "TRACEHUB_SECRET_KEY": "bench" * 10,
-        }
-        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
-        subprocess.run(migrate, env=env, cwd=HERE.parent, check=True, timeout=120)
-        given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        done = subprocess.run(
-            [sys.executable, str(HERE / script), "--measure", *given],
-            env=env, cwd=HERE.parent, stdout=subprocess.PIPE, check=True, text=True, timeout=480,
-        )  # fmt: skip
+        return measured(script, cluster, **options)
+
+
+def measured(script: str, cluster: Any, **options: int) -> dict[str, Any]:
+    """Run `script --measure` as the role of web processes, and return the JSON it prints."""
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    done = subprocess.run(
+        [sys.executable, str(HERE / script), "--measure", *given],
+        env={**os.environ, **prepared(cluster)}, cwd=HERE.parent,
+        stdout=subprocess.PIPE, check=True, text=True, timeout=900,
+    )  # fmt: skip
     return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def prepared(cluster: Any) -> dict[str, str]:
+    """Bring a database up to date; return the environment of web processes and workers on it."""
+    from tracehub.cli import pgroles
+
+    env = {
+        "DATABASE_URL": cluster.url(),
+        "TRACEHUB_DATA_DIR": str(cluster.folder),
+        "DJANGO_SETTINGS_MODULE": "tracehub.settings",
+        "TRACEHUB_SECRET_KEY": "bench" * 10,
+    }
+    for command in (["migrate"], ["createcachetable"]):
+        subprocess.run(
+            [sys.executable, "manage.py", *command, "-v0"],
+            env={**os.environ, **env}, cwd=HERE.parent, check=True, timeout=600,
+        )  # fmt: skip
+    pgroles.grant(cluster.url(), cluster.app_url())
+    return {**env, "DATABASE_URL": cluster.app_url(), "BENCH_OWNER_URL": cluster.url()}
+
+
+def tidied(*statements: str) -> None:
+    """Run statements of maintenance in what `measured` started: as the owner of the tables."""
+    with psycopg.connect(os.environ["BENCH_OWNER_URL"], autocommit=True) as link:
+        for statement in statements:
+            link.execute(statement)
 
 
 def p95(times: list[float]) -> float:
