@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -21,7 +22,8 @@ from tracehub.traces import listing, reading
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 
-PAGE = 200  # traces in memory at a time
+PAGE = 200  # traces in memory at a time,
+SPANS = 1000  # and spans, but for a trace that has more
 # The flat row of a trace. In CSV a list is its items with commas, in Parquet a list.
 COLUMNS: parquet.Columns = {
     "trace_id": "text", "name": "text", "started_at": "time", "duration_ms": "float64",
@@ -65,18 +67,37 @@ def pieces(kind: str, project: Project, rows: Iterable[Trace], *, head: bool) ->
         yield _csv(COLUMNS)
     waiting = iter(rows)
     while batch := list(islice(waiting, PAGE)):
-        said = reviews.of_traces(project, [row.trace_id for row in batch])
-        for row in batch:
-            summary = summaries.trace_summary(row, project.slug, said.get(row.trace_id, []))
-            yield _piece(kind, project, row, summary)
+        said = reviews.of_traces(project, _ids(batch))
+        for chunk in _chunks(batch) if kind == "jsonl" else [batch]:
+            loaded = reading.load_many(project, _ids(chunk)) if kind == "jsonl" else {}
+            for row in chunk:
+                summary = summaries.trace_summary(row, project.slug, said.get(row.trace_id, []))
+                yield _piece(kind, summary, loaded.get(row.trace_id))
 
 
-def _piece(kind: str, project: Project, row: Trace, summary: dict[str, Any]) -> bytes:
+def _ids(rows: Iterable[Trace]) -> list[UUID]:
+    return [row.trace_id for row in rows]
+
+
+def _chunks(rows: Iterable[Trace]) -> Iterator[list[Trace]]:
+    """Yield the traces in parts of at most SPANS spans, or of one trace that has more."""
+    chunk: list[Trace] = []
+    spans = 0
+    for row in rows:
+        if chunk and spans + row.span_count > SPANS:
+            yield chunk
+            chunk, spans = [], 0
+        chunk.append(row)
+        spans += row.span_count
+    if chunk:
+        yield chunk
+
+
+def _piece(kind: str, summary: dict[str, Any], whole: reading.LoadedTrace | None) -> bytes:
     if kind == "jsonl":
-        loaded = reading.load(project, row.trace_id)
-        if loaded is None:
+        if whole is None:
             return b""  # retention took it meanwhile
-        return orjson.dumps(summary | loaded.as_json()) + b"\n"
+        return orjson.dumps(summary | whole.as_json()) + b"\n"
     flat = _flat(summary)
     if kind == "csv":
         return _csv(safe_cell(_cell(flat[name])) for name in COLUMNS)

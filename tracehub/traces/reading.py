@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
+from datetime import date
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +25,7 @@ from tracehub.traces import store
 from tracehub.traces.models import Arrival, Feedback, Trace
 
 MAX_SPANS = 20_000  # of one trace on a page or in an answer
+_TRACE = itemgetter("trace_id")
 
 
 @dataclass
@@ -78,17 +82,34 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
 
     Reads one partition: three index look-ups and the spans' payloads.
     """
-    day = day_of(project, trace_id)
-    if day is None:
-        return None
-    spans = [span_of(row) for row in store.spans_of(project.pk, day, [trace_id], MAX_SPANS)]
-    if not spans:
-        return None
-    row = Trace.objects.filter(project_id=project.pk, day=day, trace_id=trace_id).first()
-    sent = [score for span in spans for score in span.feedback]
-    feedback = [*feedback_of(project.pk, [trace_id]).get(trace_id, []), *sent]
-    digests = [digest(span) for span in spans]
-    return LoadedTrace(project, summarise(digests), spans, digests, row, feedback)
+    return load_many(project, [trace_id]).get(trace_id)
+
+
+def load_many(project: Project, traces: Collection[UUID]) -> dict[UUID, LoadedTrace]:
+    """Return traces of this project with their spans, at most MAX_SPANS of each day's together.
+
+    Three statements and one a day. Traces without spans are left out.
+    """
+    of_day: dict[date, list[UUID]] = defaultdict(list)
+    arrived = Arrival.objects.filter(project_id=project.pk, trace_id__in=traces)
+    for trace_id, day in arrived.values_list("trace_id", "day"):
+        of_day[day].append(trace_id)
+    if not of_day:
+        return {}
+    stored = Trace.objects.filter(project_id=project.pk, day__in=of_day, trace_id__in=traces)
+    rows = {row.trace_id: row for row in stored}
+    scores = feedback_of(project.pk, traces)
+    found = {}
+    for day, ids in of_day.items():
+        by_trace = groupby(store.spans_of(project.pk, day, ids, MAX_SPANS), _TRACE)
+        for trace_id, each in by_trace:
+            spans = [span_of(row) for row in each]
+            sent = [score for span in spans for score in span.feedback]
+            feedback = [*scores.get(trace_id, []), *sent]
+            digests = [digest(span) for span in spans]
+            summary, row = summarise(digests), rows.get(trace_id)
+            found[trace_id] = LoadedTrace(project, summary, spans, digests, row, feedback)
+    return found
 
 
 def received(project: Project, trace_id: UUID) -> dict[str, Json] | None:
