@@ -66,6 +66,17 @@ def test_a_crash_of_a_blocking_case_blocks():
 def test_a_flaky_case_is_named_and_does_not_block():
     found = gate(outcomes("p x", "known_failure"), outcomes("p p", "known_failure"))
     assert (found.verdict, found.counts["flaky"]) == ("passed", 1)
+    assert "c_0002 (" in reason(found, "flaky").message
+
+
+def test_twelve_cases_cannot_tell_and_say_how_many_more_would():
+    before = outcomes("p " * 11 + "f")
+    found = gate(outcomes("f p " + "p " * 9 + "f"), before)
+    drop = reason(found, "drop")
+    assert (found.verdict, drop.unsure, drop.short) == ("passed", True, "cannot tell")
+    assert "About 38 more cases would show a fall of 10%." in drop.message
+    large = gate(outcomes("p " * 50), outcomes("p " * 50))
+    assert reason(large, "drop").message.endswith("p = 1.000.")  # that many would have shown it
 
 
 def test_what_failed_before_may_fail_again():

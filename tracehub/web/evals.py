@@ -21,6 +21,7 @@ from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode
+from tracehub.traces import reading
 from tracehub.web import case_view, links, permissions, runs, shell
 from tracehub.web.forms.evals import FixForm, NewSetForm
 from tracehub.web.trace_view.code import laid_out
@@ -105,6 +106,7 @@ def case_page(request: HttpRequest, slug: str, set_slug: str, case_id: str) -> H
         "set": shown.eval_set,
         "shown": shown,
         "case": case,
+        "source_here": bool(reading.known(project, filter(None, [case.source_trace_id]))),
         "title": case_view.input_line(case.title, case.input),
         "messages": case_view.messages(case.input),
         "variables": laid_out(case.input["variables"]) if case.input.get("variables") else None,
