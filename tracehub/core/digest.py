@@ -6,13 +6,13 @@ import hashlib
 
 import orjson
 
+from tracehub.core.finish import is_filtered, is_refused
 from tracehub.core.trace import Json, Span, SpanDigest, ValidationError
 from tracehub.core.wire.messages import message_text
-from tracehub.core.wire.validation import listed_errors
+from tracehub.core.wire.validation import told_errors
 
 HASH_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 MAX_TAIL = 4_000  # characters of the last message that are searched
-REFUSED = frozenset(("refusal", "content_filter", "content-filter", "SAFETY", "safety"))
 # How applications tell a model that its last answer was not usable.
 FAILURE_WORDS = (
     "fail",
@@ -119,7 +119,7 @@ def _says_something(output: Json) -> bool:
 
 def _refused(span: Span) -> bool:
     """The model declined, by finish reason or by OpenAI's refusal part."""
-    if not REFUSED.isdisjoint(span.finish_reasons):
+    if is_refused(span.finish_reasons) or is_filtered(span.finish_reasons):
         return True
     output = span.output
     if output.__class__ is not dict or not isinstance(output.get("messages"), list):
@@ -151,7 +151,7 @@ def _look_back(messages: list[Json], result: SpanDigest) -> None:
 
 
 def _reported(text: str, role: Json) -> list[ValidationError]:
-    found = listed_errors(text)
+    found = told_errors(text)
     if not found and role in ("user", "tool") and text.rstrip().endswith(RETRY_PROMPT):
         reason = text.rpartition(RETRY_PROMPT)[0].strip()
         found = [ValidationError("", "", reason)] if reason else []

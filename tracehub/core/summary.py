@@ -56,7 +56,7 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         finished=root is not None and root.duration_ns is not None,
         tokens=sum_tokens(span.tokens for span in calls),
         cost=sum_cost(span.cost for span in calls),
-        ttft_ns=llms[0].ttft_ns if llms else None,
+        ttft_ns=summary_rules.first_token(tree, llms[0]) if llms else None,
         retries=attempts.retries,
         fallbacks=attempts.fallbacks,
         timeouts=summary_rules.count_timeouts(tree),

@@ -32,6 +32,7 @@ class Found(TypedDict, total=False):
     event_output: Json
     weak_input: Json
     weak_output: Json
+    instructions: str  # sent apart from the messages, used where these have no system message
     context: list[dict[str, Json]]
     tool_name: str
     tool_version: str

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracehub.core.trace import Json
-from tracehub.core.wire.parts import TOOL_CALLS, TOOL_RESULTS, Part, read_part
+from tracehub.core.wire.parts import TOOL_CALLS, TOOL_RESULTS, Part, read_part, refusal_of
 from tracehub.core.wire.values import dumped, parsed, text_of
 
 ROLES = {
@@ -25,6 +25,9 @@ ROLES = {
     "model": "assistant",
     "tool": "tool",
     "function": "tool",
+    "tool-call": "assistant",  # smolagents
+    "tool-response": "tool",
+    "tool_responses": "tool",  # AG2
 }
 # LangChain's class names in `{"lc": 1, "type": "constructor", "id": [..., "SystemMessage"]}`.
 CLASSES = {
@@ -36,6 +39,14 @@ CLASSES = {
     "FunctionMessage": "tool",
 }
 RESPONSE_ITEMS = ("function_call", "function_call_output", "reasoning", "custom_tool_call")
+# Roles of pydantic-ai's own parts: `{"parts": [{"part_kind": "user-prompt", "content"}]}`.
+PART_KINDS = {
+    "system-prompt": "system",
+    "user-prompt": "user",
+    "tool-return": "tool",
+    "retry-prompt": "user",  # of a tool when it has the id of a call
+    "builtin-tool-return": "tool",
+}
 
 Message = dict[str, Json]
 
@@ -103,6 +114,8 @@ def _is_message(item: Json) -> bool:
         return False
     if "role" in item:
         return "content" in item or "parts" in item or "tool_calls" in item
+    if _is_pydantic_ai(item):
+        return True
     kind = item.get("type")
     if isinstance(item.get("data"), dict) or item.get("lc") == 1:
         return True
@@ -126,6 +139,9 @@ def _read_one(item: Json, default_role: str, result: list[Message]) -> None:
     if str(item.get("type")) in RESPONSE_ITEMS and "role" not in item:
         _read_response_item(item, result)
         return
+    if _is_pydantic_ai(item):
+        _read_pydantic_ai(item["parts"], result)
+        return
     role = role_of(item.get("role") or _langchain_role(item), default_role)
     content = item.get("content")
     if content is None:
@@ -133,6 +149,33 @@ def _read_one(item: Json, default_role: str, result: list[Message]) -> None:
     if content is None and "text" in item:
         content = item["text"]
     _build(role, content, item, result)
+
+
+def _is_pydantic_ai(item: Json) -> bool:
+    parts = item.get("parts")
+    return isinstance(parts, list) and any(isinstance(p, dict) and "part_kind" in p for p in parts)
+
+
+def _read_pydantic_ai(parts: list[Json], result: list[Message]) -> None:
+    """A request or answer as pydantic-ai dumps it: one message a role, its parts in order."""
+    for part in parts:
+        kind = part.get("part_kind") if isinstance(part, dict) else None
+        if not isinstance(kind, str):
+            continue
+        call_id = text_of(part.get("tool_call_id"))
+        role = PART_KINDS.get(kind, "assistant")
+        if kind == "retry-prompt" and call_id:
+            role = "tool"
+        if not (role == "assistant" and result and result[-1]["role"] == "assistant"):
+            result.append(message(role, None, None, call_id if role == "tool" else None))
+        if kind.endswith("tool-call"):
+            call = tool_call(call_id, part.get("tool_name"), part.get("args"))
+            result[-1]["tool_calls"].append(call)
+        elif (content := part.get("content")) is not None:
+            items = content if isinstance(content, list) and role == "user" else [dumped(content)]
+            if kind == "thinking":
+                items = [{"type": "reasoning", "text": content}]
+            result[-1]["content"] += [read for item in items if (read := read_part(item))]
 
 
 def _langchain_role(item: Json) -> Json:
@@ -172,6 +215,8 @@ def _build(role: str, content: Json, item: Json, result: list[Message]) -> None:
         if stripped not in ("[{", "[ ") or role == "tool":
             built = text_message(role, content, call_id)
             built["tool_calls"] = read_tool_calls(item)
+            if not content and (refusal := refusal_of(item)):
+                built["content"] = [refusal]
             result.append(built)
             return
         content = parsed(content)
@@ -182,6 +227,8 @@ def _build(role: str, content: Json, item: Json, result: list[Message]) -> None:
     answers: list[Message] = []
     for part in content if isinstance(content, list) else [content]:
         sort_part(part, content_parts, calls, answers)
+    if not content_parts and (refusal := refusal_of(item)):
+        content_parts = [refusal]
     calls = read_tool_calls(item) or calls
     if not answers:
         result.append(message(role, content_parts, calls, call_id))
@@ -222,11 +269,11 @@ def sort_part(part: Json, content: list[Part], calls: list[Json], answers: list[
                 content.append(read)
             return
         for name, read_call in TOOL_CALLS:
-            if kind == name or (kind is None and name in part):
+            if kind == name or (kind is None and part.get(name) is not None):
                 calls.append(tool_call(*read_call(part)))
                 return
         for name, read_result in TOOL_RESULTS:
-            if kind == name or (kind is None and name in part):
+            if kind == name or (kind is None and part.get(name) is not None):
                 call_id, value = read_result(part)
                 answers.append(text_message("tool", result_text(value), text_of(call_id)))
                 return
@@ -287,6 +334,31 @@ def with_system(messages: list[Message], instructions: Iterable[Message]) -> lis
 def wrap(messages: list[Message]) -> Json:
     """`{"messages": [...]}`, or None when there is none."""
     return {"messages": messages} if messages else None
+
+
+def uniform(value: Json) -> Json:
+    """An object with a list of any client's `messages` with those in the one shape; else as is.
+
+    What runs agents and chains shows its state like this (LangGraph, CrewAI, MLflow).
+    """
+    if value.__class__ is not dict or not isinstance(items := value.get("messages"), list):
+        return value
+    if not looks_like_messages(items) or all(_is_uniform(item) for item in items):
+        return value
+    return {**value, "messages": read_messages(items)}
+
+
+def _is_uniform(item: Json) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("content"), list)
+        and isinstance(item.get("tool_calls"), list)
+    )
+
+
+def says_nothing(messages: list[Message]) -> bool:
+    """Whether messages hold roles alone, as clients send them that were told to keep content."""
+    return not any(item["content"] or item["tool_calls"] for item in messages)
 
 
 def message_text(item: Message) -> str:

@@ -22,15 +22,13 @@ from tracehub.core.wire import validation
 from tracehub.core.wire.attributes import Attributes, shape_of
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.guardrails import guardrail_of
-from tracehub.core.wire.messages import looks_like_messages, read_messages
+from tracehub.core.wire.payloads import set_payloads
 from tracehub.core.wire.registry import (
     KIND_RANK,
     conventions_of,
     conventions_with_events,
 )
-from tracehub.core.wire.responses import read_request, read_response
-from tracehub.core.wire.tools import tool_of
-from tracehub.core.wire.values import text_of
+from tracehub.core.wire.values import class_name, text_of
 
 DAY_NS = 86_400 * 10**9
 YEAR_NS = 365 * DAY_NS
@@ -61,9 +59,19 @@ SAME_NAMES: tuple[
     "feedback",
     "cost",
 )
+UNTYPED = (None, "Exception", "Error")
 STAGES = frozenset(("internal", "canary", "control", "all"))
 # Keys of frameworks inside metadata that say nothing about the user's application.
 NOISE = ("ls_", "langgraph_", "LANGSMITH_", "LANGCHAIN_")
+# Tags by which LangChain marks the steps of its own chains and graphs.
+LANGCHAIN_TAGS = (
+    "seq:step:",
+    "graph:step:",
+    "map:key:",
+    "retry:attempt:",
+    "condition:",
+    "langsmith:",
+)
 NOISE_KEYS = frozenset(
     "checkpoint_ns lc_versions langgraph_checkpoint_ns usage_metadata revision_id "
     "session_id user_id thread_id conversation_id".split()
@@ -78,7 +86,7 @@ def normalise(raw: RawSpan, *, arrived_ns: int) -> Span:
     for name in SAME_NAMES:
         if name in found:
             setattr(span, name, found[name])
-    _payloads(span, found)
+    set_payloads(span, found)
     if span.error:
         _error(span, raw, found)
     _checks(span, found)
@@ -273,7 +281,7 @@ def _facts(attributes: Attributes, found: Found) -> SpanFacts:
         cohort,
         resource.service,
         get("outcome"),
-        get("tags") or [],
+        [tag for tag in get("tags") or () if not tag.startswith(LANGCHAIN_TAGS)],
         metadata or {},
         get("trace_input"),
         get("trace_output"),
@@ -290,53 +298,25 @@ def _stage(metadata: dict[str, Json]) -> str | None:
     return None
 
 
-def _payloads(span: Span, found: Found) -> None:
-    """Input and output: messages, then events, then what repeats the whole request."""
-    get: Callable[..., Any] = found.get
-    given, made = get("input"), get("output")
-    if given is None:
-        given = get("event_input")
-        if given is None:
-            given = _weak(span.kind, get("weak_input"), "user")
-    if made is None:
-        made = get("event_output")
-        if made is None:
-            made = _weak(span.kind, get("weak_output"), "assistant")
-    span.input, span.output = given, made
-    if span.kind == "tool":
-        span.tool = tool_of(span, found)
-        span.input, span.output = span.tool.arguments, span.tool.result
-
-
-def _weak(kind: Kind, value: Json, role: str) -> Json:
-    """A raw request or answer; for a call of a model its messages, where it holds some."""
-    if kind != "llm" or not isinstance(value, dict | list):
-        return value
-    if role == "user":
-        messages = read_request(value)
-    else:
-        response = read_response(value)
-        messages = response.messages if response is not None else None
-        if messages is None and looks_like_messages(value):
-            messages = read_messages(value, role)
-    return {"messages": messages} if messages else value
-
-
 def _error(span: Span, raw: RawSpan, found: Found) -> None:
-    span.error_type = found.get("error_type") or found.get("exception_type")
+    span.error_type = class_name(found.get("error_type") or found.get("exception_type"))
     span.error_message = (
         found.get("error_message")
         or found.get("exception_message")
         or raw.status_message
         or found.get("status_message")
+        or (text_of(span.tool.result) if span.tool is not None else None)
     )
 
 
 def _checks(span: Span, found: Found) -> None:
     """Validation errors and the verdict of a guardrail."""
     errors = found.get("validation_errors")
-    if errors is None and span.error and validation.is_validation_exception(span.error_type):
-        errors = validation.errors_of_exception(span.error_message or "")
+    if errors is None and span.error:
+        if validation.is_validation_exception(span.error_type):
+            errors = validation.errors_of_exception(span.error_message or "")
+        elif span.error_type in UNTYPED:  # Langfuse and LangSmith send the text alone
+            errors = validation.told_errors(span.error_message or "")
     if span.kind == "guardrail":
         span.guardrail = guardrail_of(span, found.get("warning"))
         if errors is None and span.error:

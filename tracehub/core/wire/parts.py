@@ -5,13 +5,17 @@ Parts that no reader here knows pass through unchanged.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
 from tracehub.core.trace import Json
+from tracehub.core.wire.values import list_of
 
 Part = dict[str, Json]
 MEDIA = ("image", "audio", "document", "video")
+# Addresses, and what Langfuse leaves where its own store took the bytes.
+REFERENCES = ("http://", "https://", "gs://", "s3://", "file:", "@@@langfuseMedia:")
 
 
 def read_part(part: Json) -> Part | None:
@@ -41,28 +45,54 @@ def _text(part: Part) -> Part | None:
 def _reasoning(part: Part) -> Part | None:
     for key in ("text", "content", "thinking", "reasoning"):
         if isinstance(text := part.get(key), str) and text:
-            return {"type": "reasoning", "text": text}
+            return {"type": "reasoning", "text": _summary(text) or text}
     return part
 
 
+def _summary(text: str) -> str:
+    """OpenAI's summary of its reasoning, a list of parts, where it came as JSON text."""
+    if not text.startswith('[{"'):
+        return ""
+    parts = [part.get("text") for part in list_of(text) if isinstance(part, dict)]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
 def _refusal(part: Part) -> Part | None:
-    return {"type": "refusal", "text": str(part.get("refusal") or part.get("text") or "")}
+    text = part.get("refusal") or part.get("text") or part.get("content") or ""
+    return {"type": "refusal", "text": str(text)}
+
+
+def refusal_of(item: Part) -> Part | None:
+    """The refusal of an OpenAI message, which stands beside its empty content."""
+    text = item.get("refusal")
+    return {"type": "refusal", "text": text} if isinstance(text, str) and text else None
 
 
 def _medium(kind: str, source: Json, mime: Json = None) -> Part:
     """A picture or the like from a URL, a data URL or base64 text."""
     result: Part = {"type": kind}
+    if isinstance(source, dict):
+        source = _base64(source)
     if isinstance(source, str):
         if source.startswith("data:") and ";base64," in source[:200]:
             header, _, data = source.partition(";base64,")
             result["data"], mime = data, mime or header[5:]
-        elif source.startswith(("http://", "https://", "gs://", "s3://", "file:")):
+        elif source.startswith(REFERENCES):
             result["uri"] = source
         else:
             result["data"] = source
     if isinstance(mime, str):
         result["mime_type"] = mime
     return result
+
+
+def _base64(value: dict[str, Json]) -> str | None:
+    """Bytes as JavaScript prints them: `{"0": 137, "1": 80}` or `{"type": "Buffer", "data"}`."""
+    numbers = value.get("data") if value.get("type") == "Buffer" else list(value.values())
+    try:
+        return base64.b64encode(bytes(numbers)).decode() if isinstance(numbers, list) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _kind_of(part: Part, default: str) -> str:
@@ -93,7 +123,8 @@ def _image(part: Part) -> Part | None:
     if isinstance(source, dict):  # Anthropic
         return _medium("image", source.get("url", source.get("data")), source.get("media_type"))
     value = part.get("image", part.get("image_url", part.get("url", part.get("data"))))
-    if isinstance(value, dict):  # OpenInference: image.image.url; Bedrock: source.bytes
+    if isinstance(value, dict) and "0" not in value and value.get("type") != "Buffer":
+        # OpenInference: image.image.url; Bedrock: source.bytes
         value = value.get("url", value.get("image", value.get("source")))
         value = value.get("url") if isinstance(value, dict) else value
     if value is None:
@@ -116,8 +147,10 @@ def _blob(part: Part) -> Part | None:
 
 
 def _uri(part: Part) -> Part | None:
-    result = _medium(_kind_of(part, "document"), None, _mime(part))
-    return {**result, "uri": part.get("uri", part.get("url"))}
+    source, kind = part.get("uri", part.get("url")), _kind_of(part, "document")
+    if isinstance(source, str) and source.startswith("data:"):
+        return _medium(kind, source, _mime(part))
+    return {**_medium(kind, None, _mime(part)), "uri": source}
 
 
 def _file(part: Part) -> Part | None:

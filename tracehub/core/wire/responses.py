@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tracehub.core.trace import Json, Tokens
+from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import (
     Message,
     looks_like_messages,
     read_messages,
     with_system,
 )
-from tracehub.core.wire.values import count_of, object_of, parsed, text_of
+from tracehub.core.wire.values import count_of, first, object_of, parsed, text_of
 
 
 @dataclass(slots=True)
@@ -41,32 +42,45 @@ def read_request(value: Json) -> list[Message] | None:
         return read_messages(value) if looks_like_messages(value) else None
     for key in ("messages", "input", "contents"):
         inner = parsed(value.get(key))
-        is_text = isinstance(inner, str) and bool(inner) and (key != "contents")
-        if is_text or looks_like_messages(inner):
+        is_text = isinstance(inner, str) and bool(inner)
+        if is_text or looks_like_messages(inner) or (key == "contents" and _has_texts(inner)):
             return with_system(read_messages(inner), _instructions(value))
     return read_messages(value) if looks_like_messages(value) else None
 
 
+def _has_texts(contents: Json) -> bool:
+    """Gemini also takes texts for messages: `["What is this?"]`."""
+    return isinstance(contents, list) and any(isinstance(item, str) for item in contents)
+
+
 def _instructions(request: dict[str, Json]) -> list[Message]:
     """The system prompt that Anthropic, OpenAI's Responses API and Gemini take apart."""
-    for key in ("system", "instructions", "system_instruction", "systemInstruction"):
-        if given := request.get(key):
-            parts = given.get("parts", given) if isinstance(given, dict) else given
-            return read_messages({"role": "system", "content": parts})
+    config = request.get("config")
+    for source in (request, config if isinstance(config, dict) else {}):
+        for key in ("system", "instructions", "system_instruction", "systemInstruction"):
+            if given := source.get(key):
+                parts = given.get("parts", given) if isinstance(given, dict) else given
+                return read_messages({"role": "system", "content": parts})
     return []
 
 
 def read_response(value: Json) -> Response | None:
-    """OpenAI chat and Responses, Anthropic, Gemini, LangChain; None for any other JSON."""
+    """OpenAI chat and Responses, Anthropic, Gemini, Bedrock Converse, Cohere, Ollama, LangChain,
+    pydantic-ai, or a list with one of them; None for any other JSON."""
     value = parsed(value)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, dict):
         return None
     response = _read(value)
     if response is None or not response.messages:
         return None
-    response.model = text_of(value.get("model"))
-    response.response_id = text_of(value.get("id"))
-    response.tokens = usage_tokens(object_of(value.get("usage")))
+    model = text_of(first(value, "model", "modelVersion", "model_version", "model_name"))
+    response.model = model or response.model
+    response.response_id = text_of(first(value, "id", "responseId", "response_id"))
+    response.tokens = usage_tokens(
+        object_of(first(value, "usage", "usageMetadata", "usage_metadata"))
+    )
     return response
 
 
@@ -82,11 +96,25 @@ def _read(value: dict[str, Any]) -> Response | None:
         return _candidates(candidates)
     output = value.get("output")
     if isinstance(output, list) and output and value.get("object") == "response":
-        return Response(read_messages(output, "assistant"))
+        reason = text_of(object_of(value.get("incomplete_details")).get("reason"))
+        return Response(read_messages(output, "assistant"), finish_reasons=_listed(reason))
+    if isinstance(output, dict) and isinstance(output.get("message"), dict):  # Bedrock Converse
+        reason = text_of(value.get("stopReason"))
+        return Response(read_messages(output["message"], "assistant"), None, None, _listed(reason))
+    if isinstance(message := value.get("message"), dict) and looks_like_messages(message):
+        reason = text_of(first(value, "finish_reason", "done_reason"))  # Cohere, Ollama
+        return Response(read_messages(message, "assistant"), finish_reasons=_listed(reason))
+    if "parts" in value and looks_like_messages(value):  # pydantic-ai
+        reason = text_of(value.get("finish_reason"))
+        return Response(read_messages(value, "assistant"), finish_reasons=_listed(reason))
     if value.get("type") == "message" and isinstance(value.get("content"), list):  # Anthropic
         reason = text_of(value.get("stop_reason"))
-        return Response(read_messages(value, "assistant"), None, None, [reason] if reason else [])
+        return Response(read_messages(value, "assistant"), finish_reasons=_listed(reason))
     return None
+
+
+def _listed(reason: str | None) -> list[str]:
+    return [reason] if reason else []
 
 
 def _choices(choices: list[Any]) -> Response:
@@ -125,19 +153,32 @@ def _generations(generations: list[Any]) -> Response:
                 continue
             message = item.get("message", item.get("text"))
             response.messages += read_messages(message, "assistant") if message else []
-            info = object_of(item.get("generation_info"))
-            if reason := text_of(info.get("finish_reason")):
+            told = object_of(_fields(message).get("response_metadata"))
+            info = {**told, **object_of(item.get("generation_info"))}
+            if reason := text_of(first(info, "finish_reason", "stop_reason", "stopReason")):
                 response.finish_reasons.append(reason)
+            response.model = response.model or text_of(first(info, "model_name", "model"))
     return response
 
 
-def usage_tokens(usage: dict[str, Json]) -> Tokens | None:
-    """Token counts from OpenAI's, Anthropic's or LangChain's usage object; None when empty.
+def _fields(message: Json) -> dict[str, Json]:
+    """The fields of a LangChain message, serialised (`kwargs`), dumped (`data`) or plain."""
+    message = object_of(message)
+    inner = message.get("kwargs", message.get("data"))
+    return inner if isinstance(inner, dict) else message
 
-    OpenAI's and LangChain's input holds cached tokens, Anthropic's does not.
+
+def usage_tokens(usage: dict[str, Json]) -> Tokens | None:
+    """Token counts from OpenAI's, Anthropic's, Gemini's or LangChain's usage; None when empty.
+
+    OpenAI's and LangChain's input holds cached tokens, Anthropic's does not. Gemini's answer does
+    not hold its thoughts.
     """
-    given = count_of(usage.get("input_tokens", usage.get("prompt_tokens")))
-    made = count_of(usage.get("output_tokens", usage.get("completion_tokens")))
+    usage = (
+        _gemini(usage) if "promptTokenCount" in usage or "prompt_token_count" in usage else usage
+    )
+    given = count_of(first(usage, "input_tokens", "prompt_tokens", "inputTokens"))
+    made = count_of(first(usage, "output_tokens", "completion_tokens", "outputTokens"))
     if given is None and made is None:
         return None
     inside = object_of(
@@ -169,3 +210,77 @@ def usage_tokens(usage: dict[str, Json]) -> Tokens | None:
         count_of(inside.get("audio", inside.get("audio_tokens"))),
         count_of(made_of.get("audio", made_of.get("audio_tokens"))),
     )
+
+
+def _gemini(usage: dict[str, Json]) -> dict[str, Json]:
+    """Gemini's usage under OpenAI's names, with the thoughts inside the output."""
+
+    def count(camel: str, snake: str) -> int | None:
+        return count_of(first(usage, camel, snake))
+
+    made = count("candidatesTokenCount", "candidates_token_count")
+    thoughts = count("thoughtsTokenCount", "thoughts_token_count")
+    return {
+        "prompt_tokens": count("promptTokenCount", "prompt_token_count"),
+        "completion_tokens": None if made is None else made + (thoughts or 0),
+        "total_tokens": count("totalTokenCount", "total_token_count"),
+        "prompt_tokens_details": {
+            "cached_tokens": count("cachedContentTokenCount", "cached_content_token_count")
+        },
+        "completion_tokens_details": {"reasoning_tokens": thoughts},
+    }
+
+
+def schema_asked(parameters: dict[str, Json]) -> dict[str, Json] | None:
+    """The JSON Schema that an answer was asked to follow, from the parameters of any model API.
+
+    OpenAI's `response_format`, `text.format` of its Responses API, Gemini's `response_json_schema`,
+    Anthropic's `output_config.format`, Ollama's `format`.
+    """
+    form = object_of(parameters.get("response_format"))
+    text = object_of(object_of(parameters.get("text")).get("format"))
+    config = object_of(object_of(parameters.get("output_config")).get("format"))
+    found: Json
+    for found in (
+        object_of(form.get("json_schema")).get("schema"),
+        text.get("schema"),
+        config.get("schema"),
+        first(parameters, "response_json_schema", "responseJsonSchema"),
+        object_of(parameters.get("format")),
+    ):
+        if isinstance(found, dict) and found:
+            return found
+    return None
+
+
+def refuses(value: Json) -> bool:
+    """Whether OpenAI's response says that the model refused: beside the content, or as a part."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        return False
+    choices, output = value.get("choices"), value.get("output")
+    for choice in choices if isinstance(choices, list) else ():
+        if object_of(object_of(choice).get("message")).get("refusal"):
+            return True
+    for item in output if isinstance(output, list) else ():
+        content = item.get("content") if isinstance(item, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") == "refusal":
+                return True
+    return False
+
+
+def embedding_tokens(value: Json) -> Tokens | None:
+    """The usage that an answer with vectors has, here or (Haystack) in its `meta`."""
+    if not isinstance(value, dict):
+        return None
+    usage = object_of(value.get("usage") or object_of(value.get("meta")).get("usage"))
+    return usage_tokens(usage) if usage else None
+
+
+def put_tokens(tokens: Tokens | None, found: Found) -> None:
+    """Hand token counts on; those that are not known leave what was found."""
+    for name in fields(tokens) if tokens is not None else ():
+        if (count := getattr(tokens, name.name)) is not None:
+            found[f"tokens_{name.name}"] = count  # type: ignore[literal-required]  # as in Tokens

@@ -57,6 +57,8 @@ def result_of(value: Json) -> Json:
     """A result without LangChain's message around it, parsed where it is JSON."""
     value = parsed(value)
     if isinstance(value, dict):
+        if value == {"output": None}:  # LangSmith, of a tool that failed
+            return None
         inner = value.get("output") if value.keys() <= {"output", "kwargs"} else value
         if isinstance(inner, dict):
             value = _message_content(inner, value)

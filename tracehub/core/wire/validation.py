@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from tracehub.core.trace import Json, ValidationError
 from tracehub.core.wire.values import parsed, text_of
 
 MAX_TEXT = 20_000  # characters of an exception that are searched
 MAX_ERRORS = 100
+MAX_STARTS = 5  # places where a JSON list may begin that are tried
+LIST = re.compile(r"\[\s*\{")
+PLACES = ("pointer", "loc", "path", "instancePath")
+RULES = ("rule", "type", "keyword", "code")
 HEADER = re.compile(r"\d+ validation errors?(?: for [^\n]*)?:?\n")
 DETAIL = re.compile(r" +(.*) \[type=(\w+)(?:,.*)?\]\s*")
 SCHEMA_RULE = re.compile(r"Failed validating '([^']+)' in schema")
@@ -58,12 +63,10 @@ def _read_error(item: Json) -> ValidationError | None:
         return ValidationError("", "", item)
     if not isinstance(item, dict):
         return None
-    if isinstance(item.get("loc"), list | tuple):
-        place = pointer_of(item["loc"])
-    else:
-        place = text_of(item.get("pointer", item.get("path", item.get("instancePath")))) or ""
+    place = next((item[key] for key in PLACES if item.get(key) is not None), None)
+    place = pointer_of(place) if isinstance(place, list | tuple) else text_of(place) or ""
     message = text_of(item.get("message", item.get("msg")))
-    rule = text_of(item.get("rule", item.get("type", item.get("keyword")))) or ""
+    rule = text_of(next((item[key] for key in RULES if item.get(key) is not None), None)) or ""
     return ValidationError(place, rule, message or "") if message or place else None
 
 
@@ -84,8 +87,18 @@ def is_validation_exception(error_type: str | None) -> bool:
 def errors_of_exception(message: str) -> list[ValidationError]:
     """Errors told by the text of a validation exception; at least one, with the text itself."""
     text = message[:MAX_TEXT]
-    found = _pydantic(text) or _jsonschema(text) or listed_errors(text)
-    return found or [ValidationError("", "", text.strip())]
+    return told_errors(text) or [ValidationError("", "", text.strip())]
+
+
+def told_errors(text: str) -> list[ValidationError]:
+    """Errors that a text tells in the words of a known library; none if it has no such words.
+
+    That is how the model hears of them: pydantic-ai's and Instructor's request to try again, the
+    answer to a tool call whose arguments were invalid.
+    """
+    if "alidat" not in text and "error" not in text and '"msg"' not in text:
+        return []
+    return _pydantic(text) or _jsonschema(text) or listed_errors(text)
 
 
 def _pydantic(text: str) -> list[ValidationError]:
@@ -116,11 +129,16 @@ def _jsonschema(text: str) -> list[ValidationError]:
 
 
 def listed_errors(text: str) -> list[ValidationError]:
-    """Pydantic's JSON list of errors inside a text (pydantic-ai's retry prompt); none if absent."""
-    if '"loc"' not in text or '"msg"' not in text:
+    """Pydantic's or Zod's JSON list of errors inside a text; none if absent."""
+    if not ('"loc"' in text and '"msg"' in text) and not ('"path"' in text and '"code"' in text):
         return []
-    start, end = text.find("["), text.rfind("]")
-    value = parsed(text[start : end + 1]) if start >= 0 else None
-    if not isinstance(value, list):
-        return []
-    return read_errors([item for item in value if isinstance(item, dict) and "loc" in item]) or []
+    end = text.rfind("]")
+    for match in islice(LIST.finditer(text, 0, end), MAX_STARTS):
+        value = parsed(text[match.start() : end + 1])
+        if isinstance(value, list):
+            told = [item for item in value if isinstance(item, dict) and "loc" in item]
+            told = told or [
+                i for i in value if isinstance(i, dict) and {"path", "code"} <= i.keys()
+            ]
+            return read_errors(told) or []
+    return []

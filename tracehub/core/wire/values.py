@@ -22,7 +22,8 @@ MAX_COST = 100_000  # US dollars of one call, likewise
 PROVIDER_SUFFIXES = (".chat", ".responses", ".embedding", ".completion", ".image")
 # Frameworks that name themselves where the provider belongs; Phoenix and LangSmith do likewise.
 FRAMEWORKS = frozenset(
-    "langchain langgraph strands-agents langsmith crewai llama_index llamaindex "
+    "langchain langgraph strands-agents langsmith crewai llama_index llamaindex autogen ag2 dspy "
+    "agno haystack smolagents semantic_kernel microsoft.agent_framework pydantic-ai "
     "gcp.vertex.agent".split()
 )
 
@@ -241,3 +242,14 @@ def prompt_from(
         object_of(variables) if variables else {},
     )
     return found if found.name or found.version or found.template else None
+
+
+def class_name(text: str | None) -> str | None:
+    """The name of an exception's class, also out of its repr (Semantic Kernel).
+
+    >>> class_name("<class 'app.errors.NoBooking'>")
+    'app.errors.NoBooking'
+    """
+    if text is not None and text.startswith("<class '") and text.endswith("'>"):
+        return text[8:-2] or None
+    return text

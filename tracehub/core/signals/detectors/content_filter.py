@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tracehub.core.finish import is_filtered
 from tracehub.core.signals.base import Evidence
 from tracehub.core.trace import Signal
-
-REASONS = frozenset({"content_filter", "safety", "content-filter", "guardrail_intervened"})
 
 
 def detect(trace: Evidence) -> Iterator[Signal]:
     """Yield `content_filter` per call whose finish reason is a filter."""
     for span in trace.calls:
-        if any(reason.lower() in REASONS for reason in span.finish_reasons):
+        if is_filtered(span.finish_reasons):
             yield Signal(
                 "content_filter",
                 f"The provider's content filter stopped {span.name}",

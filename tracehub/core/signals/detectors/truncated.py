@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tracehub.core.finish import is_truncated
 from tracehub.core.signals.base import Evidence
 from tracehub.core.trace import Signal
-
-REASONS = frozenset({"length", "max_tokens", "max_output_tokens"})
 
 
 def detect(trace: Evidence) -> Iterator[Signal]:
     """Yield `truncated` per call whose finish reason is a length limit."""
     for span in trace.calls:
-        if any(reason.lower() in REASONS for reason in span.finish_reasons):
+        if is_truncated(span.finish_reasons):
             yield Signal(
                 "truncated",
                 f"{span.name} stopped at its length limit",

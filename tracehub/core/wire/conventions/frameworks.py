@@ -26,7 +26,15 @@ def whole_milliseconds(value: Json) -> int | None:
     return ns_of(value / 1000) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def is_error(value: Json) -> bool | None:
+    return True if value == "error" else None
+
+
 ROWS: tuple[Row, ...] = (
+    Row("kind", "event_loop.cycle_id", lambda _: "chain"),  # Strands: a turn of its loop
+    Row("error", "tool.status", is_error),  # Strands, where the span's own status is not set
+    Row("error", "gen_ai.tool.status", is_error),
+    Row("instructions", "system_prompt", text_of),
     Row("ttft_ns", "gen_ai.server.time_to_first_token", whole_milliseconds),
     Row("cost", "gen_ai.usage.cost", cost_of),
     Row("cost", "gen_ai.cost.total_cost", cost_of),

@@ -11,6 +11,7 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import instructions, read_messages, with_system, wrap
+from tracehub.core.wire.responses import schema_asked
 from tracehub.core.wire.values import (
     count_of,
     list_of,
@@ -48,7 +49,9 @@ OPERATIONS: dict[str, Kind] = {
     "execute_task": "chain",
     "chain": "chain",
 }
-NOT_PARAMETERS = frozenset(("model", "user", "stream", "is_stream", "headers"))
+NOT_PARAMETERS = frozenset(
+    ("model", "user", "stream", "is_stream", "headers", "structured_output_schema")
+)
 
 
 def kind_of(value: Json) -> Kind | None:
@@ -57,6 +60,10 @@ def kind_of(value: Json) -> Kind | None:
 
 def seconds(value: Json) -> int | None:
     return ns_of(number_of(value))
+
+
+def schema_of(value: Json) -> Json:
+    return object_of(value) or None
 
 
 ROWS: tuple[Row, ...] = (
@@ -98,6 +105,7 @@ ROWS: tuple[Row, ...] = (
     Row("tool_result", "gen_ai.tool.call.result", parsed),
     Row("tool_description", "gen_ai.tool.description", text_of),
     Row("input", "gen_ai.retrieval.query.text", text_of),
+    Row("output_schema", "gen_ai.request.structured_output_schema", schema_of),
     Row("prompt_name", "gen_ai.prompt.name", text_of),
     Row("prompt_version", "gen_ai.prompt.version", text_of),
 )
@@ -117,10 +125,8 @@ def read(span: Attributes) -> Found:
         _content(span, found)
     if (conversation := text_of(span.get("gen_ai.conversation.id"))) is not None:
         found["session"], found["session_rank"] = conversation, 1
-    if "gen_ai.request.response_format" in span.shape.names:
-        form = object_of(span.get("gen_ai.request.response_format"))
-        if isinstance(schema := object_of(form.get("json_schema")).get("schema"), dict):
-            found["output_schema"] = schema
+    if parameters and (schema := schema_asked(parameters)) is not None:
+        found["output_schema"] = schema
     return found
 
 

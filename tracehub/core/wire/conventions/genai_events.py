@@ -11,7 +11,7 @@ from typing import Any
 from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import Message, read_messages, with_system, wrap
+from tracehub.core.wire.messages import Message, message_text, read_messages, with_system, wrap
 from tracehub.core.wire.values import dumped, list_of, object_of, parsed, text_of, texts_of
 
 ROLES = {
@@ -53,7 +53,7 @@ def read(span: Attributes) -> Found:
     if details:
         given, made = _details(details, given, made, found)
     if given:
-        found["event_input"] = wrap(given)
+        found["event_input"] = wrap(_once(given))
     if made:
         found["event_output"] = wrap(made)
     if reasons:
@@ -65,12 +65,36 @@ def _content(attributes: dict[str, Json]) -> Json:
     """The content of an event; `gen_ai.event.content` is JSON of the whole body."""
     if (content := attributes.get("content")) is not None:
         return content
-    whole = object_of(attributes.get("gen_ai.event.content"))
-    return whole.get("content")
+    return object_of(attributes.get("gen_ai.event.content")).get("content")
+
+
+def _whole(attributes: dict[str, Json], *needed: str) -> dict[str, Json]:
+    """What an event says: JSON of its whole body, or the attributes themselves.
+
+    Semantic Kernel puts that JSON into the text of a log record, which comes here as `content`.
+    """
+    if whole := object_of(attributes.get("gen_ai.event.content")):
+        return whole
+    whole = object_of(attributes.get("content"))
+    return whole if whole and all(key in whole for key in needed) else attributes
+
+
+def _once(messages: list[Message]) -> list[Message]:
+    """Answers of tools once: botocore tells each in a tool's and in a user's event."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for item in messages:
+        if item["role"] == "tool" and item["tool_call_id"]:
+            key = item["tool_call_id"], message_text(item)
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(item)
+    return kept
 
 
 def _message(role: str, attributes: dict[str, Json]) -> list[Message]:
-    whole = object_of(attributes.get("gen_ai.event.content")) or attributes
+    whole = _whole(attributes, "role")
     item: dict[str, Any] = {**whole, "role": whole.get("role") or role}
     # Bedrock Converse parts come as JSON text; a tool's own answer may be JSON as well.
     parts = parsed(item.get("content"))
@@ -82,7 +106,7 @@ def _message(role: str, attributes: dict[str, Json]) -> list[Message]:
 
 
 def _choice(attributes: dict[str, Json], reasons: list[str]) -> list[Message]:
-    whole = object_of(attributes.get("gen_ai.event.content")) or attributes
+    whole = _whole(attributes, "message", "finish_reason")
     reasons += texts_of(whole.get("finish_reason"))
     message = parsed(whole.get("message"))
     if isinstance(message, dict):

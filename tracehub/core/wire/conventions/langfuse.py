@@ -10,7 +10,13 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import read_request, read_response
+from tracehub.core.wire.responses import (
+    put_tokens,
+    read_request,
+    read_response,
+    schema_asked,
+    usage_tokens,
+)
 from tracehub.core.wire.tools import arguments_of
 from tracehub.core.wire.values import (
     cost_of,
@@ -123,12 +129,21 @@ def _input(value: Json, kind: Kind | None, found: Found) -> Json:
     if kind != "llm":
         return value
     value = arguments_of(value)  # of a function that `observe` wraps
-    if isinstance(value, dict) and isinstance(form := value.get("response_format"), dict):
-        schema = object_of(form.get("json_schema")).get("schema")
-        if isinstance(schema, dict):
-            found["output_schema"] = schema
-    messages = read_request(value)
+    if isinstance(value, dict) and (schema := schema_asked(value)) is not None:
+        found["output_schema"] = schema
+    messages = read_request(_without_offers(value))
     return wrap(messages) if messages else value
+
+
+def _without_offers(value: Json) -> Json:
+    """Messages without the tools on offer, which the LangChain handler puts at their end."""
+    if not isinstance(value, list):
+        return value
+    return [
+        item
+        for item in value
+        if not (isinstance(item, dict) and "function" in object_of(item.get("content")))
+    ]
 
 
 def _output(value: Json, kind: Kind | None, found: Found) -> None:
@@ -150,9 +165,13 @@ def _output(value: Json, kind: Kind | None, found: Found) -> None:
 
 
 def _usage(usage: dict[str, Json], found: Found) -> None:
-    """Token counts: OpenAI's names are totals with parts, all other names are disjoint."""
-    if "prompt_tokens" in usage or "completion_tokens" in usage:
-        _openai_usage(usage, found)
+    """Token counts: OpenAI's names are totals with parts, all other names are disjoint.
+
+    Its Responses API has `input_tokens` and `output_tokens`, told apart by the details beside them.
+    """
+    is_openai = "prompt_tokens" in usage or "completion_tokens" in usage
+    if is_openai or isinstance(usage.get("input_tokens_details"), dict):
+        put_tokens(usage_tokens(usage), found)
         return
     sums: dict[str, int] = {}
     for key, value in usage.items():
@@ -184,22 +203,6 @@ def _part(key: str) -> str:
     if not side:
         return "other"
     return f"audio_{side}" if "audio" in key else side
-
-
-def _openai_usage(usage: dict[str, Json], found: Found) -> None:
-    if (given := count_of(usage.get("prompt_tokens"))) is not None:
-        found["tokens_input"] = given
-    if (made := count_of(usage.get("completion_tokens"))) is not None:
-        found["tokens_output"] = made
-    details = object_of(usage.get("prompt_tokens_details"))
-    made_details = object_of(usage.get("completion_tokens_details"))
-    _put(
-        found,
-        count_of(usage.get("total_tokens")),
-        count_of(details.get("cached_tokens")),
-        count_of(details.get("cache_write_tokens")),
-        count_of(made_details.get("reasoning_tokens")),
-    )
 
 
 def _put(

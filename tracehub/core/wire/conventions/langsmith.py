@@ -9,7 +9,14 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import Response, read_request, read_response, usage_tokens
+from tracehub.core.wire.responses import (
+    Response,
+    put_tokens,
+    read_request,
+    read_response,
+    schema_asked,
+    usage_tokens,
+)
 from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of, version_of
 
 KINDS: dict[str, Kind] = {
@@ -23,8 +30,14 @@ KINDS: dict[str, Kind] = {
 }
 METADATA = "langsmith.metadata."
 SESSIONS = ("session_id", "thread_id", "conversation_id")
+NOT_PARAMETERS = frozenset(("model", "model_name", "messages", "input", "tools", "_type"))
+PARAMETERS = NOT_PARAMETERS | frozenset(
+    "stream stop temperature max_tokens max_completion_tokens top_p n seed tool_choice "
+    "parallel_tool_calls response_format".split()
+)
 # `ValueError('amount must be number')`, then usually a traceback.
 REPR = re.compile(r"([A-Za-z_][\w.]{0,200})\((['\"])(.{0,4000})\2,?\)", re.DOTALL)
+ESCAPES = re.compile(r"\\([ntr'\"\\])")
 MAX_MESSAGE = 5_000
 
 
@@ -61,7 +74,13 @@ def read(span: Attributes) -> Found:
     if metadata := span.under(METADATA):
         _metadata(metadata, found)
     if parameters := object_of(span.get("langsmith.invocation_params")):
-        found["parameters"] = parameters
+        found["parameters"] = {
+            name: value
+            for name, value in parameters.items()
+            if value is not None and name not in NOT_PARAMETERS
+        }
+        if (schema := schema_asked(parameters)) is not None:
+            found["output_schema"] = schema
     _events(span, found)
     return found
 
@@ -76,6 +95,8 @@ def _input(value: Json, kind: Kind | None, found: Found) -> None:
 def _output(value: Json, kind: Kind | None, found: Found) -> None:
     if kind == "retriever" and (documents := read_documents(value)):
         found["context"] = documents
+    if not value or (value == {"output": None} and kind == "llm"):
+        return  # a call that failed
     if kind == "llm":
         response = read_response(value)
         inner = value.get("output", value) if isinstance(value, dict) else value
@@ -85,8 +106,7 @@ def _output(value: Json, kind: Kind | None, found: Found) -> None:
         if isinstance(inner, str) or looks_like_messages(inner):
             found["output"] = wrap(read_messages(inner, "assistant"))
             return
-    if value is not None:
-        found["output"] = value
+    found["output"] = value
 
 
 def _response(response: Response, found: Found) -> None:
@@ -106,13 +126,11 @@ def _metadata(metadata: dict[str, Json], found: Found) -> None:
             break
     if user := text_of(metadata.get("user_id")):
         found["user"] = user
-    tokens = usage_tokens(object_of(metadata.get("usage_metadata")))
-    if tokens is not None:
-        for name in ("input", "output", "total", "cached", "cache_write", "reasoning"):
-            if (count := getattr(tokens, name)) is not None:
-                found[f"tokens_{name}"] = count  # type: ignore[literal-required]  # as in Tokens
+    put_tokens(usage_tokens(object_of(metadata.get("usage_metadata"))), found)
     if (temperature := metadata.get("ls_temperature")) is not None:
         found["parameters"] = {"temperature": temperature}
+    if found.get("kind") == "llm":  # LangChain repeats the parameters of a call there
+        metadata = {key: item for key, item in metadata.items() if key not in PARAMETERS}
     found["metadata"] = metadata
 
 
@@ -138,7 +156,16 @@ def error_of_repr(message: str) -> tuple[str | None, str]:
     match = REPR.match(message[:MAX_MESSAGE])
     if match is None:
         return None, message
-    return match[1], match[3]
+    return match[1], unescaped(match[3])
+
+
+def unescaped(text: str) -> str:
+    """Text out of a repr: its line ends and quotes as they were."""
+    if "\\" not in text:
+        return text
+    return ESCAPES.sub(
+        lambda match: {"n": "\n", "t": "\t", "r": "\r"}.get(match[1], match[1]), text
+    )
 
 
 CONVENTION = Convention("langsmith", ("langsmith.",), read)

@@ -6,7 +6,7 @@ from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import Message, instructions, read_messages, with_system, wrap
-from tracehub.core.wire.responses import read_request, usage_tokens
+from tracehub.core.wire.responses import put_tokens, read_request, usage_tokens
 from tracehub.core.wire.values import (
     cost_of,
     list_of,
@@ -117,11 +117,7 @@ def _response(response: dict[str, Json], found: Found) -> None:
     sent = response.get("message", response.get("combined_chunk_content"))
     if sent:
         found["weak_output"] = wrap(read_messages(sent, "assistant"))
-    tokens = usage_tokens(object_of(response.get("usage")))
-    if tokens is not None:
-        for name in ("input", "output", "total", "cached", "reasoning"):
-            if (count := getattr(tokens, name)) is not None:
-                found[f"tokens_{name}"] = count  # type: ignore[literal-required]  # as in Tokens
+    put_tokens(usage_tokens(object_of(response.get("usage"))), found)
 
 
 CONVENTION = Convention(

@@ -7,7 +7,13 @@ from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import looks_like_messages, read_messages, wrap
-from tracehub.core.wire.responses import read_request, read_response, usage_tokens
+from tracehub.core.wire.responses import (
+    put_tokens,
+    read_request,
+    read_response,
+    schema_asked,
+    usage_tokens,
+)
 from tracehub.core.wire.values import (
     cost_of,
     object_of,
@@ -33,7 +39,10 @@ KINDS: dict[str, Kind] = {
     "GUARDRAIL": "guardrail",
     "EVALUATOR": "evaluator",
 }
-NOT_PARAMETERS = frozenset(("model", "messages", "input", "tools", "prompt", "instructions"))
+NOT_PARAMETERS = frozenset(
+    "model messages input tools prompt instructions system contents config "
+    "model_name _type stream".split()
+)
 
 
 def kind_of(value: Json) -> Kind | None:
@@ -69,12 +78,14 @@ def read(span: Attributes) -> Found:
     if (sent := get("mlflow.spanOutputs")) is not None:
         _output(parsed_any(sent), kind, found)
     if usage := object_of(parsed_any(get("mlflow.chat.tokenUsage"))):
-        _tokens(_usage(usage), found)
+        put_tokens(_usage(usage), found)
     if costs := parsed_any(get("mlflow.llm.cost")):
         total = costs.get("total_cost", costs.get("total")) if isinstance(costs, dict) else costs
         if (cost := cost_of(total)) is not None:
             found["cost"] = cost
     _prompt(parsed_any(get("mlflow.linkedPrompts")), found)
+    if kind == "llm" and (asked := object_of(parsed_any(get("invocation_params")))):
+        _asked(asked, found)  # LangChain
     return found
 
 
@@ -88,14 +99,6 @@ def _usage(usage: dict[str, Json]) -> Tokens | None:
     return tokens
 
 
-def _tokens(tokens: Tokens | None, found: Found) -> None:
-    if tokens is None:
-        return
-    for name in ("input", "output", "total", "cached", "cache_write", "reasoning"):
-        if (count := getattr(tokens, name)) is not None:
-            found[f"tokens_{name}"] = count  # type: ignore[literal-required]  # names of Tokens
-
-
 def _input(value: Json, kind: Kind | None, found: Found) -> None:
     if value is None:
         return
@@ -104,16 +107,25 @@ def _input(value: Json, kind: Kind | None, found: Found) -> None:
         return
     if messages := read_request(value):
         found["input"] = wrap(messages)
-    if not isinstance(value, dict):
-        return
-    if model := text_of(value.get("model")):
+    if isinstance(value, dict):
+        _asked(value, found)
+
+
+def _asked(request: dict[str, Json], found: Found) -> None:
+    """The model asked for, and parameters of plain values; objects of Python are no values."""
+    if model := text_of(request.get("model")):
         found["model_requested"] = model
-    if true_of(value.get("stream")):
+    if true_of(request.get("stream")):
         found["streaming"] = True
+    if (schema := schema_asked(request)) is not None:
+        found["output_schema"] = schema
     found["parameters"] = {
         key: item
-        for key, item in value.items()
-        if key not in NOT_PARAMETERS and not isinstance(item, dict | list)
+        for key, item in request.items()
+        if key not in NOT_PARAMETERS
+        and item is not None
+        and not isinstance(item, dict | list)
+        and not (isinstance(item, str) and item.startswith("<"))
     }
 
 
@@ -125,6 +137,9 @@ def _output(value: Json, kind: Kind | None, found: Found) -> None:
         found["context"] = documents
     if kind != "llm":
         return
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        found["output"] = wrap(read_messages(value, "assistant"))  # DSPy
+        return
     response = read_response(value)
     if response is not None:
         found["output"] = wrap(response.messages)
@@ -132,7 +147,7 @@ def _output(value: Json, kind: Kind | None, found: Found) -> None:
             found["finish_reasons"] = response.finish_reasons
         if response.response_id:
             found["response_id"] = response.response_id
-        _tokens(response.tokens, found)
+        put_tokens(response.tokens, found)
     elif isinstance(value, str) or looks_like_messages(value):
         found["output"] = wrap(read_messages(value, "assistant"))
 

@@ -20,6 +20,7 @@ from tracehub.core.wire.messages import (
     tool_call,
 )
 from tracehub.core.wire.parts import Part
+from tracehub.core.wire.responses import schema_asked
 from tracehub.core.wire.values import (
     cost_of,
     count_of,
@@ -140,10 +141,8 @@ def _parameters(sent: Json, found: Found) -> None:
     }
     if true_of(given.get("stream")):
         found["streaming"] = True
-    if (form := given.get("response_format")) is not None:
-        schema = object_of(object_of(form).get("json_schema")).get("schema")
-        if isinstance(schema, dict):
-            found["output_schema"] = schema
+    if (schema := schema_asked(given)) is not None:
+        found["output_schema"] = schema
 
 
 class _Plan:

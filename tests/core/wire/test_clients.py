@@ -1,0 +1,369 @@
+"""What single clients send that no convention says; all of it was seen in captured bodies."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.core.wire.test_conventions import CHAT, span
+from tracehub.core.digest import digest
+from tracehub.core.finish import is_filtered, is_refused, is_truncated
+from tracehub.core.wire.messages import read_messages, uniform
+from tracehub.core.wire.responses import read_request, read_response, schema_asked, usage_tokens
+
+LLM = {"openinference.span.kind": "LLM"}
+REFUSAL = "I cannot help with that."
+SCHEMA = {"type": "object", "properties": {"amount": {"type": "number"}}}
+
+
+def text(value):
+    [message] = value["messages"]
+    return message["content"]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"choices": [{"finish_reason": "stop", "message": {"content": None, "refusal": REFUSAL}}]},
+        {
+            "object": "response",
+            "output": [
+                {
+                    "type": "message",
+                    "role": "assistant",
+                    "content": [{"type": "refusal", "refusal": REFUSAL}],
+                }
+            ],
+        },
+    ],
+    ids=["chat", "responses"],
+)
+@pytest.mark.parametrize("shown", ["", REFUSAL])
+def test_a_refusal_is_read_from_the_whole_response(response, shown):
+    found = span(
+        {
+            **LLM,
+            "llm.output_messages.0.message.role": "assistant",
+            "llm.output_messages.0.message.content": shown,
+            "output.value": json.dumps(response),
+        }
+    )
+    assert text(found.output) == [{"type": "refusal", "text": REFUSAL}]
+    assert digest(found).refusal
+
+
+def test_parts_of_refusals_and_summaries_of_reasoning_are_text():
+    summary = json.dumps([{"type": "summary_text", "text": "Check the fare."}])
+    parts = [{"type": "refusal", "content": REFUSAL}, {"type": "reasoning", "content": summary}]
+    [message] = read_messages([{"role": "assistant", "parts": parts}])
+    assert message["content"] == [
+        {"type": "refusal", "text": REFUSAL},
+        {"type": "reasoning", "text": "Check the fare."},
+    ]
+
+
+def test_why_a_response_is_incomplete_is_its_finish_reason():
+    response = {
+        "id": "resp_1",
+        "object": "response",
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "output": [{"type": "message", "role": "assistant", "content": [{"text": "The"}]}],
+    }
+    found = span({**LLM, "output.value": json.dumps(response)})
+    assert (found.finish_reasons, found.response_id) == (["max_output_tokens"], "resp_1")
+
+
+@pytest.mark.parametrize(
+    ("value", "texts", "reasons", "total"),
+    [
+        (
+            {
+                "output": {"message": {"role": "assistant", "content": [{"text": "Yes"}]}},
+                "stopReason": "end_turn",
+                "usage": {"inputTokens": 10, "outputTokens": 2, "totalTokens": 12},
+            },
+            "Yes",
+            ["end_turn"],
+            12,
+        ),
+        (
+            {
+                "message": {"role": "assistant", "content": [{"type": "text", "text": "Yes"}]},
+                "finish_reason": "COMPLETE",
+            },
+            "Yes",
+            ["COMPLETE"],
+            None,
+        ),
+        (
+            {
+                "candidates": [
+                    {
+                        "content": {
+                            "role": "model",
+                            "parts": [{"text": "Yes", "function_call": None}],
+                        },
+                        "finish_reason": "STOP",
+                    }
+                ],
+                "usage_metadata": {
+                    "prompt_token_count": 10,
+                    "candidates_token_count": 2,
+                    "thoughts_token_count": 3,
+                    "total_token_count": 15,
+                },
+            },
+            "Yes",
+            ["STOP"],
+            15,
+        ),
+        (
+            {
+                "parts": [{"part_kind": "text", "content": "Yes"}],
+                "finish_reason": "stop",
+                "usage": {"input_tokens": 10, "output_tokens": 2},
+            },
+            "Yes",
+            ["stop"],
+            12,
+        ),
+    ],
+    ids=["bedrock", "cohere", "gemini", "pydantic-ai"],
+)
+def test_responses_of_other_providers_are_read(value, texts, reasons, total):
+    found = read_response([value])
+    assert text({"messages": found.messages}) == [{"type": "text", "text": texts}]
+    assert found.finish_reasons == reasons
+    assert (found.tokens.total if found.tokens else None) == total
+    assert not found.messages[0]["tool_calls"]
+
+
+def test_geminis_thoughts_are_part_of_the_output():
+    usage = {
+        "promptTokenCount": 10,
+        "candidatesTokenCount": 2,
+        "thoughtsTokenCount": 3,
+        "cachedContentTokenCount": 4,
+        "totalTokenCount": 15,
+    }
+    found = usage_tokens(usage)
+    assert (found.input, found.output, found.reasoning, found.cached) == (10, 5, 3, 4)
+
+
+def test_langchains_answer_names_its_model_in_the_metadata_of_the_message():
+    told = {"model_name": "gpt-4o-mini-2024-07-18", "finish_reason": "length"}
+    message = {"kwargs": {"content": "The", "response_metadata": told}}
+    found = read_response({"generations": [[{"text": "The", "message": message}]]})
+    assert (found.model, found.finish_reasons) == ("gpt-4o-mini-2024-07-18", ["length"])
+
+
+@pytest.mark.parametrize("contents", ["Hi", ["Hi"], [{"role": "user", "parts": [{"text": "Hi"}]}]])
+def test_geminis_request_takes_texts_for_messages(contents):
+    found = read_request({"contents": contents, "config": {"system_instruction": "Be brief"}})
+    assert [m["role"] for m in found] == ["system", "user"]
+
+
+def test_messages_of_pydantic_ai_are_read():
+    found = read_messages(
+        [
+            {
+                "parts": [
+                    {"part_kind": "system-prompt", "content": "Be brief"},
+                    {"part_kind": "user-prompt", "content": ["Hi", {"type": "text", "text": "Ho"}]},
+                ]
+            },
+            {
+                "parts": [
+                    {"part_kind": "thinking", "content": "Hm"},
+                    {
+                        "part_kind": "tool-call",
+                        "tool_name": "t",
+                        "args": '{"a": 1}',
+                        "tool_call_id": "c",
+                    },
+                ]
+            },
+            {"parts": [{"part_kind": "retry-prompt", "content": "No", "tool_call_id": "c"}]},
+        ]
+    )
+    assert [m["role"] for m in found] == ["system", "user", "assistant", "tool"]
+    assert found[1]["content"] == [{"type": "text", "text": "Hi"}, {"type": "text", "text": "Ho"}]
+    assert found[2]["tool_calls"] == [{"id": "c", "name": "t", "arguments": {"a": 1}}]
+    assert found[3]["tool_call_id"] == "c"
+
+
+def test_a_state_with_messages_of_any_client_has_them_in_the_one_shape():
+    state = {"messages": [{"type": "human", "content": "Hi"}], "step": 2}
+    assert uniform(state)["step"] == 2
+    assert text(uniform(state)) == [{"type": "text", "text": "Hi"}]
+    other = {"messages": [{"subject": "Refund", "body": "Please"}]}
+    assert uniform(other) is other
+    found = span({"openinference.span.kind": "CHAIN", "input.value": json.dumps(state)})
+    assert uniform(found.input) is found.input
+
+
+@pytest.mark.parametrize(
+    ("image", "data"),
+    [
+        ({"0": 137, "1": 80}, "iVA="),
+        ({"type": "Buffer", "data": [137, 80]}, "iVA="),
+        ("data:image/png;base64,iVA=", "iVA="),
+    ],
+)
+def test_pictures_of_javascript_are_base64(image, data):
+    [message] = read_messages({"role": "user", "content": [{"type": "image", "image": image}]})
+    assert message["content"][0]["data"] == data
+
+
+def test_a_body_of_a_log_record_as_json_text_is_the_message():
+    """Semantic Kernel; a tool's answer that only looks like one stays what it is."""
+    events = [
+        ("gen_ai.user.message", 0, {"content": '{"role": "user", "content": "Hi"}'}),
+        ("gen_ai.tool.message", 1, {"content": '{"message": "booked"}', "id": "c"}),
+        (
+            "gen_ai.choice",
+            2,
+            {
+                "content": json.dumps(
+                    {
+                        "index": 0,
+                        "message": {"role": "assistant", "content": "Yes"},
+                        "finish_reason": "FinishReason.STOP",
+                    }
+                )
+            },
+        ),
+    ]
+    found = span(CHAT, events)
+    asked = found.input["messages"]
+    assert [m["content"][0]["text"] for m in asked] == ["Hi", '{"message": "booked"}']
+    assert text(found.output) == [{"type": "text", "text": "Yes"}]
+    assert found.finish_reasons == ["FinishReason.STOP"]
+
+
+def test_an_answer_of_a_tool_that_two_events_tell_is_there_once():
+    """botocore's instrumentation for Bedrock."""
+    result = [{"toolResult": {"toolUseId": "c", "content": [{"text": "418.60"}]}}]
+    events = [
+        ("gen_ai.tool.message", 0, {"content": "418.60", "id": "c"}),
+        ("gen_ai.user.message", 1, {"content": json.dumps(result)}),
+    ]
+    assert len(span(CHAT, events).input["messages"]) == 1
+
+
+def test_strands_says_apart_that_a_tool_failed_and_what_the_agent_was_told():
+    tool = span(
+        {"gen_ai.operation.name": "execute_tool", "tool.status": "error"},
+        [("gen_ai.choice", 1, {"message": '[{"text": "no booking"}]'})],
+    )
+    assert (tool.error, tool.error_message) == (True, "no booking")
+    agent = span(
+        {"gen_ai.operation.name": "invoke_agent", "system_prompt": "Be brief"},
+        [("gen_ai.user.message", 0, {"content": "Hi"})],
+    )
+    assert [m["role"] for m in agent.input["messages"]] == ["system", "user"]
+    assert span({"event_loop.cycle_id": "1"}).kind == "chain"
+
+
+def test_the_schema_asked_for_is_found_in_the_parameters_of_every_api():
+    for parameters in (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}},
+        {"text": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+        {"response_json_schema": SCHEMA},
+        {"format": SCHEMA},
+    ):
+        assert schema_asked(parameters) == SCHEMA
+    assert schema_asked({"response_format": "json_object", "format": "json"}) is None
+    asked = {**CHAT, "gen_ai.request.structured_output_schema": json.dumps(SCHEMA)}
+    assert (span(asked).output_schema, span(asked).parameters) == (SCHEMA, {})
+
+
+def test_the_class_of_an_exception_comes_out_of_its_repr():
+    found = span({"error.type": "<class 'app.errors.NoBooking'>"}, status_code=2)
+    assert found.error_type == "app.errors.NoBooking"
+
+
+def test_langfuse_tells_validation_errors_by_their_text_alone():
+    told = "1 validation error for Refund\namount\n  Field required [type=missing, input_value={}]"
+    found = span(
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.level": "ERROR",
+            "langfuse.observation.status_message": told,
+        }
+    )
+    assert [(e.pointer, e.rule) for e in found.validation_errors] == [("/amount", "missing")]
+
+
+def test_langfuse_gives_usage_of_the_responses_api_and_tools_among_messages():
+    offer = {"role": "tool", "content": {"type": "function", "function": {"name": "t"}}}
+    found = span(
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.input": json.dumps([{"role": "user", "content": "Hi"}, offer]),
+            "langfuse.observation.usage_details": json.dumps(
+                {
+                    "input_tokens": 82,
+                    "input_tokens_details": {"cached_tokens": 64},
+                    "output_tokens": 24,
+                    "output_tokens_details": {"reasoning_tokens": 8},
+                    "total_tokens": 106,
+                }
+            ),
+        }
+    )
+    assert len(found.input["messages"]) == 1
+    assert (found.tokens.input, found.tokens.cached, found.tokens.reasoning) == (82, 64, 8)
+
+
+def test_what_langchain_adds_for_itself_is_not_the_users():
+    found = span(
+        {
+            "langsmith.span.kind": "llm",
+            "langsmith.span.tags": "eu,seq:step:1",
+            "langsmith.metadata.tenant": 12,
+            "langsmith.metadata.model_name": "m",
+            "langsmith.invocation_params": '{"model": "m", "stop": null, "temperature": 0.2}',
+            "gen_ai.completion": '{"output": null}',
+        }
+    )
+    assert (found.facts.tags, found.facts.metadata) == (["eu"], {"tenant": 12})
+    assert (found.parameters, found.output) == ({"temperature": 0.2}, None)
+
+
+def test_mlflow_gives_langchains_parameters_dspys_texts_and_usage_of_vectors():
+    found = span(
+        {
+            "mlflow.spanType": '"CHAT_MODEL"',
+            "invocation_params": '{"model": "m", "temperature": 0.2, "client": "<object>"}',
+            "mlflow.spanOutputs": '["Yes"]',
+        }
+    )
+    assert (found.model_requested, found.parameters) == ("m", {"temperature": 0.2})
+    assert text(found.output) == [{"type": "text", "text": "Yes"}]
+    vectors = span(
+        {
+            "mlflow.spanType": '"EMBEDDING"',
+            "mlflow.spanOutputs": '{"usage": {"prompt_tokens": 9, "total_tokens": 9}}',
+        }
+    )
+    assert vectors.tokens.input == 9
+
+
+@pytest.mark.parametrize(
+    ("fold", "reason"),
+    [
+        (is_filtered, "content-filter"),
+        (is_filtered, "SAFETY"),
+        (is_filtered, "FinishReason.CONTENT_FILTER"),
+        (is_filtered, "content_filtered"),
+        (is_truncated, "MAX_TOKENS"),
+        (is_truncated, "FinishReason.LENGTH"),
+        (is_refused, "refusal"),
+    ],
+)
+def test_finish_reasons_are_folded_where_they_are_looked_at(fold, reason):
+    assert fold([reason])
+    assert not fold(["stop"])
