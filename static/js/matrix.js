@@ -1,9 +1,10 @@
-// The matrix by keyboard: arrows move between cells, j and k between the hot ones, Enter opens.
+// The matrix by keyboard: arrows move between cells, j and k between the hot ones; Enter chooses a
+// cell, and on the chosen one opens its traces.
 
 import { on } from "tracehub/keys";
 
-const cells = () => [...document.querySelectorAll("a.tint")];
-const current = () => document.activeElement.closest?.("a.tint") ?? document.querySelector('a.tint[aria-current="true"]');
+const cells = () => [...document.querySelectorAll(".heat:not(.heat--pivot) a.tint")];
+const current = () => document.activeElement.closest?.(".heat:not(.heat--pivot) a.tint") ?? document.querySelector('a.tint[aria-current="true"]');
 const place = (cell) => [cell.closest("tr").rowIndex, cell.closest("td").cellIndex];
 
 function nearest(down, right) {
@@ -17,11 +18,18 @@ function nearest(down, right) {
   };
 }
 
+/** The next hot cell; any cell where none is hot. */
 function hot(step) {
+  const marked = cells().filter((cell) => cell.hasAttribute("data-hot"));
+  const list = marked.length ? marked : cells();
+  return list[(list.indexOf(current()) + step + list.length) % list.length];
+}
+
+function toHot(step) {
   return () => {
-    const list = cells().filter((cell) => cell.hasAttribute("data-hot"));
-    if (!list.length) return false;
-    list[(list.indexOf(current()) + step + list.length) % list.length].focus();
+    const cell = hot(step);
+    if (!cell) return false;
+    cell.focus();
   };
 }
 
@@ -29,5 +37,13 @@ on("ArrowDown", nearest(1, 0));
 on("ArrowUp", nearest(-1, 0));
 on("ArrowRight", nearest(0, 1));
 on("ArrowLeft", nearest(0, -1));
-on("j", hot(1));
-on("k", hot(-1));
+on("j", toHot(1));
+on("k", toHot(-1));
+on("Enter", (event) => {
+  if (!event.target.matches?.('a.tint[aria-current="true"]')) return false;
+  document.querySelector("[data-open-all]").click();
+});
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-hot-cell]");
+  if (button) hot(Number(button.dataset.hotCell))?.click();
+});

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import time
+from uuid import UUID
+
 import pytest
+from playwright.sync_api import expect
 
 from tests import server
 from tests import trace_factory as factory
 from tests.browser import Signed, chromium
 from tests.web import stories
 from tracehub.core import transitions
+from tracehub.core.trace import Prompt
 from tracehub.core.transitions import Step
-from tracehub.review import actions
+from tracehub.review import actions, queueing
 
 STEPS = [
     Step("plan", "llm", "1", False), Step("look-up", "tool", "2", True),
@@ -50,8 +56,6 @@ def test_each_cell_opens_its_traces(client):
     page = client.get("/skylane/failures/matrix?from=7d").text
     assert "1 traces passed get_booking and failed at get_fare_rules" in page
     assert f"/skylane/traces/{failing}?span=0000000100000007" in page
-    from uuid import UUID
-
     actions.submit_review(
         project, UUID(hex=failing), "fail", author=reviewer, failing_span="0000000100000009"
     )
@@ -62,6 +66,59 @@ def test_each_cell_opens_its_traces(client):
     assert "Nothing fails here" in client.get("/skylane/failures/matrix?q=prompt:none").text
     client.force_login(stories.member(stories.project("other"), "admin"))
     assert client.get("/skylane/failures/matrix").status_code == 404
+
+
+def two_versions(project, reviewer) -> list[str]:
+    """Eight traces each of v1, which works, and of v2, of which every one breaks while writing."""
+    actions.create_mode(project, "Wrong amount")
+    made = []
+    for number in range(16):
+        trace, new = f"{number + 1:032x}", number >= 8
+        prompt = Prompt("refund", "v2" if new else "v1")
+        look = factory.tool_span(trace, name="look-up", start_ns=time.time_ns() - 10**10)
+        given = {"error": True, "error_message": f"Sum is text {number}"} if new else {}
+        write = factory.span(trace, name="write", prompt=prompt, parent_id=look.span_id, **given)
+        factory.trace(project, look, write, trace_id=trace, digested=False)
+        verdict, modes = ("fail", ["wrong-amount"]) if new else ("pass", [])
+        actions.submit_review(project, UUID(hex=trace), verdict, author=reviewer, modes=modes)
+        made.append(trace)
+    factory.digest_now(project, *made)
+    return made
+
+
+@pytest.mark.django_db
+def test_versions_are_compared_step_by_step_and_mode_by_mode(client):
+    project = stories.project()
+    reviewer = stories.member(project, "reviewer")
+    made = two_versions(project, reviewer)
+    client.force_login(reviewer)
+    page = client.get("/skylane/failures/matrix").text
+    assert "8 traces passed look-up and failed at write, 50.0%, higher than in refund@v1" in page
+    assert "refund@v1 0.0%, +100.0 pts (" in page
+    assert "refund@v1 to refund@v2" in page
+    assert "Queue 8 of 8" in page
+    opened = re.search(r'href="([^"]+)" data-open-all', page)[1].replace("&amp;", "&")
+    assert client.get(opened).text.count("data-trace=") == 8
+    only = client.get("/skylane/failures/matrix", {"q": "prompt:refund@v2"}).text
+    assert "failed at write, 100.0%, higher than in refund@v1" in only
+    change = client.get(
+        "/skylane/failures/matrix", {"q": "prompt:refund@v2", "show": "change"}
+    ).text
+    assert "failed at write, +100.0 points" in change
+    assert "refund@v1 → refund@v2" in change
+    modes = page[page.index('id="modes"') :]
+    assert "8 of 8, 95% interval 67.6% to 100.0%" in modes
+    assert "+100.0<small" in modes
+    assert "Worse" in modes
+    assert "v2 has 8 reviewed traces. Too few to tell a change under" in modes
+    cell = re.search(r'href="([^"]+)" title="8 of 8', modes)[1].replace("&amp;", "&")
+    assert client.get(cell).text.count("data-trace=") == 8
+    for axis, head in (("model", "gpt"), ("tool", "get_booking"), ("cohort", "No failure modes")):
+        shown = client.get("/skylane/failures/matrix", {"by": axis}).text
+        assert head in shown[shown.index('id="modes"') :]
+    queueing.create_queue(project, "Look", reviewers=[reviewer])
+    sent = {"trace": made[8:], "queue": "look"}
+    assert client.post("/skylane/traces/bulk", sent).status_code == 302
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +132,21 @@ def browser():
 def test_the_page_is_accessible_and_moves_by_arrows(browser, committed_db, width, dark):
     project = stories.project()
     reviewer = stories.member(project, "reviewer")
-    for number in range(1, 6):
-        stories.refund_trace(project, number)
+    two_versions(project, reviewer)
     with server.running() as base:
         signed = Signed(browser, base, reviewer, width=width, dark=dark)
         page = signed.open("/skylane/failures/matrix?from=7d")
-        page.keyboard.press("j")
-        page.keyboard.press("Enter")
-        page.wait_for_url("**at=get_fare_rules*")
         signed.shot(f"matrix-{width}")
+        page.keyboard.press("j")
+        expect(page.locator(".heat a.tint[data-hot]").first).to_be_focused()
+        page.keyboard.press("q")
+        expect(page.get_by_text("No queues yet. Make the first")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert signed.accessibility() == []
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/skylane/traces?q=trace*")
+        expect(page.locator("#rows tr[data-trace]")).to_have_count(8)
         assert signed.errors == []
         signed.context.close()

@@ -61,6 +61,47 @@ def rates_differ(
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How much higher the second of two rates is, with its 95 % interval."""
+
+    difference: float
+    interval: Interval
+    p: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval at 95 % leaves zero out."""
+        return self.p < 1 - LEVEL
+
+
+def rate_change(control: tuple[int, int], other: tuple[int, int]) -> Change | None:
+    """Return the change of a rate, each (count, of how many); None where one is of nothing.
+
+    >>> found = rate_change((13, 9000), (328, 5655))
+    >>> f"{found.difference:.3f} {found.interval[0]:.3f} {found.interval[1]:.3f} {found.sure}"
+    '0.057 0.051 0.063 True'
+    """
+    interval = rates_differ(control, other)
+    if interval is None:
+        return None
+    p = p_value(lambda level: rates_differ(control, other, level))
+    return Change(other[0] / other[1] - control[0] / control[1], interval, p)
+
+
+def smallest_seen(control: tuple[int, int], of: int) -> float:
+    """Return the least change of a rate that `of` more cases would show, with 80 % power.
+
+    The rate is at least one case in the control: none at all says nothing of how rare it is.
+
+    >>> round(smallest_seen((26, 340), 60), 2)
+    0.1
+    """
+    share = min(max(control[0], 1) / control[1], 0.5)
+    error = math.sqrt(share * (1 - share) * (1 / control[1] + 1 / of))
+    return (_z(LEVEL) + NormalDist().inv_cdf(POWER)) * error
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """Sums of one group for a ratio: requests, the sum and the sum of squares of costs, successes.
 

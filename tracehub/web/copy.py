@@ -97,7 +97,16 @@ def points(fraction: float) -> str:
     >>> points(0.04), points(-0.012)
     ('+4.0 pts', '−1.2 pts')
     """
-    return f"{fraction * 100:+.1f} pts".replace("-", MINUS)
+    return f"{plain_points(fraction)} pts"
+
+
+def plain_points(fraction: float) -> str:
+    """Return a difference of two rates where a head says that it is in points.
+
+    >>> plain_points(-0.012)
+    '−1.2'
+    """
+    return f"{fraction * 100:+.1f}".replace("-", MINUS)
 
 
 def rate(fraction: float) -> str:
