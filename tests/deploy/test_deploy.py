@@ -17,6 +17,7 @@ import pytest
 import yaml
 from django.test import Client
 from jsonschema import Draft202012Validator
+from kombu import Connection
 
 from tests.test_docs import settings
 
@@ -98,6 +99,15 @@ def test_the_example_of_env_has_each_variable_of_the_compose_file_and_no_other()
     given = re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert set(given) - {"COMPOSE_PROFILES"} == asked
     assert not re.search(r"(PASSWORD|KEY)=\S", (ROOT / ".env.example").read_text())
+
+
+def test_a_client_is_installed_for_each_broker_that_the_example_offers():
+    offered = re.findall(
+        r"TRACEHUB_BROKER_URL=(\S+)", (ROOT / ".env.example").read_text(), re.MULTILINE
+    )
+    assert {url.partition(":")[0] for url in offered} == {"redis", "amqp"}
+    for url in offered:
+        assert Connection(url).transport.driver_version()
 
 
 def test_only_settings_that_there_are_are_set():
