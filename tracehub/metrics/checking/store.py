@@ -17,12 +17,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
+import psycopg
 from django.db import connection, transaction
 from psycopg import sql
 
 from tracehub.core import rollup as core
 from tracehub.core.steps import KEPT, kept_from
 from tracehub.metrics import rollup
+from tracehub.traces import store
 
 ONE_DAY = timedelta(days=1)
 _DOLLARS = 10**10
@@ -109,16 +111,15 @@ def sums_differ(project_id: int, start: datetime, end: datetime) -> bool:
 def _snapshot() -> Iterator[Any]:
     """Give a cursor that sees one moment, and keep the folder away meanwhile.
 
-    The lock comes before the snapshot: what was merged while waiting for it is seen.
+    The lock comes before the snapshot: what was merged while waiting for it is seen. A transaction
+    of its own connection holds it, since behind PgBouncer a session is not one connection.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [rollup.LOCK])
-        try:
-            with transaction.atomic():
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                yield cursor
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [rollup.LOCK])
+    with psycopg.connect(store.conninfo()) as guard:
+        guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        guard.execute("SELECT pg_advisory_xact_lock(%s)", [rollup.LOCK])
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield cursor
 
 
 @dataclass(slots=True)
