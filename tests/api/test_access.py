@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
+from django.db import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
 
 from tests import trace_factory as factory
 from tracehub.api.calls import CALLS
@@ -178,3 +180,16 @@ def test_answers_are_inert_and_private(viewer):
 def test_a_signed_in_person_needs_a_key_as_well(viewer, django_user_model):
     viewer.client.force_login(django_user_model.objects.create_user("mina@skylane.example"))
     assert viewer.client.get("/api/v1/traces").status_code == 401
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, PoolTimeout])
+def test_an_absent_database_costs_503_wherever_it_is_missed(viewer, monkeypatch, error):
+    def away(*_given, **_more):
+        raise error("the connection is closed")
+
+    for place in ("tracehub.api.auth.find_key", "tracehub.traces.listing.read"):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, away)
+            answer = viewer.get("/traces")
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1"), place
+        assert answer.json()["error"]["code"] == "unavailable"

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 import psycopg.errors
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
@@ -24,6 +23,7 @@ from tracehub.core.shape import Schema, ShapeError
 from tracehub.core.times import TimeError
 from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.logs import redact
+from tracehub.projects.store import AWAY
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ def _dispatcher(methods: dict[str, Call]) -> Callable[..., HttpResponse]:
             return respond(_answer(request, methods, parts))
         except ApiError as error:
             refusal = error
+        except AWAY as error:
+            refusal = _database(error)
         except Exception:
             # A client that reads JSON gets JSON also then; the log has what happened.
             logger.exception("A call of the API failed: %s %s.", request.method, request.path)
@@ -116,11 +118,9 @@ def _answer(request: HttpRequest, methods: dict[str, Call], parts: dict[str, str
         raise ApiError(400, f"{error.message} (at {error.start}){hint}", "q") from error
     except TimeError as error:
         raise ApiError(400, str(error), str(error).partition(" ")[0]) from error
-    except OperationalError as error:
-        raise _database(error) from error
 
 
-def _database(error: OperationalError) -> ApiError:
+def _database(error: Exception) -> ApiError:
     if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
         return ApiError(400, "This took too long. Ask for a shorter range or a narrower filter.")
     return ApiError(503, "The database is away or busy. Try again.", headers={"Retry-After": "1"})

@@ -146,6 +146,8 @@ def database(name: str, url: str) -> dict[str, Any]:
         # prepared statements that outlive a transaction.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "CONN_MAX_AGE": 0,
+        # The pool tries a connection before it gives it out: after a failover none is dead.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **query,
             "pool": {"min_size": 1, "max_size": 8, "timeout": 5},

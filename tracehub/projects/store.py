@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
 
+# What a statement raises when the database is away, or has no connection left.
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
 MASK_RULES = """
     SELECT name, kind, pattern, action, within FROM projects_maskrule
     WHERE project_id = %s AND "on" ORDER BY id

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from psycopg_pool import PoolTimeout
+
+from tracehub.projects.store import AWAY
 
 RETRY_SECONDS = "2"
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
