@@ -70,6 +70,17 @@ def not_durable(well) -> None:
     sql(f'ALTER DATABASE "{well.dbname}" SET synchronous_commit = off')
 
 
+def other_encoding(well) -> None:
+    from tracehub.cli.postgres import Cluster
+
+    name = f"{well.dbname}_ascii"
+    sql(
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc"
+        " LOCALE 'C'"
+    )
+    well.monkeypatch.setenv("DATABASE_URL", Cluster.of(config.data_dir()).app_url(name))
+
+
 def mighty_role(well) -> None:
     from tracehub.cli.postgres import Cluster
 
@@ -139,6 +150,7 @@ PLANTED = [
     (short_secret, "secret key", "TRACEHUB_SECRET_KEY"),
     (open_secret, "secret key", "chmod 600"),
     (not_durable, "database", "Set synchronous_commit to on"),
+    (other_encoding, "database", "--encoding=UTF8"),
     (mighty_role, "role", "without SUPERUSER"),
     (owner_everywhere, "role", "owns no table"),
     (no_broker, "broker", "TRACEHUB_BROKER_URL"),

@@ -110,9 +110,17 @@ def _server() -> Finding:
     url = config.database_url()
     with psycopg.connect(url, connect_timeout=10) as link:
         version = link.info.server_version
+        encoding = link.info.parameter_status("server_encoding")
     name = f"PostgreSQL {version // 10000}.{version % 10000}"
     if version < 150000:
         return Finding("database", name, "TraceHub needs PostgreSQL 15 or later: upgrade it.")
+    if encoding != "UTF8":
+        return Finding(
+            "database",
+            f"{name}, encoding {encoding}",
+            "Make the database anew, as `createdb --encoding=UTF8 --template=template0` does, and "
+            "restore a backup into it: texts are compared and cut by character.",
+        )
     weak = pgroles.undurable(url)
     if weak:
         values = ", ".join(f"{key} = {found}" for key, (_needed, found) in weak.items())
