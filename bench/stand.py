@@ -113,21 +113,14 @@ def wait_for_port(port: int) -> None:
     raise SystemExit(f"Nothing listens on port {port}.")
 
 
-def migrate(env: dict[str, str]) -> str:
-    """Set the database up and return an ingest key."""
-    manage = [sys.executable, "manage.py"]
-    subprocess.run(
-        [*manage, "migrate", "-v0"], env={**os.environ, **env}, cwd=HERE.parent, check=True
-    )
-    subprocess.run(
-        [*manage, "createcachetable"], env={**os.environ, **env}, cwd=HERE.parent, check=True
-    )
+def ingest_key(env: dict[str, str]) -> str:
+    """Make the project `bench` and return a key of it."""
     code = (
         "from tracehub.projects import actions as a;"
         "p = a.create_project('bench'); print(a.create_key(p, 'ingest', 'bench')[1])"
     )
     done = subprocess.run(
-        [*manage, "shell", "-v0", "-c", code],
+        [sys.executable, "manage.py", "shell", "-v0", "-c", code],
         env={**os.environ, **env},
         cwd=HERE.parent,
         check=True,
@@ -145,24 +138,21 @@ def free_port() -> int:
 class Stand:
     """TraceHub and the reference beside each other, on one server; ends with its `stack`."""
 
-    def __init__(self, folder: Path, stack: ExitStack, *, worker: bool = True) -> None:
+    def __init__(
+        self, folder: Path, stack: ExitStack, *, worker: bool = True, reference: bool = True
+    ) -> None:
         self.stack = stack
         self.cluster = stack.enter_context(database(folder))
         self.url = self.cluster.url()
         self.admin_url = self.cluster.superuser_url("tracehub")
-        self.env = {
-            "DATABASE_URL": self.url,
-            "TRACEHUB_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-            "TRACEHUB_SECRET_KEY": "bench" * 10,
-        }
-        self.key = migrate(self.env)
+        self.env = prepared(self.cluster)
+        self.key = ingest_key(self.env)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port = int(self.listener.getsockname()[1])
         self.webs: list[int] = []
         self.add_web()
         self.worker = self._worker() if worker else None
-        self.reference = self._reference()
+        self.reference = self._reference() if reference else None
         with psycopg.connect(self.cluster.superuser_url()) as link:
             pid = link.execute("SELECT pg_backend_pid()").fetchone()[0]
             stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
@@ -181,6 +171,12 @@ class Stand:
                     raise SystemExit("A web process does not start.")
                 time.sleep(0.1)
         wait_for_port(self.port)
+
+    def add_beat(self, folder: Path) -> int:
+        """Start the scheduler, as an installation has it; return its process id."""
+        own = ["--schedule", str(folder / "schedule"), "--pidfile="]
+        command = [sys.executable, "-m", "celery", "-A", "tracehub.celery", "-q", "beat", *own]
+        return self.stack.enter_context(process(command, self.env, **QUIET))
 
     def _worker(self) -> int:
         # As the supervisor starts it: it yields the processor to who waits for an answer.
@@ -202,14 +198,7 @@ class Stand:
         """Return what `loadgen` needs of each: address, key, counts, processes to watch."""
         watch = [f"web{i}={pid}" for i, pid in enumerate(self.webs)] + [f"pg={self.postmaster}"]
         watch += [f"worker={self.worker}"] if self.worker else []
-        reference = self.reference
-        return {
-            "reference": {
-                "url": f"http://127.0.0.1:{reference['port']}/v1/traces",
-                "count_pg": reference["dsn"],
-                "count_sql": "select count(*) from bench_ref",
-                "watch": [f"web0={reference['pid']}", f"pg={self.postmaster}"],
-            },
+        targets = {
             "tracehub": {
                 "url": f"http://127.0.0.1:{self.port}/v1/traces",
                 "count_pg": self.admin_url,
@@ -217,6 +206,14 @@ class Stand:
                 "watch": watch,
             },
         }
+        if reference := self.reference:
+            targets["reference"] = {
+                "url": f"http://127.0.0.1:{reference['port']}/v1/traces",
+                "count_pg": reference["dsn"],
+                "count_sql": "select count(*) from bench_ref",
+                "watch": [f"web0={reference['pid']}", f"pg={self.postmaster}"],
+            }
+        return targets
 
     def wait_idle(self, seconds: float = 60) -> None:
         """Return when the worker has caught up, so that one run does not pay for another."""
