@@ -44,6 +44,11 @@ test: lint ## Everything that CI checks, in about 10 minutes on 2 cores
 test-faults: install-dev ## The long fault tests: SEED=1 MINUTES=60 by default
 	$(bin)/python -m pytest tests/faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),60)
 
+.PHONY: test-topology
+test-topology: install-dev ## docker-compose.yml as processes; MINUTES=10 keeps the broker away so long
+	@scripts/topology
+	$(bin)/python -m pytest tests/topology $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: test-exports
 test-exports: install-dev ## Load every export format with the tool it is for
 	$(bin)/python -m pytest tests/exports_long
@@ -56,6 +61,7 @@ bench: install-dev ## The benchmarks in bench/, as ratios to a bare reference
 	$(bin)/python bench/evals.py
 	$(bin)/python bench/failures.py
 	$(bin)/python bench/planted.py
+	$(bin)/python bench/soak.py --minutes $(or $(SOAK),30)
 	BENCH_REVIEWS=200 $(bin)/python -m pytest tests/web/test_quick_review.py -k keyboard_alone
 
 .PHONY: docs
