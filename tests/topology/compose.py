@@ -22,7 +22,7 @@ from tests.topology.programs import Program, Programs, free_port, listens
 from tests.topology.stores import BROKERS, PgBouncer, Postgres, broker_answers
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 SECRETS = (
     "POSTGRES_PASSWORD OWNER_PASSWORD APP_PASSWORD REPLICATION_PASSWORD RABBITMQ_PASSWORD"
     " TRACEHUB_SECRET_KEY"
