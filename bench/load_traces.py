@@ -141,12 +141,7 @@ def fill(cluster: Any, options: argparse.Namespace) -> None:
     """Migrate, make the project `bench` and load traces into it, by several processes."""
     import stand
 
-    env = {
-        "DATABASE_URL": cluster.url(),
-        "TRACEHUB_DATA_DIR": str(cluster.folder),
-        "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-        "TRACEHUB_SECRET_KEY": "bench" * 10,
-    }
+    env = stand.prepared(cluster)
     os.environ.update(env)
     import django
 
@@ -155,7 +150,7 @@ def fill(cluster: Any, options: argparse.Namespace) -> None:
 
     from tracehub.projects.models import Project
 
-    stand.migrate(env)
+    stand.ingest_key(env)
     Project.objects.filter(slug="bench").update(retention_days=365)
     now, admin = clock(), cluster.superuser_url("tracehub")
     partitions(admin, now.date() - timedelta(days=options.days + 1), now.date() + timedelta(days=1))
