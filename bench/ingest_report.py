@@ -130,7 +130,7 @@ def tables(url: str) -> None:
         ).fetchall()
         span = link.execute(
             "SELECT avg(pg_column_size(s.*)), avg(pg_column_size(facts)),"
-            " avg(pg_column_size(content)), avg(pg_column_size(raw)) FROM spans s"
+            " avg(pg_column_size(payload)) FROM spans s"
         ).fetchone()
         trace = link.execute(
             "SELECT avg(pg_column_size(t.*)), avg(pg_column_size(contribution)),"
@@ -140,7 +140,7 @@ def tables(url: str) -> None:
     print("\n| table | inserted | updated | HOT | dead | size |\n|---|---|---|---|---|---|")
     for row in rows:
         print("| " + " | ".join(map(str, row)) + " |")
-    sizes("a span", ("row in heap", "facts", "content", "raw"), span)
+    sizes("a span", ("row in heap", "facts", "payload"), span)
     sizes("a trace", ("row in heap", "contribution", "metadata", "input", "output"), trace)
 
 

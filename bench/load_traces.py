@@ -76,7 +76,6 @@ def store(made: Sequence[Any], project_id: int) -> None:
     from tracehub.digest.actions import digest_traces
     from tracehub.digest.store import Claimed, driver_cursor
     from tracehub.review.models import Review
-    from tracehub.traces.texts.store import index_some
 
     claimed = [Claimed(project_id, one.trace_id, one.at.date(), 0) for one in made]
     with transaction.atomic():
@@ -91,18 +90,15 @@ def store(made: Sequence[Any], project_id: int) -> None:
             for one in made if one.verdict
         )  # fmt: skip
         digest_traces(claimed)
-    while index_some():
-        pass
 
 
 def copy_spans(cursor: Any, rows: Iterable[tuple[date, Any]]) -> None:
-    from tracehub.traces.store import COPY_SPANS, COPY_TYPES, JSONB
+    from tracehub.traces.store import COPY_SPANS, COPY_TYPES
 
     with cursor.copy(COPY_SPANS) as copy:
         copy.set_types(COPY_TYPES)
         for day, row in rows:
-            project_id, *values, facts, content, raw = row
-            copy.write_row((project_id, day, *values, JSONB + facts, JSONB + content, raw))
+            copy.write_row((row.project_id, day, *row[1:]))
 
 
 def finish(url: str, now: datetime, times: int) -> None:

@@ -86,4 +86,4 @@ def digest_now(project, *trace_ids: str) -> None:
 
 def _row(project, made: Span) -> SpanRow:
     row = row_of(project.pk, made, digest(made), received_span_json(made))
-    return row._replace(facts=row.facts.decode(), content=row.content.decode())
+    return row._replace(facts=row.facts.decode())

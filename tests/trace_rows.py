@@ -102,5 +102,4 @@ def _stored(given: dict) -> Trace:
         errors = "\n".join(one["message"] for one in whole["signals"])
         keys = [whole[name] for name in ("project_id", "day", "trace_id", "started_at")]
         texts.write(cursor, [texts.TextRow(*keys, *said, errors)])
-    texts.index_some()
     return row

@@ -22,8 +22,7 @@ COLUMNS = {
 
 def loaded(row):
     """The row as the driver gives it back."""
-    values = row._asdict()
-    return {**values, "facts": orjson.loads(row.facts), "content": orjson.loads(row.content)}
+    return {**row._asdict(), "facts": orjson.loads(row.facts)}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.meta.json")), ids=lambda path: path.name)
@@ -43,6 +42,7 @@ def test_every_captured_span_comes_back_from_its_row(path):
         assert (back.input, back.output, back.context) == (span.input, span.output, span.context)
         assert (back.attributes, back.events) == (raw.attributes, raw.events)
         assert (back.tool, back.prompt, back.flags) == (span.tool, span.prompt, span.flags)
+        assert (back.cost, back.cost_source) == (span.cost, span.cost_source)
 
 
 def test_every_field_of_a_digest_and_its_facts_has_a_place():

@@ -28,7 +28,7 @@ SECOND = 10**9
 BASE = int(datetime.now(UTC).timestamp()) * SECOND - 1800 * SECOND
 TABLES = {
     "traces": "SELECT to_jsonb(t) - 'day' - 'digest_hash' FROM traces t ORDER BY trace_id",
-    "spans": "SELECT trace_id, span_id, rank, facts, content, raw FROM spans ORDER BY 1, 2",
+    "spans": "SELECT trace_id, span_id, rank, facts, payload FROM spans ORDER BY 1, 2",
     "rollups": "SELECT to_jsonb(r) FROM rollups r WHERE requests <> 0 OR calls <> 0"
     " ORDER BY project_id, resolution, bucket, series",
     "histograms": "SELECT measure, resolution, bucket, series, index, count"

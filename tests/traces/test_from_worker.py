@@ -17,7 +17,6 @@ from tracehub.review import actions
 from tracehub.traces import facets, listing
 from tracehub.traces.extent import Range
 from tracehub.traces.models import TermCount, Trace
-from tracehub.traces.texts import store as texts
 
 SHOWN = """
     SELECT 'model', m, count(*), count(*) FILTER (WHERE failing)
@@ -80,10 +79,8 @@ def test_counts_follow_reviews_late_spans_and_retries(project):
     assert found(project, "is:failing") == []
 
 
-def test_a_story_is_found_by_its_words_once_they_are_indexed(project):
+def test_a_story_is_found_by_its_words(project):
     trace_id = stories.refund_trace(project)
-    assert texts.index_some() == 1
-    assert texts.index_some() == 0
     for text in ("lisbon", "output:carrier_cancellation", '"not a voucher"', "kind:tool span:get*"):
         assert found(project, text) == [trace_id], text
     for text in ("isbon", "input:carrier", '"a voucher not"'):

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 Json = Any
-LIMIT = 400  # characters
+LIMIT = 400  # characters of an input: traces alike are told by them
+SHORT = 160  # of an output
 
 
 def text_of(message: Json) -> str:
@@ -48,16 +49,16 @@ def plain(value: Json) -> Json:
     return text_of(messages[-1]) if messages else value
 
 
-def preview(value: Json) -> str | None:
-    """Return the first LIMIT characters of a payload; JSON stays JSON, white space is folded.
+def preview(value: Json, limit: int = LIMIT) -> str | None:
+    """Return the first characters of a payload; JSON stays JSON, white space is folded.
 
     >>> preview({"refund": {"amount": 418.6}})
     '{"refund":{"amount":418.6}}'
     >>> preview("  two\\nlines ")
     'two lines'
     """
-    text = folded(value, 4 * LIMIT)
-    return text if text is None or len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+    text = folded(value, 4 * limit)
+    return text if text is None or len(text) <= limit else text[: limit - 1] + "…"
 
 
 def folded(value: Json, limit: int) -> str | None:

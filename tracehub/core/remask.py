@@ -41,8 +41,8 @@ def mask_raw(raw: RawSpan, masker: Masker) -> Counter[str]:
 
 
 def touches(row: dict[str, Any], masker: Masker) -> bool:
-    """Say whether a row of `spans` (as dict with `raw`, `content`) could need masking."""
-    return masker.touches(unpack(row["raw"], row["content"]))
+    """Say whether a row of `spans` (as dict with `payload`) could need masking."""
+    return masker.touches(unpack(row["payload"])[1])
 
 
 def remask(project_id: int, row: dict[str, Any], masker: Masker) -> Remasked | None:
@@ -63,14 +63,14 @@ def remask(project_id: int, row: dict[str, Any], masker: Masker) -> Remasked | N
         span = normalise(raw, arrived_ns=row["start_ns"])
         text = stored.received_json(raw)
     span.start_ns, span.duration_ns = row["start_ns"], row["duration_ns"]
-    span.cost, span.cost_source = row["cost"], row["content"].get("cost_source")
+    span.cost, span.cost_source = row["cost"], stored.cost_source(row)
     new = stored.row_of(project_id, span, digest(span), text)
     return Remasked(new._replace(rank=row["rank"]), counts)
 
 
 def _native(row: dict[str, Any], masker: Masker) -> tuple[Span, Counter[str]]:
     """Read a span of TraceHub's own JSON again: `posted`, and on one span `posted_trace`."""
-    received = stored.received_of(row["raw"], row["content"])
+    received = stored.received_of(row["payload"])
     about, posted = masker.mask(received.get("posted_trace")), masker.mask(received["posted"])
     short_form = about.value is None and row["facts"].get("N") is not None
     value = posted.value if short_form else {**(about.value or {}), "spans": [posted.value]}

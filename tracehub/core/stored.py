@@ -1,15 +1,15 @@
 """How a span lies in Postgres: narrow columns, `facts`, `content`, and what was received.
 
 `facts` is a small JSON object with every field of `SpanDigest` that is not a column and not at
-its default (`core.span_facts`). `content` is the normalised payload, open to SQL by name. `raw` is
-what came over the wire, after masking, packed: it refers to the texts in `content`.
+its default (`core.span_facts`). `payload` is the normalised content (input, output, context, tool
+...) and what came over the wire, after masking, packed together (`core.packing`).
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -52,13 +52,13 @@ class SpanRow(NamedTuple):
     cost: Decimal | None
     rank: int
     facts: bytes
-    content: bytes
-    raw: bytes
+    payload: bytes
+    cost_computed: bool
 
     @property
     def size(self) -> int:
         """Bytes of payload, for the bounds of queues."""
-        return len(self.facts) + len(self.content) + len(self.raw) + len(self.name) + 200
+        return len(self.facts) + len(self.payload) + len(self.name) + 200
 
 
 def span_number(span_id: str) -> int:
@@ -123,9 +123,15 @@ def received_span_json(span: Span) -> bytes:
     return orjson.dumps({k: v for k, v in kept.items() if v and k not in same}, option=_DUMP)
 
 
-def received_of(raw: bytes, content: dict[str, Json]) -> dict[str, Json]:
+def received_of(payload: bytes) -> dict[str, Json]:
     """Return what was received, as a dict with the keys of `received_json`."""
-    value: dict[str, Json] = orjson.loads(unpack(raw, content))
+    value: dict[str, Json] = orjson.loads(unpack(payload)[1])
+    return value
+
+
+def content_in(payload: bytes) -> dict[str, Json]:
+    """Return the normalised content of a stored span, with the keys of `content_of`."""
+    value: dict[str, Json] = orjson.loads(unpack(payload)[0])
     return value
 
 
@@ -147,6 +153,13 @@ def digest_of(row: dict[str, Json]) -> SpanDigest:
     )
 
 
+def cost_source(row: dict[str, Json]) -> Literal["sent", "computed"] | None:
+    """Return where the cost in a row of `spans` comes from, None without a cost."""
+    if row["cost"] is None:
+        return None
+    return "computed" if row["cost_computed"] else "sent"
+
+
 def content_of(span: Span) -> dict[str, Json]:
     """Return the normalised payload of a span, without empty parts."""
     prompt, tool = span.prompt, span.tool
@@ -159,7 +172,6 @@ def content_of(span: Span) -> dict[str, Json]:
         "output_schema": span.output_schema,
         "validation_errors": [_plain(error) for error in span.validation_errors],
         "flags": span.flags,
-        "cost_source": span.cost_source,
         "trace_input": span.facts.trace_input,
         "trace_output": span.facts.trace_output,
     }
@@ -169,7 +181,7 @@ def content_of(span: Span) -> dict[str, Json]:
 
 
 def _plain(value: Prompt | ToolUse | ValidationError) -> dict[str, Json]:
-    """Return a record as the dict that comes back from jsonb: texts are found by walking both."""
+    """Return a record as a dict of its fields."""
     return {name: getattr(value, name) for name in value.__slots__}
 
 
@@ -181,7 +193,6 @@ def row_of(
     `joined` counts the supplements in it: a span with them beats the same span without.
     """
     tokens = span.tokens
-    content = content_of(span)
     return SpanRow(
         project_id,
         UUID(hex=span.trace_id),
@@ -201,15 +212,15 @@ def row_of(
         span.cost,
         (FINISHED if span.finished else 0) + min(len(span.attributes) + joined, FINISHED - 1),
         orjson.dumps(span_facts.write(digest), option=_DUMP),
-        orjson.dumps(content, option=_DUMP),
-        pack(received, content),
+        pack(orjson.dumps(content_of(span), option=_DUMP), received),
+        span.cost_source == "computed",
     )
 
 
 def span_of(row: dict[str, Json]) -> Span:
     """Rebuild a whole span, payloads included, from a row of `spans` (as dict)."""
-    digest, content = digest_of(row), row["content"]
-    received = received_of(row["raw"], content)
+    digest = digest_of(row)
+    content, received = map(orjson.loads, unpack(row["payload"]))
     posted = received.get("posted", {})
     prompt, tool = content.get("prompt"), content.get("tool")
     for name in ("trace_input", "trace_output"):
@@ -244,7 +255,7 @@ def span_of(row: dict[str, Json]) -> Span:
         tokens=digest.tokens,
         tokens_counted=digest.tokens_counted,
         cost=digest.cost,
-        cost_source=content.get("cost_source"),
+        cost_source=cost_source(row),
         ttft_ns=digest.ttft_ns,
         streaming=digest.streaming,
         facts=digest.facts,

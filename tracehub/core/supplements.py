@@ -28,11 +28,11 @@ class Supplement:
 
 
 def raw_of(row: dict[str, Any]) -> RawSpan | None:
-    """Rebuild what was received from a row of `spans` (as dict with ids, name, `content`, `raw`).
+    """Rebuild what was received from a row of `spans` (as dict with ids, name, times, `payload`).
 
     None for a span of TraceHub's own JSON: it came whole, and nothing comes after it.
     """
-    received = received_of(row["raw"], row["content"])
+    received = received_of(row["payload"])
     if "posted" in received:
         return None
     status = received.get("status", [0, ""])

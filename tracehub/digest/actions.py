@@ -57,12 +57,11 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
             rollup.fold_all()
             folded, fold_at = total, began + FOLD_EVERY
         judged = sampling.drop_due()
-        indexed = _in_the_time_left(texts.index_some, until=min(end, began + PAUSE))
         looked = _in_the_time_left(second.look_some, until=min(end, began + PAUSE))
         again = recheck.step()
         if done:
             sleep(max(0.0, PAUSE - (time.monotonic() - began)))
-        elif not (indexed or judged or looked or again):
+        elif not (judged or looked or again):
             break
     if total > folded:
         rollup.fold_all()
@@ -70,7 +69,7 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
 
 
 def _in_the_time_left(work: Callable[[], int], *, until: float) -> int:
-    """Do what comes after lists, words of texts and second looks, batch by batch; count it."""
+    """Do what comes after lists batch by batch; count it."""
     total = 0
     while time.monotonic() < until:
         some = work()

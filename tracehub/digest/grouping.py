@@ -33,7 +33,8 @@ def violations(
         for trace, own in spans.items()
     }
     wanted = [(t, span_number(span.span_id)) for t, own in under.items() for span in own]
-    outputs = store.load_outputs(cursor, project_id, day, wanted)
+    payloads = store.load_payloads(cursor, project_id, day, wanted)
+    outputs = {span: content.get("output") for span, content in payloads.items()}
     return {
         trace: reading.violations(
             contracts,

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from tracehub.core import rollup
-from tracehub.core.preview import folded, last_user_message, preview
+from tracehub.core.preview import SHORT, folded, last_user_message, preview
 from tracehub.core.query import terms
 from tracehub.core.query.words import CAP
 from tracehub.core.signals.base import Evidence
@@ -205,7 +205,7 @@ def fill_previews(
             said = input_payload.get(summary.input_part)
     if output_payload is not None:
         answered = output_payload.get(summary.output_part)
-    row["input_preview"], row["output_preview"] = preview(said), preview(answered)
+    row["input_preview"], row["output_preview"] = preview(said), preview(answered, SHORT)
     digested.texts = TextRow(
         project_id=row["project_id"],
         day=row["day"],

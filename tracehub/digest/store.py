@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from tracehub.core.packing import decompress
-from tracehub.core.stored import SpanRow
+from tracehub.core.stored import SpanRow, content_in
 from tracehub.core.supplements import Supplement
 from tracehub.traces.payloads.objects import whole
 from tracehub.traces.payloads.store import rewritten
@@ -51,16 +51,8 @@ LOAD_TRACES = """
         failures, user_id, release, tools
     FROM traces WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
 """
-# Whole contents: each `->` on a column would decompress it once more.
 LOAD_PAYLOADS = """
-    SELECT trace_id, span_id, content
-    FROM spans WHERE project_id = %s AND day = %s
-        AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
-"""
-LOAD_OUTPUTS = """
-    SELECT trace_id, span_id,
-        CASE WHEN content ? 'payload_object' THEN content
-            ELSE jsonb_build_object('output', content -> 'output') END AS content
+    SELECT trace_id, span_id, payload
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
 """
@@ -71,7 +63,7 @@ LOAD_SUPPLEMENTS = """
     WHERE project_id = %s AND trace_id = ANY(%s) ORDER BY id
 """
 LOCK_SPANS = """
-    SELECT project_id, trace_id, span_id, name, start_ns, duration_ns, content, raw, rank
+    SELECT project_id, trace_id, span_id, name, start_ns, duration_ns, payload, rank
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
     ORDER BY trace_id, span_id FOR UPDATE
@@ -86,14 +78,11 @@ LOCK_CALLS = """
     SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
         input_tokens, output_tokens, total_tokens, cost, facts
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s) AND model IS NOT NULL
-        AND (cost IS NULL OR content ->> 'cost_source' = 'computed')
+        AND (cost IS NULL OR cost_computed)
     ORDER BY trace_id, span_id FOR UPDATE
 """
 SET_COSTS = """
-    UPDATE spans AS s SET cost = new.cost, content = CASE
-        WHEN new.cost IS NULL THEN s.content - 'cost_source'
-        WHEN s.cost IS NULL THEN jsonb_set(s.content, '{cost_source}', '"computed"')
-        ELSE s.content END
+    UPDATE spans AS s SET cost = new.cost, cost_computed = new.cost IS NOT NULL
     FROM unnest(%s::uuid[], %s::int8[], %s::numeric[]) AS new (trace_id, span_id, cost)
     WHERE s.project_id = %s AND s.day = %s AND s.trace_id = new.trace_id
         AND s.span_id = new.span_id
@@ -171,7 +160,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("failing", "bool"),
     ("promoted", "bool"),
     ("failures", "int8[]"),
-    ("contribution", "jsonb"),
+    ("contribution", "json"),
     ("digest_hash", "int8"),
     ("span_kinds", "text[]"),
     ("span_names", "text[]"),
@@ -183,7 +172,7 @@ _KEY = {"project_id", "day", "trace_id"}
 WRITE_TRACES = sql.SQL(
     """
     INSERT INTO traces ({names})
-    SELECT {names} FROM jsonb_to_recordset(%s::jsonb) AS sent ({typed})
+    SELECT {names} FROM json_to_recordset(%s::json) AS sent ({typed})
     ORDER BY project_id, day, trace_id
     ON CONFLICT (project_id, day, trace_id) DO UPDATE SET ({changed}) = ({new})
     """
@@ -315,18 +304,7 @@ def load_payloads(
         return {}
     ids = ([trace for trace, _ in spans], [span for _, span in spans])
     rows = whole(cursor.execute(LOAD_PAYLOADS, (project_id, day, *ids)).fetchall())
-    return {(row["trace_id"], row["span_id"]): row["content"] for row in rows}
-
-
-def load_outputs(
-    cursor: Cursor, project_id: int, day: date, spans: Sequence[tuple[UUID, int]]
-) -> dict[tuple[UUID, int], Any]:
-    """Return the output of single spans, by (trace, span number). As `load_payloads`, narrower."""
-    if not spans:
-        return {}
-    ids = ([trace for trace, _ in spans], [span for _, span in spans])
-    rows = whole(cursor.execute(LOAD_OUTPUTS, (project_id, day, *ids)).fetchall())
-    return {(row["trace_id"], row["span_id"]): row["content"].get("output") for row in rows}
+    return {(row["trace_id"], row["span_id"]): content_in(row["payload"]) for row in rows}
 
 
 def write_traces(cursor: Cursor, rows: Sequence[dict[str, Any]]) -> None:

@@ -20,6 +20,7 @@ from tracehub.core import span_facts
 from tracehub.core.contracts import checking
 from tracehub.core.query import parse
 from tracehub.core.query.tree import quote
+from tracehub.core.stored import content_in
 from tracehub.core.versions import Known, in_order
 from tracehub.failures.models import (
     RECENT_DAYS,
@@ -327,8 +328,7 @@ def newest_traces(failure: Failure, start: datetime, end: datetime, limit: int) 
 
 
 OUTPUTS = """
-    SELECT trace_id, facts ->> %s AS prompt, CASE WHEN content ? 'payload_object' THEN content
-        ELSE jsonb_build_object('output', content -> 'output') END AS content
+    SELECT trace_id, facts ->> %s AS prompt, payload
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
         AND NOT error AND duration_ns IS NOT NULL
         AND (%s = '' OR name = %s)
@@ -367,8 +367,8 @@ def recent_outputs(
             values = (label, project.pk, day, list(own), span, span, prompt, label, prompt)
             rows = whole(cursor.execute(OUTPUTS, values).fetchall())
             found += [
-                (own[row["trace_id"]], row["prompt"] or "", row["content"]["output"])
+                (own[row["trace_id"]], row["prompt"] or "", output)
                 for row in rows
-                if row["content"].get("output") is not None
+                if (output := content_in(row["payload"]).get("output")) is not None
             ]
     return found

@@ -130,16 +130,21 @@ def _term(column: sql.Composable, number: int, negated: bool) -> sql.Composed:
     return sql.SQL("{}{} LIKE ANY({})").format(word, column, name)
 
 
-# Trace rows of the partitions that can hold the range; each reads its contribution.
+# Trace rows of the partitions that can hold the range; each parses its contribution, once.
+_PARSED = sql.SQL(
+    "CROSS JOIN LATERAL (SELECT traces.contribution::jsonb AS contribution OFFSET 0) AS kept"
+)
 _RAW = """
-SELECT {group} AS grp, traces.started_at AS at, {columns} FROM traces {join}
+SELECT {group} AS grp, traces.started_at AS at, {columns}
+FROM traces {parsed} {join}
 WHERE traces.project_id = %(project)s AND traces.day >= %(first_day)s
   AND traces.started_at >= %(start)s AND traces.started_at < %(end)s AND ({where})
 """
 _RAW_BUCKETS = """
 SELECT {group} AS grp, traces.started_at AS at, (b->>0)::smallint AS measure,
     (b->>1)::smallint AS index, 1 AS count
-FROM traces {join} CROSS JOIN jsonb_array_elements(traces.contribution->'buckets') AS b
+FROM traces {parsed} {join}
+CROSS JOIN jsonb_array_elements(kept.contribution->'buckets') AS b
 WHERE traces.project_id = %(project)s AND traces.day >= %(first_day)s
   AND traces.started_at >= %(start)s AND traces.started_at < %(end)s
   AND (b->>0)::smallint = ANY(%(measures)s::smallint[]) AND ({where})
@@ -161,15 +166,15 @@ def _raw(frame: Window, group: str, narrow: Filter, params: dict[str, Any]) -> S
     grp: sql.Composable = sql.SQL("''")
     if axis in _SHARES:
         kept = sql.Literal(f"{axis}s")
-        join = sql.SQL("CROSS JOIN jsonb_each(traces.contribution->{}) AS s (label, share)").format(
+        join = sql.SQL("CROSS JOIN jsonb_each(kept.contribution->{}) AS s (label, share)").format(
             kept
         )
         grp = sql.SQL("s.label")
     elif group:
-        grp = sql.SQL("traces.contribution->'dims'->>{}").format(sql.Literal(_DIMENSIONS[column]))
+        grp = sql.SQL("kept.contribution->'dims'->>{}").format(sql.Literal(_DIMENSIONS[column]))
     where, filters = _named(*filter_sql.where(narrow))
     values = {**params, **filters, "first_day": (frame.start - timedelta(days=1)).date()}
-    parts = {"group": grp, "join": join, "where": where}
+    parts = {"group": grp, "parsed": _PARSED, "join": join, "where": where}
 
     def sums(names: list[str]) -> sql.Composable:
         columns = [_raw_column(name, _SHARES.get(axis, {})) for name in names]
@@ -193,10 +198,10 @@ def _raw_column(name: str, shares: Mapping[str, int]) -> sql.Composed:
     elif name == "calls":
         value = sql.SQL(
             "(SELECT sum((v->>0)::numeric)"
-            " FROM jsonb_each(traces.contribution->'models') AS m (k, v))"
+            " FROM jsonb_each(kept.contribution->'models') AS m (k, v))"
         ).format()
     else:
         key = sql.Literal(_WHOLE.get(name, name))
-        value = sql.SQL("(traces.contribution->'all'->>{})::numeric").format(key)
+        value = sql.SQL("(kept.contribution->'all'->>{})::numeric").format(key)
     scale = sql.SQL(" * 1e-10" if name in rollup.MONEY else "")
     return sql.SQL("coalesce({}, 0){} AS {}").format(value, scale, sql.Identifier(name))

@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from tracehub.projects.models import Project
+from tracehub.traces.fields import PlainJSON
 from tracehub.traces.querysets import TraceQuerySet
 from tracehub.traces.saved_view import SavedView as SavedView
 from tracehub.traces.texts.model import TraceAttributes as TraceAttributes
@@ -42,11 +43,11 @@ class Arrival(models.Model):
 
 
 class StoredSpan(models.Model):
-    """One span. Narrow columns first; `facts` is what summaries read; payloads are toasted apart.
+    """One span. Narrow columns first; `facts` is what summaries read; the payload last.
 
-    `content` is the normalised content, open to SQL by name (input, output, context, tool …);
-    `raw` is zstd of what was received, after masking. `rank` decides between two versions of a
-    span: a finished one beats a pending one, then more attributes win.
+    `payload` is the normalised content and what was received, after masking (`core.packing`).
+    `rank` decides between two versions of a span: a finished one beats a pending one, then more
+    attributes win. `cost_computed` says that the cost comes from prices and not from the sender.
     """
 
     pk = models.CompositePrimaryKey("project_id", "day", "trace_id", "span_id")
@@ -68,9 +69,9 @@ class StoredSpan(models.Model):
     total_tokens = models.BigIntegerField(null=True)
     cost = models.DecimalField(max_digits=20, decimal_places=10, null=True)
     rank = models.IntegerField()
-    facts = models.JSONField()
-    content = models.JSONField()
-    raw = models.BinaryField()
+    facts = PlainJSON()
+    payload = models.BinaryField()
+    cost_computed = models.BooleanField(db_default=False)
 
     class Meta:
         db_table = "spans"
@@ -139,7 +140,7 @@ class Trace(models.Model):
     # Ids of `failures.Failure`, as the worker found them; merging is a rule on top of these.
     failures = ArrayField(models.BigIntegerField(), default=list)
     promoted = models.BooleanField()
-    contribution = models.JSONField()
+    contribution = PlainJSON()
     digest_hash = models.BigIntegerField()
     span_kinds = ArrayField(models.TextField(), default=list, db_default=[])
     span_names = ArrayField(models.TextField(), default=list, db_default=[])

@@ -125,7 +125,7 @@ def received(project: Project, trace_id: UUID) -> dict[str, Json] | None:
         {
             "span_id": span_hex(row["span_id"]),
             "name": row["name"],
-            **received_of(row["raw"], row["content"]),
+            **received_of(row["payload"]),
         }
         for row in rows[:MAX_SPANS]
     ]

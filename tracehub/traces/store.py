@@ -45,8 +45,8 @@ COLUMNS = (
     "cost",
     "rank",
     "facts",
-    "content",
-    "raw",
+    "payload",
+    "cost_computed",
 )
 TYPES = (
     "int8",
@@ -67,14 +67,13 @@ TYPES = (
     "int8",
     "numeric",
     "int4",
-    "jsonb",
-    "jsonb",
+    "json",
     "bytea",
+    "bool",
 )
-# jsonb travels as a version byte and its text: as bytea it goes through untouched, in C.
-COPY_TYPES = tuple("bytea" if name == "jsonb" else name for name in TYPES)
-JSONB = b"\x01"
-_PAYLOAD = COLUMNS[4:]
+# JSON travels as its text: as bytea it goes through untouched, in C.
+COPY_TYPES = tuple("bytea" if name == "json" else name for name in TYPES)
+_CHANGED = COLUMNS[4:]
 _names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
 
 # Cost at 100 spans a request: one index probe and one narrow insert per trace, 4 us each.
@@ -101,14 +100,15 @@ UPSERT_SPANS = sql.SQL(
     """
     INSERT INTO spans ({names})
     SELECT * FROM unnest({arrays}) AS sent ORDER BY 1, 2, 3, 4
-    ON CONFLICT (project_id, day, trace_id, span_id) DO UPDATE SET ({payload}) = ({new})
-    WHERE excluded.rank > spans.rank OR (excluded.rank = spans.rank AND excluded.raw <> spans.raw)
+    ON CONFLICT (project_id, day, trace_id, span_id) DO UPDATE SET ({changed}) = ({new})
+    WHERE excluded.rank > spans.rank
+        OR (excluded.rank = spans.rank AND excluded.payload <> spans.payload)
     """
 ).format(
     names=_names,
     arrays=sql.SQL(", ").join(sql.SQL("%s::" + name + "[]") for name in TYPES),
-    payload=sql.SQL(", ").join(map(sql.Identifier, _PAYLOAD)),
-    new=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _PAYLOAD),
+    changed=sql.SQL(", ").join(map(sql.Identifier, _CHANGED)),
+    new=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _CHANGED),
 )
 MARK_DIRTY = """
     UPDATE arrivals SET dirty_seq = nextval('arrivals_dirty_seq'),
@@ -139,12 +139,12 @@ ADD_SUPPLEMENTS = """
 
 SPANS = """
     SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
-        input_tokens, output_tokens, total_tokens, cost, facts, content, raw
+        input_tokens, output_tokens, total_tokens, cost, cost_computed, facts, payload
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
     ORDER BY trace_id, start_ns, span_id LIMIT %s
 """
 RECEIVED = """
-    SELECT span_id, name, raw, content FROM spans
+    SELECT span_id, name, payload FROM spans
     WHERE project_id = %s AND day = %s AND trace_id = %s
     ORDER BY start_ns, span_id LIMIT %s
 """
@@ -237,8 +237,8 @@ def fold(rows: Iterable[SpanRow]) -> list[SpanRow]:
 def span_columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     """Return full rows of `spans` as the arrays that `UPSERT_SPANS` takes."""
     columns = [list(column) for column in zip(*rows, strict=True)]
-    for at in (TYPES.index("jsonb"), TYPES.index("jsonb") + 1):
-        columns[at] = [text.decode() for text in columns[at]]
+    at = TYPES.index("json")
+    columns[at] = [text.decode() for text in columns[at]]
     return columns
 
 
@@ -268,8 +268,8 @@ async def write(conn: AsyncConnection[Any], rows: Sequence[SpanRow], today: date
     if fresh:
         async with cursor.copy(COPY_SPANS) as copy:
             copy.set_types(COPY_TYPES)
-            for *values, facts, content, raw in fresh:
-                await copy.write_row((*values, JSONB + facts, JSONB + content, raw))
+            for values in fresh:
+                await copy.write_row(values)
     if known:
         await cursor.execute(UPSERT_SPANS, span_columns(known))
     if large:
@@ -356,7 +356,7 @@ def spans_of(
 
 
 def received_of(project_id: int, day: date, trace_id: UUID, limit: int) -> list[dict[str, Any]]:
-    """Return `span_id` (a number), `name`, `raw` and `content` of a trace's spans, by start."""
+    """Return `span_id` (a number), `name` and `payload` of a trace's spans, by start."""
     connection.ensure_connection()
     with connection.connection.cursor(row_factory=dict_row) as cursor:
         set_json_loads(orjson.loads, cursor)

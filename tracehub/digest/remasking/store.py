@@ -28,13 +28,13 @@ NEXT = """
 COUNT = "SELECT count(*) FROM arrivals WHERE project_id = %s"
 SCAN = """
     SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
-        input_tokens, output_tokens, total_tokens, cost, facts, content, raw, rank
+        input_tokens, output_tokens, total_tokens, cost, cost_computed, facts, payload, rank
     FROM spans WHERE project_id = %s AND day = %s AND trace_id = ANY(%s)
     ORDER BY trace_id, span_id
 """
 LOCK = """
     SELECT trace_id, span_id, parent_id, name, kind, start_ns, duration_ns, error, provider, model,
-        input_tokens, output_tokens, total_tokens, cost, facts, content, raw, rank
+        input_tokens, output_tokens, total_tokens, cost, cost_computed, facts, payload, rank
     FROM spans WHERE project_id = %s AND day = %s
         AND (trace_id, span_id) IN (SELECT * FROM unnest(%s::uuid[], %s::int8[]))
     ORDER BY trace_id, span_id FOR UPDATE

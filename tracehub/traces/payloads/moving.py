@@ -38,16 +38,15 @@ def work(*, now: datetime | None = None, limit: int = BATCH) -> int:
 
 
 def _move(item: store.Item) -> None:
-    found = store.payload(item)
-    if found is None or not found[1] or not settings.PAYLOADS_URL:
+    payload = store.payload(item)
+    if payload is None or payload[:1] == objects.MOVED or not settings.PAYLOADS_URL:
         store.forget(item)
         return
-    content, raw = found
     key = objects.new_key(*item.span)
     if not store.begin(item, key):
         return
-    objects.save(key, content, raw)
-    moved = store.refer(item, objects.stub(key, content), content, raw)
+    objects.save(key, payload)
+    moved = store.refer(item, key, payload)
     if not moved:  # it changed meanwhile: this object is of no use, the span waits again
         store.wait(item)
     now = timezone.now()

@@ -1,7 +1,7 @@
-"""One object a span: its `content` and `raw`, in the storage that TRACEHUB_PAYLOADS_URL names.
+"""One object a span: its `payload`, in the storage that TRACEHUB_PAYLOADS_URL names.
 
-In the row `content` is then `{"payload_object": KEY}` with `cost_source`, which SQL asks for, and
-`raw` is empty. `whole` puts rows together again, so nobody else has to know.
+The row then holds a zero byte and the key of the object, which no packed payload looks like.
+`whole` puts rows together again, so nobody else has to know.
 """
 
 from __future__ import annotations
@@ -13,20 +13,16 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 from django.db import OperationalError
 
-from tracehub.core.packing import compress, decompress
 from tracehub.core.stored import span_hex
 
 logger = logging.getLogger(__name__)
 
-KEY = "payload_object"
-COST = "cost_source"  # stays in the row: repricing asks for it and changes it
+MOVED = b"\x00"  # how `payload` begins where an object holds it
 READERS = 8  # objects of a trace that are read at once
-MOVED = b""  # `raw` of a row whose payload is an object
 
 Row = dict[str, Any]
 
@@ -41,9 +37,9 @@ def new_key(project_id: int, day: date, trace_id: UUID, span_id: int) -> str:
     return f"{day:%Y/%m/%d}/{project_id}/{trace_id.hex}/{span}"
 
 
-def save(key: str, content: str, raw: bytes) -> None:
-    """Write one object of a content (JSON text) and `raw`. Raises what the storage raises."""
-    _storage().save(key, ContentFile(packed(content, raw)))
+def save(key: str, payload: bytes) -> None:
+    """Write one object. Raises what the storage raises."""
+    _storage().save(key, ContentFile(payload))
 
 
 def delete(key: str) -> None:
@@ -68,40 +64,23 @@ def write(key: str, body: bytes) -> None:
         storage.save(key, ContentFile(body))
 
 
-def packed(content: str, raw: bytes) -> bytes:
-    """Return both as one: eight bytes of length, zstd of the content, `raw` as it is."""
-    text = compress(content.encode())
-    return len(text).to_bytes(8, "big") + text + raw
-
-
-def unpacked(body: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return content and `raw` of an object."""
-    end = 8 + int.from_bytes(body[:8], "big")
-    return orjson.loads(decompress(body[8:end])), body[end:]
-
-
-def stub(key: str, content: str) -> str:
-    """Return what stays of a content in its row, as JSON text."""
-    kept = {k: v for k, v in orjson.loads(content).items() if k == COST}
-    return orjson.dumps({KEY: key} | kept).decode()
+def stub(key: str) -> bytes:
+    """Return what stands in the row of a span whose payload is an object."""
+    return MOVED + key.encode()
 
 
 def whole(rows: list[Row]) -> list[Row]:
-    """Put `content`, and `raw` where there is one, back into rows of spans; return the rows.
+    """Put `payload` back into rows of spans where objects hold it; return the rows.
 
     Costs nothing but a look at each row while nothing was moved. Raises PayloadAway.
     """
-    moved = [row for row in rows if KEY in (row["content"] or ())]
+    moved = [row for row in rows if row["payload"][:1] == MOVED]
     if not moved:
         return rows
     with ThreadPoolExecutor(READERS) as pool:
-        bodies = pool.map(read, [row["content"][KEY] for row in moved])
+        bodies = pool.map(read, [row["payload"][1:].decode() for row in moved])
         for row, body in zip(moved, bodies, strict=True):
-            content, raw = unpacked(body)
-            content.pop(COST, None)  # the row's own goes before it
-            row["content"] = content | {k: v for k, v in row["content"].items() if k != KEY}
-            if "raw" in row:
-                row["raw"] = raw
+            row["payload"] = body
     return rows
 
 

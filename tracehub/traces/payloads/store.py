@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from tracehub.traces.payloads.objects import KEY, MOVED
+from tracehub.traces.payloads.objects import stub
 
 QUIET = timedelta(minutes=10)  # a payload is moved when its span had time to change
 LEASE = timedelta(minutes=15)  # until another worker takes what one began
@@ -37,14 +37,11 @@ CLAIM = """
     RETURNING o.project_id, o.day, o.trace_id, o.span_id, o.key
 """
 _SPAN = "project_id = %s AND day = %s AND trace_id = %s AND span_id = %s"
-PAYLOAD = f"SELECT content::text, raw FROM spans WHERE {_SPAN}"  # noqa: S608 our own text
+PAYLOAD = f"SELECT payload FROM spans WHERE {_SPAN}"  # noqa: S608 our own text
 BEGIN = f"UPDATE payload_objects SET key = %s WHERE {_SPAN} AND key = ''"  # noqa: S608
 # Unless the span changed since it was read.
-REFER = f"""
-    UPDATE spans SET content = %s::jsonb, raw = %s
-    WHERE {_SPAN} AND content::text = %s AND raw = %s
-"""  # noqa: S608 our own text
-REFERRED = f"SELECT FROM spans WHERE {_SPAN} AND content ->> '{KEY}' = %s"
+REFER = f"UPDATE spans SET payload = %s WHERE {_SPAN} AND payload = %s"  # noqa: S608
+REFERRED = f"SELECT FROM spans WHERE {_SPAN} AND payload = %s"
 LATER = f"UPDATE payload_objects SET due_at = %s WHERE {_SPAN} AND key = %s"  # noqa: S608
 FORGET = f"DELETE FROM payload_objects WHERE {_SPAN} AND key = %s"  # noqa: S608
 RELEASE = """
@@ -94,12 +91,12 @@ def claim(now: datetime, limit: int) -> list[Item]:
         return [Item(*row) for row in cursor.fetchall()]
 
 
-def payload(item: Item) -> tuple[str, bytes] | None:
-    """Return content, as JSON text, and `raw` of a span as they are in its row."""
+def payload(item: Item) -> bytes | None:
+    """Return the payload of a span as it is in its row."""
     with connection.cursor() as cursor:
         cursor.execute(PAYLOAD, item.span)
         row = cursor.fetchone()
-    return None if row is None else (row[0], bytes(row[1]))
+    return None if row is None else bytes(row[0])
 
 
 def begin(item: Item, key: str) -> bool:
@@ -107,9 +104,9 @@ def begin(item: Item, key: str) -> bool:
     return _changed(BEGIN, (key, *item.span))
 
 
-def refer(item: Item, stub: str, content: str, raw: bytes) -> bool:
+def refer(item: Item, key: str, payload: bytes) -> bool:
     """Let the span refer to its object; False when it changed meanwhile."""
-    return _changed(REFER, (stub, MOVED, *item.span, content, raw))
+    return _changed(REFER, (stub(key), *item.span, payload))
 
 
 def wait(item: Item) -> None:
@@ -119,7 +116,7 @@ def wait(item: Item) -> None:
 
 def referred(item: Item) -> bool:
     """Tell whether the span refers to the object."""
-    return _changed(REFERRED, (*item.span, item.key))
+    return _changed(REFERRED, (*item.span, stub(item.key)))
 
 
 def later(item: Item, due: datetime) -> None:

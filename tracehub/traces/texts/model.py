@@ -7,10 +7,7 @@ from django.db import models
 
 
 class TraceText(models.Model):
-    """What a trace says, and the words of it that search finds; `texts.store` writes and reads it.
-
-    `words` is null until the worker has time for it.
-    """
+    """What a trace says, and its words, which search finds; `texts.store` writes and reads it."""
 
     pk = models.CompositePrimaryKey("project_id", "day", "trace_id")
     project_id = models.BigIntegerField()
@@ -21,7 +18,7 @@ class TraceText(models.Model):
     input = models.TextField()
     output = models.TextField()
     error = models.TextField()
-    words = SearchVectorField(null=True)
+    words = SearchVectorField()
 
     class Meta:
         db_table = "trace_texts"

@@ -1,41 +1,29 @@
-"""The texts of traces. The worker stores them with the rows; their words follow when it is idle.
-
-So search never delays a list: a text is found some seconds after its trace shows.
-"""
+"""The texts of traces with the words that search finds, stored by the worker with the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from tracehub.core.query.words import ERROR, INPUT, NAME, OUTPUT, lexemes
 
-BATCH = 500  # texts indexed in one transaction
-# 30 us a text of 2 KB. A text that did not change keeps its words.
+# A row is written once: to add the words later would leave a dead row for each.
 WRITE = """
     INSERT INTO trace_texts AS kept
-        (project_id, day, trace_id, started_at, name, input, output, error)
-    SELECT * FROM unnest(%s::int8[], %s::date[], %s::uuid[], %s::timestamptz[], %s::text[],
-        %s::text[], %s::text[], %s::text[]) AS sent ORDER BY 1, 2, 3
+        (project_id, day, trace_id, started_at, name, input, output, error, words)
+    SELECT p, d, t, s, n, i, o, e, array_to_tsvector(string_to_array(w, ' '))
+    FROM unnest(%s::int8[], %s::date[], %s::uuid[], %s::timestamptz[], %s::text[],
+        %s::text[], %s::text[], %s::text[], %s::text[]) AS sent (p, d, t, s, n, i, o, e, w)
+    ORDER BY 1, 2, 3
     ON CONFLICT (project_id, day, trace_id) DO UPDATE
     SET started_at = excluded.started_at, name = excluded.name, input = excluded.input,
-        output = excluded.output, error = excluded.error, words = NULL
+        output = excluded.output, error = excluded.error, words = excluded.words
     WHERE (kept.started_at, kept.name, kept.input, kept.output, kept.error) IS DISTINCT FROM
         (excluded.started_at, excluded.name, excluded.input, excluded.output, excluded.error)
-"""
-# The partial index on rows without words; a row that another worker holds is skipped.
-WAITING = """
-    SELECT project_id, day, trace_id, name, input, output, error FROM trace_texts
-    WHERE words IS NULL LIMIT %s FOR UPDATE SKIP LOCKED
-"""
-INDEX = """
-    UPDATE trace_texts SET words = array_to_tsvector(string_to_array(sent.words, ' '))
-    FROM unnest(%s::int8[], %s::date[], %s::uuid[], %s::text[]) AS sent (p, d, t, words)
-    WHERE project_id = p AND day = d AND trace_id = t
 """
 # By the index on words of each partition; newest first, for the list that asks.
 FIND = """
@@ -73,26 +61,17 @@ class Hit(NamedTuple):
 
 
 def write(cursor: Any, rows: Sequence[TextRow]) -> None:
-    """Store texts in the caller's transaction; their words follow."""
+    """Store texts and their words in the caller's transaction."""
     if rows:
-        cursor.execute(WRITE, [list(column) for column in zip(*rows, strict=True)])
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        words = [words_of(*row[4:]) for row in rows]
+        cursor.execute(WRITE, [*columns, words])
 
 
-def index_some(limit: int = BATCH) -> int:
-    """Index the words of some texts that wait, in a transaction; return how many those were."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(WAITING, [limit])
-        rows = cursor.fetchall()
-        if rows:
-            keys = [list(column) for column in zip(*(row[:3] for row in rows), strict=True)]
-            words = [" ".join(_words(*row[3:])) for row in rows]
-            cursor.execute(INDEX, [*keys, words])
-        return len(rows)
-
-
-def _words(name: str, said: str, answered: str, error: str) -> Iterable[str]:
+def words_of(name: str, said: str, answered: str, error: str) -> str:
+    """Return what the index holds of the texts of a trace, with spaces between."""
     fields = ((NAME, name), (INPUT, said), (OUTPUT, answered), (ERROR, error))
-    return (word for field, text in fields for word in lexemes(field, text))
+    return " ".join(word for field, text in fields for word in lexemes(field, text))
 
 
 def find(
