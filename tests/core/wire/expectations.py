@@ -53,13 +53,20 @@ def _rank(raw):
 def spans_of(meta):
     """Normalised spans by trace after all OTLP requests of a capture."""
     stored = {}
+    arrived_ns = arrival(meta)
     for request in meta["requests"]:
         if is_traces(request) and request.get("expect", {}).get("status", 200) == 200:
             upsert(stored, decode(request).spans)
     traces: dict[str, list[Span]] = {}
     for raw in stored.values():
-        traces.setdefault(raw.trace_id, []).append(normalise(raw, arrived_ns=ARRIVED_NS))
+        traces.setdefault(raw.trace_id, []).append(normalise(raw, arrived_ns=arrived_ns))
     return traces
+
+
+def arrival(meta):
+    """When a capture arrived, in ns; starts of more than a day later would be mended."""
+    moment = meta.get("arrived")
+    return int(datetime.fromisoformat(moment).timestamp()) * 10**9 if moment else ARRIVED_NS
 
 
 def trace_json(spans):

@@ -9,6 +9,8 @@ import pytest
 from tests.core.wire.test_conventions import CHAT, span
 from tracehub.core.digest import digest
 from tracehub.core.finish import is_filtered, is_refused, is_truncated
+from tracehub.core.wire.conventions.langsmith import error_of_repr
+from tracehub.core.wire.langsmith_native import decode_batch
 from tracehub.core.wire.messages import read_messages, uniform
 from tracehub.core.wire.responses import read_request, read_response, schema_asked, usage_tokens
 
@@ -367,3 +369,25 @@ def test_mlflow_gives_langchains_parameters_dspys_texts_and_usage_of_vectors():
 def test_finish_reasons_are_folded_where_they_are_looked_at(fold, reason):
     assert fold([reason])
     assert not fold(["stop"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (r"KeyError('no \'X7\'\nin it')Traceback (most recent", ("KeyError", "no 'X7'\nin it")),
+        ("Error: no booking X7\n    at get (file.mjs:9:1)", ("Error", "no booking X7")),
+        ("APIError: overloaded", ("APIError", "overloaded")),
+        ("something else", (None, "something else")),
+    ],
+)
+def test_errors_of_langsmith_are_told_apart_from_their_stacks(sent, told):
+    assert error_of_repr(sent) == told
+
+
+def test_what_traceable_puts_around_a_value_is_taken_off():
+    run = {"id": "01a20f8b-0d69-7061-a1fb-9d0a95112d67", "run_type": "chain"}
+    for outputs in ({"output": "done"}, {"outputs": "done"}):
+        [raw] = decode_batch(
+            json.dumps({"post": [{**run, "outputs": outputs}]}).encode()
+        ).decoded.spans
+        assert raw.attributes["gen_ai.completion"] == "done"

@@ -77,7 +77,7 @@ def test_the_order_of_requests_does_not_matter(path):
     if "pending" in path.name or "export-retry" in path.name:
         meta["requests"] *= 2
     forwards = spans_of(meta)
-    backwards = spans_of({"requests": meta["requests"][::-1]})
+    backwards = spans_of({**meta, "requests": meta["requests"][::-1]})
     assert {k: trace_json(v) for k, v in forwards.items()} == {
         k: trace_json(v) for k, v in backwards.items()
     }

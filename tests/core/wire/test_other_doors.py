@@ -80,9 +80,12 @@ def test_multipart_without_a_boundary_is_refused():
         langsmith_native.decode_multipart(b"x", "multipart/form-data")
 
 
-def test_log_records_give_their_spans_the_messages():
-    meta = meta_of("otel-openai-v2-legacy")
-    spans, logs = meta["requests"]
+@pytest.mark.parametrize(
+    "name", ["botocore-bedrock", "otel-openai-v2-legacy", "semantic-kernel-tool"]
+)
+def test_log_records_give_their_spans_the_messages(name):
+    meta = meta_of(name)
+    logs, spans = sorted(meta["requests"], key=lambda request: request["path"])
     raws = {raw.span_id: raw for raw in decode(spans).spans}
     found = decode_logs_protobuf((FOLDER / logs["file"]).read_bytes())
     for key, events in found.events.items():

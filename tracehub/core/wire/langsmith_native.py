@@ -249,11 +249,14 @@ def _attributes(run: dict[str, Json]) -> dict[str, Json]:
 
 
 def _unwrapped(outputs: Json, kind: Json) -> Json:
-    """`{"output": x}`, which `traceable` puts around any value, as x; calls stay as they are."""
-    if isinstance(outputs, dict) and set(outputs) == {"output"} and kind != "llm":
-        inner: Any = outputs["output"]
-        return outputs if inner is None else inner
-    return outputs
+    """`{"output": x}`, which `traceable` puts around any value, as x; calls stay as they are.
+
+    In JavaScript it is `outputs`.
+    """
+    if not isinstance(outputs, dict) or len(outputs) != 1 or kind == "llm":
+        return outputs
+    inner: Any = outputs.get("output", outputs.get("outputs"))
+    return outputs if inner is None else inner
 
 
 def _events(run: dict[str, Json], error: str | None) -> list[dict[str, Json]]:

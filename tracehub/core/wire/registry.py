@@ -49,6 +49,7 @@ KIND_ORDER = (
     "openllmetry",
     "vercel",
     "genai",
+    "logfire",
     "frameworks",
 )
 KIND_RANK = {name: rank for rank, name in enumerate(KIND_ORDER)}

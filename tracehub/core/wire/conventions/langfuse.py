@@ -101,7 +101,7 @@ def read(span: Attributes) -> Found:
     if (sent := get(OUTPUT)) is not None:
         _output(parsed(sent), kind, found)
     if parameters := object_of(get("langfuse.observation.model.parameters")):
-        found["parameters"] = parameters
+        found["parameters"] = {k: v for k, v in parameters.items() if v not in (None, "")}
     if usage := object_of(get(USAGE)):
         _usage(usage, found)
     if (cost := _cost(object_of(get(COSTS)))) is not None:

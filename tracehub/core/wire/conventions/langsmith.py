@@ -38,6 +38,8 @@ PARAMETERS = NOT_PARAMETERS | frozenset(
 # `ValueError('amount must be number')`, then usually a traceback.
 REPR = re.compile(r"([A-Za-z_][\w.]{0,200})\((['\"])(.{0,4000})\2,?\)", re.DOTALL)
 ESCAPES = re.compile(r"\\([ntr'\"\\])")
+# `Error: no booking`, then the stack.
+JAVASCRIPT = re.compile(r"((?:[A-Z]\w{0,100})?Error): (.{1,4000}?)(?:\n\s+at |$)", re.DOTALL)
 MAX_MESSAGE = 5_000
 
 
@@ -152,10 +154,11 @@ def _events(span: Attributes, found: Found) -> None:
 
 
 def error_of_repr(message: str) -> tuple[str | None, str]:
-    """Type and text out of `ValueError('…')` and what follows; type None for any other text."""
+    """Type and text out of `ValueError('…')` or `Error: …` and what follows; else type None."""
     match = REPR.match(message[:MAX_MESSAGE])
     if match is None:
-        return None, message
+        match = JAVASCRIPT.match(message[:MAX_MESSAGE])
+        return (match[1], match[2]) if match is not None else (None, message)
     return match[1], unescaped(match[3])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracehub.core.trace import Json
+from tracehub.core.trace import Json, Kind
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import Message, instructions, read_messages, with_system, wrap
@@ -13,6 +13,7 @@ from tracehub.core.wire.values import (
     number_of,
     object_of,
     parsed,
+    parsed_any,
     text_of,
     true_of,
 )
@@ -24,6 +25,17 @@ EVENT_ROLES = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
+
+
+# How the spans of OpenAI's Agents SDK are named by Logfire, which has no attribute for their kind.
+AGENT_KINDS: tuple[tuple[str, Kind], ...] = (
+    ("OpenAI Agents trace: ", "chain"),
+    ("Task: ", "chain"),
+    ("Turn ", "chain"),
+    ("Agent run: ", "agent"),
+    ("Function: ", "tool"),
+    ("Guardrail ", "guardrail"),
+)
 
 
 def is_pending(value: Json) -> bool | None:
@@ -61,6 +73,8 @@ def read(span: Attributes) -> Found:
         _conversation(read_messages(_events_to_messages(list_of(history))), apart, found)
     elif (events := get("events")) is not None and "gen_ai.request.model" in span.shape.names:
         _events(list_of(events), found)
+    if span.raw.scope.get("name") == "logfire.openai_agents":
+        _openai_agents(span, found)
     if (request := get("request_data")) is not None:
         _request(object_of(request), found)
     if (response := get("response_data")) is not None:
@@ -93,9 +107,36 @@ def _events_to_messages(items: list[Json]) -> list[Json]:
     return result
 
 
+def _openai_agents(span: Attributes, found: Found) -> None:
+    get = span.get
+    template, name = get("logfire.msg_template"), text_of(get("name"))
+    kind = next((kind for start, kind in AGENT_KINDS if str(template).startswith(start)), None)
+    if kind is not None:
+        found["kind"] = kind
+    if kind == "agent" and name:
+        found["agent"] = name
+    elif kind == "tool":
+        found["tool_name"] = name or ""
+        found["tool_arguments"], found["tool_result"] = parsed(get("input")), parsed(get("output"))
+    elif kind == "guardrail":
+        found["output"] = {"triggered": get("triggered")}
+    if (group := text_of(parsed_any(get("group_id")))) is not None:
+        found["session"], found["session_rank"] = group, 2
+    if response := object_of(get("response")):
+        found["weak_output"] = response
+    put_tokens(usage_tokens(object_of(get("gen_ai.usage.raw"))), found)
+
+
 def _events(items: list[Json], found: Found) -> None:
-    given = [item for item in items if object_of(item).get("event.name") != "gen_ai.choice"]
-    made = [item for item in items if object_of(item).get("event.name") == "gen_ai.choice"]
+    """Messages of a call; the answer is a choice, or what the assistant says at the end."""
+    names = [object_of(item).get("event.name") for item in items]
+    cut = len(items)
+    if "gen_ai.choice" in names:
+        cut = names.index("gen_ai.choice")
+    else:
+        while cut and names[cut - 1] == "gen_ai.assistant.message":
+            cut -= 1
+    given, made = items[:cut], items[cut:]
     if messages := read_messages(_events_to_messages(given)):
         found["input"] = wrap(messages)
     if made and (messages := read_messages(_events_to_messages(made), "assistant")):
