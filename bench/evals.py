@@ -3,8 +3,9 @@
   python bench/evals.py [--cases 10000] [--rounds 15]
 
 Fills a set with cases and three runs in an embedded database, asks for its pages through Django's
-own handler, warm, writes every export format in a process of its own (time and peak memory), and
-runs 1,000 cases at concurrency 20 against an address that takes 50 ms. About two minutes.
+own handler, warm and as the role of web processes, writes every export format in a process of its
+own (time and peak memory), and runs 1,000 cases at concurrency 20 against an address that takes
+50 ms. About two minutes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from stand import p95  # noqa: E402
+from stand import p95, tidied  # noqa: E402
 
 PAGE_MS, EXPORT_SECONDS, EXPORT_MB, RUN_RATIO = 100.0, 3.0, 200.0, 1.3
 RUN_CASES, AT_ONCE, ANSWER_SECONDS = 1000, 20, 0.05
@@ -105,14 +106,12 @@ def fill(count: int) -> None:
 
 def pages(count: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Return (wall, CPU of this process) of each page in milliseconds, warm."""
-    from django.db import connection
     from django.test import Client
 
     from tracehub.projects.models import User
 
     fill(count)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
+    tidied("VACUUM ANALYZE")
     browser = Client(headers={"host": "localhost"})
     browser.force_login(User.objects.get(email="bench@localhost"))
     base = f"/bench/evals/{SLUG}"
@@ -218,20 +217,13 @@ def measured(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     from tracehub.core.exports import FORMATS
 
     with stand.database(folder) as cluster:
-        env = {
-            **os.environ,
-            "DATABASE_URL": cluster.url(),
-            "TRACEHUB_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tracehub.settings",
-            "TRACEHUB_SECRET_KEY": "bench" * 10,
-        }
+        env = {**os.environ, **stand.prepared(cluster)}
 
         def ask(*given: str) -> Any:
             done = subprocess.run([sys.executable, *given], env=env, cwd=HERE.parent, check=True,
                                   stdout=subprocess.PIPE, text=True, timeout=480)  # fmt: skip
             return json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else None
 
-        ask("manage.py", "migrate", "-v0")
         size = ["--cases", str(count), "--rounds", str(rounds)]
         return {
             "pages": ask("bench/evals.py", "--pages", *size),

@@ -88,7 +88,7 @@ def test_a_gate_is_a_junit_file_and_a_summary_too(reviewer, viewer, refunds):
     assert root.find("testsuite").get("name") == "refunds@1 known_failure"
     first = root.find("testsuite/testcase")
     assert first.find("failure").get("type") == "regression"
-    assert "/amount is another value. Got: 76" in first.find("failure").text
+    assert "/amount must be 38. Got: 76" in first.find("failure").text
     summary = viewer.get("/runs/2/gate?format=markdown")
     assert summary.text.startswith("**GATE UNDECIDED: 1 of 8 cases gave an error")
     assert viewer.get("/runs/2/gate?format=pdf").status_code == 400

@@ -67,7 +67,7 @@ def test_each_case_is_a_test_and_the_answers_a_run(ci, tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 failed, 2 passed" in done.stdout
     assert "test_refunds.py::test_amount[c_0002]" in done.stdout
-    assert "a1: /amount is another value. 76" in done.stdout
+    assert "a1: /amount must be 38. 76" in done.stdout
     assert "TraceHub: stored as run 1." in done.stdout
     run = Run.objects.get()
     assert (run.name, run.branch, run.passed, run.errors) == ("v13", "main", 1, 1)

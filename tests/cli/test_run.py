@@ -29,7 +29,7 @@ with (here / "asked").open("a") as file:
 assert os.environ["TRACEHUB_CASE"] == case["id"]
 mode = (here / "mode").read_text()
 if mode == "crash" and case["id"] == "c_0003":
-    sys.exit("out of tokens")
+    sys.exit("while asking\\nout of tokens")
 amount = "38 EUR" if mode == "broken" and case["kind"] == "known_failure" else 38
 tried = (here / "asked").read_text().split().count(case["id"])
 if mode == "flaky" and tried == 1 and case["id"] == "c_0001":
@@ -138,7 +138,7 @@ def test_a_flaky_case_is_tried_again_and_a_crash_is_an_error(tracehub, remote, p
     crashed = tracehub("run", "refunds", "--command", command, "--retries", "0", **remote)
     assert "5 of 6 cases passed, 1 with an error." in crashed.stderr
     result = Run.objects.get(number=2).results.get(number=3)
-    assert result.tries[0]["error"] == "The command exited with 1. out of tokens"
+    assert result.tries[0]["error"] == "The command exited with 1. out of tokens\nwhile asking"
     undecided = tracehub("gate", "refunds", "--baseline", "1", **remote)
     assert undecided.returncode == 2
     assert "1 of 6 cases gave an error or no result, more than 5 %." in undecided.stderr

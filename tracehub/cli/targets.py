@@ -89,7 +89,9 @@ class Command:
             self._under_way.discard(process)
         if process.returncode:
             said = err.decode(errors="replace").strip()[-MAX_ERROR:]
-            raise TargetError(f"The command exited with {process.returncode}. {said}".strip())
+            *before, last = said.splitlines() or [""]  # a traceback says what at its end
+            first = f"The command exited with {process.returncode}. {last}".strip()
+            raise TargetError("\n".join([first, *before]))
         if len(out) > MAX_ANSWER:
             raise TargetError(f"The answer has more than {MAX_ANSWER} bytes.")
         return out.decode(errors="replace").strip()

@@ -11,6 +11,8 @@ from tracehub.core.similar import NearTexts
 from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet
 
+LOOKED_AT = 2000  # cases, in some 0.1 s: a person waits for the answer
+
 
 @dataclass(frozen=True, slots=True)
 class Like:
@@ -57,8 +59,8 @@ def alike(eval_set: EvalSet, contents: Sequence[tuple[int, Mapping[str, Any]]]) 
 
 
 def like(case: Case) -> Like | None:
-    """Return which other case of its draft a case is nearly the same as."""
-    texts = querysets.asked_texts(case.eval_set)
+    """Return which other case of its draft, of the `LOOKED_AT` newest, is nearly the same."""
+    texts = querysets.asked_texts(case.eval_set, newest=LOOKED_AT)
     text = texts.pop(case.number, "")
     hit = NearTexts(texts).find(text)
     return Like(hit[1], _rows(case.eval_set, {hit[0]})[hit[0]]) if hit else None

@@ -59,9 +59,13 @@ def in_version(eval_set: EvalSet, version: int) -> QuerySet[Case]:
     ).order_by("number")
 
 
-def asked_texts(eval_set: EvalSet) -> dict[int, str]:
-    """Return what each case of the draft asks, by number: one pass over its open cases."""
+def asked_texts(eval_set: EvalSet, *, newest: int | None = None) -> dict[int, str]:
+    """Return what each case of the draft asks, or each of the newest so many, by number.
+
+    One pass over its open cases.
+    """
     rows = in_version(eval_set, draft_number(eval_set)).values_list("number", "input")
+    rows = rows.order_by("-number")[:newest] if newest else rows
     return {number: cases.asked({"input": given}) for number, given in rows}
 
 

@@ -142,7 +142,8 @@ def _results(run: Run) -> Iterator[RunResult]:
 
 
 def _line(result: RunResult, known: dict[int, Any], project_slug: str) -> CaseLine:
-    title, trace = known.get(result.number, ("", None))
+    title, source = known.get(result.number, ("", None))
+    trace = source or next(iter(result.trace_ids), None)  # what it came from, else what was sent
     return CaseLine(
         id=result.case_id,
         title=title,

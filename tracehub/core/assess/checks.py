@@ -202,7 +202,7 @@ def _pointer(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
         return Wrong(f"Nothing is at {a['pointer']}.", "nothing")
     if equal(found, a["value"]):
         return None
-    return Wrong(f"{a['pointer'] or 'The output'} is another value.", _short(found))
+    return Wrong(f"{a['pointer'] or 'The output'} must be {_short(a['value'])}.", _short(found))
 
 
 def _tool_called(a: Mapping[str, Any], answer: Answer) -> Wrong | None:
