@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 import psutil
 import psycopg
 import pytest
-from django.db import connection
+from django.db import InternalError, connection
 
 from tests.ingest.test_otlp import body, post, span
+from tracehub.projects.store import away
 from tracehub.traces.models import StoredSpan
 
 
@@ -55,6 +56,21 @@ def hanging(server):
                 process.resume()
 
 
+@contextlib.contextmanager
+def read_only(server):
+    """The server as it is on a standby, or while somebody moves it: it reads and does not write."""
+    setting = "default_transaction_read_only"
+    url = server.cluster.superuser_url()
+    with psycopg.connect(url, autocommit=True, options=f"-c {setting}=off") as link:
+        link.execute(f"ALTER SYSTEM SET {setting} = on")
+        link.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            link.execute(f"ALTER SYSTEM RESET {setting}")
+            link.execute("SELECT pg_reload_conf()")
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["key known", "key new"])
 def test_65_a_stopped_database_is_503_within_a_second_and_comes_back_alone(
     url, key, committed_db, postgres_server, wait_for, known
@@ -92,3 +108,32 @@ def test_67_a_disk_that_is_nearly_full_is_503_until_there_is_room(url, key, sett
     assert answer == 503
     settings.MIN_FREE_MB = 1
     wait_for(lambda: post(url, key, body(span())).status_code == 200, seconds=3)
+
+
+def test_a_database_that_takes_no_writes_is_503_and_nothing_is_acknowledged_falsely(
+    url, key, postgres_server, wait_for
+):
+    numbers = iter(range(1, 10_000))
+    kept = {}
+
+    def sent():
+        number = next(numbers)
+        answer = post(url, key, body(span(1, number)))
+        kept[number] = answer.status_code
+        return answer
+
+    assert sent().status_code == 200
+    score = {"trace_id": f"{1:032x}", "name": "thumb", "value": 1}
+    with read_only(postgres_server):
+        # In a list, since an answer that refuses is false.
+        (answer,) = wait_for(lambda: (a := sent()).status_code != 200 and [a])
+        assert 1 <= int(answer.headers["retry-after"]) <= 5
+        told = post(url, key, score, "/api/v1/feedback")
+        assert (told.status_code, told.headers["retry-after"]) == (503, "1")
+        with pytest.raises(InternalError) as refused:
+            StoredSpan.objects.all().delete()
+        assert away(refused.value)
+    wait_for(lambda: sent().status_code == 200, seconds=5)
+    assert set(kept.values()) == {200, 503}
+    stored = set(StoredSpan.objects.values_list("span_id", flat=True))
+    assert stored == {number for number, status in kept.items() if status == 200}

@@ -23,7 +23,7 @@ from tracehub.core.shape import Schema, ShapeError
 from tracehub.core.times import TimeError
 from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.logs import redact
-from tracehub.projects.store import AWAY
+from tracehub.projects.store import away
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +80,13 @@ def _dispatcher(methods: dict[str, Call]) -> Callable[..., HttpResponse]:
             return respond(_answer(request, methods, parts))
         except ApiError as error:
             refusal = error
-        except AWAY as error:
-            refusal = _database(error)
-        except Exception:
-            # A client that reads JSON gets JSON also then; the log has what happened.
-            logger.exception("A call of the API failed: %s %s.", request.method, request.path)
-            refusal = ApiError(500, "The server met an error, which its log describes.")
+        except Exception as error:
+            if away(error):
+                refusal = _database(error)
+            else:
+                # A client that reads JSON gets JSON also then; the log has what happened.
+                logger.exception("A call of the API failed: %s %s.", request.method, request.path)
+                refusal = ApiError(500, "The server met an error, which its log describes.")
         return respond(Answer(refusal.as_json(), refusal.status, refusal.headers or {}))
 
     return dispatch

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from tracehub.core.cost import Override
 from tracehub.core.mask import Masker
-from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.errors import AWAY, Refused, busy
 from tracehub.ingest.patience import within
 from tracehub.projects import keys, masking
 from tracehub.projects import store as project_store
@@ -89,7 +88,7 @@ class Keyring:
             return known[1]
         try:
             found = await within(FIND_SECONDS, self._query(key.public_id, now))
-        except (psycopg.OperationalError, PoolTimeout, TimeoutError):
+        except AWAY:
             raise busy("The database is away. Send again.") from None
         if found is None:
             return None

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
+from psycopg_pool import PoolTimeout
+
+# What a statement raises when the database is away, hangs, or takes no writes for now, as while it
+# fails over. psycopg counts the last among internal errors.
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    ReadOnlySqlTransaction,
+    PoolTimeout,
+    OSError,
+)
+
 
 @dataclass(eq=False)
 class Refused(Exception):

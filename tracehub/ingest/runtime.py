@@ -10,15 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from tracehub.ingest import body, refusals
 from tracehub.ingest.access import Grant, Keyring
 from tracehub.ingest.admission import Admission
-from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.errors import AWAY, Refused, busy
 from tracehub.ingest.patience import within
 from tracehub.ingest.writer import Writer
 from tracehub.projects import masking
@@ -83,7 +82,7 @@ class Ingest:
 
         try:
             await within(DATABASE_SECONDS, transaction())
-        except (psycopg.OperationalError, PoolTimeout, TimeoutError):
+        except AWAY:
             raise busy("The database is away. Send again.") from None
 
     def count_masked(self, grant: Grant, counts: Counter[str]) -> None:

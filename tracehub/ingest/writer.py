@@ -18,7 +18,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 
 from tracehub.core.stored import SpanRow
-from tracehub.ingest.errors import Refused, busy
+from tracehub.ingest.errors import AWAY, Refused, busy
 from tracehub.ingest.patience import within
 from tracehub.traces import store
 
@@ -113,7 +113,7 @@ class Writer:
         try:
             rows = [row for job in group for row in job.rows]
             await within(GROUP_SECONDS + len(rows) / SPANS_PER_SECOND, self._commit(rows))
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+        except AWAY as error:
             logger.warning("Spans could not be written: %s", type(error).__name__)
             self._fail(group, busy("The database is away. Send again."))
             await self._drop()
@@ -124,7 +124,7 @@ class Writer:
                     await self._write_group([job])
                 return
             logger.error("A request could not be stored: %s", error)
-            self._fail(group, _unstorable(error))
+            self._fail(group, _refusal(error))
         except Exception as error:  # the loop must live; the senders learn of it and try again
             logger.exception("The writer met something unexpected.")
             await self._drop()
@@ -173,6 +173,9 @@ class Writer:
                 job.done.set_exception(error)
 
 
-def _unstorable(error: psycopg.Error) -> Refused:
+def _refusal(error: psycopg.Error) -> Refused:
+    """Say what a request did wrong; what is wrong with the database may be mended meanwhile."""
+    if not isinstance(error, (psycopg.DataError, psycopg.IntegrityError)):
+        return busy("The database cannot take spans now. Send again.")
     detail = (error.diag.message_primary or type(error).__name__)[:200]
     return Refused(400, f"The database refused this request: {detail}.")

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from django.db import InterfaceError, OperationalError, connection
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 
 # What a statement raises when the database is away, or has no connection left.
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
+
+
+def away(error: BaseException | None) -> bool:
+    """Tell whether a statement failed since the database is away, or takes no writes for now."""
+    cause = getattr(error, "__cause__", None)
+    return isinstance(error, AWAY) or isinstance(cause, ReadOnlySqlTransaction)
+
+
 MASK_RULES = """
     SELECT name, kind, pattern, action, within FROM projects_maskrule
     WHERE project_id = %s AND "on" ORDER BY id

@@ -7,17 +7,17 @@ import sys
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from tracehub.projects.store import AWAY
+from tracehub.projects.store import away
 
 RETRY_SECONDS = "2"
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 503 when the database is away or has no connection left, else 500.
+    """Answer 503 when the database is away, takes no writes or has no connection left, else 500.
 
     Wherever it was missed, in a page, in the session or in a template, Django calls this.
     """
-    if isinstance(sys.exc_info()[1], AWAY):
+    if away(sys.exc_info()[1]):
         answer = render(None, "503.html", status=503)
         answer["Retry-After"] = RETRY_SECONDS
         return answer
