@@ -1,7 +1,8 @@
 """Fetch the front-end files that TraceHub ships, from the npm registry, and check them.
 
 `python scripts/vendor.py` runs `npm pack` for each package below and writes the files with their
-version in the name, and `static/vendor/VERSIONS` with a SHA-256 for each.
+version in the name, and `static/vendor/VERSIONS` with a SHA-256 for each. CodeMirror comes as a
+dozen packages that import each other; `esbuild` makes one module of what the pages use of them.
 `python scripts/vendor.py --check` compares what is there with VERSIONS, without network; it exits
 1 and names each file that is missing, changed or not listed.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 import tarfile
@@ -56,6 +58,58 @@ PACKAGES: list[tuple[str, str, dict[str, str]]] = [
         },
     ),
 ]
+
+# The code editor: its name and version, the packages (all of them, so that the same file comes out
+# each time) and what the module exports.
+EDITOR = "codemirror-6.43.15"
+EDITOR_PACKAGES = {
+    "@codemirror/commands": "6.11.1",
+    "@codemirror/lang-json": "6.0.2",
+    "@codemirror/language": "6.13.1",
+    "@codemirror/lint": "6.9.8",
+    "@codemirror/merge": "6.12.3",
+    "@codemirror/state": "6.7.6",
+    "@codemirror/streamparser": "6.0.0",
+    "@codemirror/view": "6.43.15",
+    "@lezer/common": "1.5.5",
+    "@lezer/highlight": "1.2.5",
+    "@lezer/json": "1.0.3",
+    "@lezer/lr": "1.4.12",
+    "@marijn/find-cluster-break": "1.0.4",
+    "crelt": "1.0.7",
+    "esbuild": "0.28.2",
+    "style-mod": "4.1.5",
+    "w3c-keyname": "2.2.8",
+}
+EDITOR_EXPORTS = """
+export { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+export { json, jsonParseLinter } from "@codemirror/lang-json";
+export {
+  HighlightStyle, bracketMatching, ensureSyntaxTree, indentUnit, syntaxHighlighting, syntaxTree,
+} from "@codemirror/language";
+export { forEachDiagnostic, linter } from "@codemirror/lint";
+export { getChunks, unifiedMergeView } from "@codemirror/merge";
+export { EditorState } from "@codemirror/state";
+export { EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+export { tags } from "@lezer/highlight";
+"""
+
+
+def bundle() -> list[str]:
+    """Write the code editor as one module, with its license; return their lines for VERSIONS."""
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder)
+        there.joinpath("package.json").write_text(json.dumps({"dependencies": EDITOR_PACKAGES}))
+        there.joinpath("entry.js").write_text(EDITOR_EXPORTS)
+        subprocess.run(
+            ["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True
+        )
+        made, license = VENDOR / f"{EDITOR}.min.js", VENDOR / f"{EDITOR}.LICENSE"
+        command = ["npx", "esbuild", "entry.js", "--bundle", "--minify", "--format=esm"]
+        subprocess.run([*command, "--log-level=error", f"--outfile={made}"], cwd=folder, check=True)
+        view = "@codemirror/view"
+        license.write_bytes((there / "node_modules" / view / "LICENSE").read_bytes())
+    return [f"{digest(one)}  {one.name}  {view}@{EDITOR_PACKAGES[view]}" for one in (made, license)]
 
 
 def fetch(package: str, version: str, members: dict[str, str]) -> list[str]:
@@ -111,7 +165,7 @@ def main() -> int:
         print(*found or [f"Vendored files match {VERSIONS.name}."], sep="\n")
         return 1 if found else 0
     VENDOR.mkdir(parents=True, exist_ok=True)
-    lines = [line for package in PACKAGES for line in fetch(*package)]
+    lines = [line for package in PACKAGES for line in fetch(*package)] + bundle()
     head = "# SHA-256, file, npm package. Written by scripts/vendor.py; do not edit."
     VERSIONS.write_text("\n".join([head, *lines]) + "\n")
     print(f"Wrote {len(lines)} files to {VENDOR}.")

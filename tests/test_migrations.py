@@ -19,7 +19,7 @@ from tracehub.cli.config import ConfigError
 MARK = {
     "digest": 6,
     "evals": 10,
-    "failures": 6,
+    "failures": 7,
     "metrics": 6,
     "notify": 3,
     "projects": 8,

@@ -35,7 +35,7 @@ def post(client, act, schema, **more):
 def test_a_new_contract_begins_as_a_draft_from_passing_outputs(client, project):
     reply(project, RIGHT, number=1)
     page = client.get("/skylane/contracts?name=refund-reply&prompt=refund", follow=True)
-    assert "&quot;required&quot;: [\n    &quot;refund&quot;" in page.text
+    assert "&quot;required&quot;: [&quot;refund&quot;]" in page.text
     assert "&quot;amount&quot;" in page.text
     assert Contract.objects.count() == 0
 
@@ -120,19 +120,55 @@ def test_a_draft_shows_its_changed_lines_and_each_path_its_outputs(client, proje
     amount["minimum"] = 1_000_000
     changed["required"] = [*changed.get("required", []), "reason"]
     page = post(client, "try", changed).text
-    assert "Against refund-reply/1, in force" in page and "lines changed" in page
-    assert '<div class="ins">' in page and "1000000" in page
+    assert "against" in page and "lines changed" in page and "Publish 2" in page
+    assert "data-original=" in page and "1000000" in page
     assert 'href="#path-1"' in page and 'id="path-2"' in page
     assert "must be at least 1000000" in page and "/reason is required" in page
+    assert "would newly fail 1" in page and ">418.6<" in page
     same = client.get("/skylane/contracts/refund-reply").text
-    assert "in force</span>" in same and "lines changed" not in same
+    assert "in force</span>" in same and "0 lines changed" in same
+
+
+def test_a_mend_goes_into_the_draft_and_says_what_it_leaves(client, project):
+    actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
+    for n in (1, 2, 3):
+        reply(project, RIGHT, number=n)
+    reply(project, RIGHT.replace("418.60", "7"), number=4)
+    changed = json.loads(json.dumps(SCHEMA))
+    changed["properties"]["refund"]["properties"]["amount"]["maximum"] = 100
+    page = post(client, "try", changed).text
+    assert "Use maximum 418.6" in page and "With it, 0 newly fail in all" in page
+    assert 'value="use:/refund/amount maximum"' in page
+    mended = post(client, "use:/refund/amount maximum", changed).text
+    assert "would newly fail 0" in mended and "&quot;maximum&quot;: 418.6" in mended
+    assert Contract.objects.count() == 1
+
+
+def test_null_rules_and_escalations_are_tried_published_and_in_force(client, project):
+    actions.save_contract(project, "refund-reply", True, prompt="refund")
+    trace_id = reply(project, '{"refund": {"amount": null}, "route": "human"}', number=1)
+    given = {
+        "nulls": '{"/refund/amount": {"/reason": ["not_refundable"]}}',
+        "escalations": '{"/route": ["human"]}',
+        "tab": "nulls",
+    }
+    page = post(client, "try", True, **given).text
+    assert "would newly fail 1" in page and "Drop the null rule" in page
+    assert 'value="nulls" id="tab-nulls" checked' in page
+    assert "1 hands over to a person, 0 by the version in force" in page
+    assert post(client, "publish", True, **given).status_code == 302
+    factory.digest_now(project, trace_id)
+    row = Trace.objects.get()
+    assert (row.signal_kinds, row.outcome) == (["required_null"], "escalated")
+    wrong = post(client, "publish", True, nulls='{"/a": "sometimes"}')
+    assert wrong.status_code == 422 and 'id="tab-nulls" checked' in wrong.text
 
 
 def test_an_old_version_is_compared_with_the_one_in_force(client, project):
     actions.save_contract(project, "refund-reply", True, prompt="refund")
     actions.save_contract(project, "refund-reply", SCHEMA, prompt="refund")
     page = client.get("/skylane/contracts/refund-reply?version=1").text
-    assert "Against refund-reply/2, in force" in page and '<div class="del">' in page
+    assert "against" in page and "lines changed" in page and "Discard draft" in page
 
 
 def test_a_draft_is_made_from_outputs_again(client, project):

@@ -31,6 +31,15 @@ CONTRACT: Schema = {
         },
         "schema": {"type": ["object", "boolean"]},
         "labels": {"type": ["object", "null"]},
+        "nulls": {
+            "type": ["object", "null"],
+            "description": 'by JSON pointer: "never", or one pointer with the values there that '
+            "excuse a null",
+        },
+        "escalations": {
+            "type": ["object", "null"],
+            "description": "by JSON pointer: the texts that hand over to a person",
+        },
         "note": {"type": ["string", "null"], "maxLength": 300},
     },
     "required": ["name", "applies_to", "schema"],
@@ -55,7 +64,7 @@ def add_contract(asked: ApiRequest) -> Answer:
         by=asked.key,
         prompt=body["applies_to"].get("prompt") or "",
         span=body["applies_to"].get("span") or "",
-        labels=body.get("labels"),
+        **{rules: body.get(rules) for rules in actions.VALUE_RULES},
         note=body.get("note") or "",
     )
     return Answer(contract_json(made), 201 if new else 200)
@@ -70,6 +79,8 @@ def contract_json(row: Contract) -> dict[str, Any]:
         "applies_to": {"prompt": row.prompt or None, "span": row.span or None},
         "schema": row.schema,
         "labels": row.labels,
+        "nulls": row.nulls,
+        "escalations": row.escalations,
         "note": row.note or None,
         "created_by": row.created_by or None,
         "created_at": iso(row.created_at),

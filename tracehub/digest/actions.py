@@ -24,6 +24,7 @@ from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
 from tracehub.failures import store as failures
 from tracehub.failures.lifecycle import after_events
+from tracehub.failures.reading import NOTHING
 from tracehub.failures.rules import store as second_pass
 from tracehub.metrics import rollup
 from tracehub.notify.announcing import announce_failed
@@ -201,7 +202,7 @@ def _known(
     chances = inclusion(project_id, judged) if judged else {}
     scores = feedback_of(project_id, traces)
     cases = promoted(project_id, traces)
-    broken = grouping.violations(cursor, project_id, day, spans)
+    held = grouping.held_against_contracts(cursor, project_id, day, spans)
     rules = second_pass.rules_of(project_id)
     late = second_pass.found(project_id, traces)
     for trace, own in spans.items():
@@ -213,7 +214,7 @@ def _known(
             reviews.get(trace),
             scores.get(trace, []),
             trace in cases,
-            broken.get(trace, []),
+            held.get(trace, NOTHING),
             rules,
             late.get(trace, []),
             chances.get(trace),

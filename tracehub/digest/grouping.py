@@ -10,7 +10,7 @@ from uuid import UUID
 from tracehub.core.grouping import v1
 from tracehub.core.grouping.origin import prompt_of
 from tracehub.core.stored import span_number
-from tracehub.core.trace import Signal, SpanDigest
+from tracehub.core.trace import SpanDigest
 from tracehub.digest import store
 from tracehub.digest.rows import Digested
 from tracehub.failures import querysets, reading
@@ -18,10 +18,10 @@ from tracehub.failures import store as groups
 from tracehub.failures.store import Moved, Seen
 
 
-def violations(
+def held_against_contracts(
     cursor: store.Cursor, project_id: int, day: date, spans: Mapping[UUID, Sequence[SpanDigest]]
-) -> dict[UUID, list[Signal]]:
-    """Return what breaks the project's contracts, by trace.
+) -> dict[UUID, reading.Held]:
+    """Return what the project's contracts say of these outputs, by trace.
 
     Reads the outputs of the spans that are under one, all in one statement; none without.
     """
@@ -36,7 +36,7 @@ def violations(
     payloads = store.load_payloads(cursor, project_id, day, wanted)
     outputs = {span: content.get("output") for span, content in payloads.items()}
     return {
-        trace: reading.violations(
+        trace: reading.held_against(
             contracts,
             own,
             {span.span_id: outputs.get((trace, span_number(span.span_id))) for span in own},

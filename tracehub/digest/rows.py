@@ -21,6 +21,7 @@ from tracehub.core.signals.run import detect, worst
 from tracehub.core.stored import when
 from tracehub.core.summary import summarise
 from tracehub.core.trace import Json, Signal, SpanDigest, Tokens, TraceSummary
+from tracehub.failures.reading import NOTHING, Held
 from tracehub.review.querysets import Standing
 from tracehub.traces.texts.store import TextRow
 
@@ -39,7 +40,7 @@ class Known:
     standing: Standing | None = None
     feedback: list[dict[str, Json]] = field(default_factory=list)
     promoted: bool = False
-    violations: list[Signal] = field(default_factory=list)  # of contracts
+    held: Held = NOTHING  # against contracts
     rules: Rules = field(default_factory=Rules)
     late: list[Signal] = field(default_factory=list)  # of the second pass
     chance: float | None = None  # with which queues took a reviewed trace
@@ -83,13 +84,15 @@ def is_failing(verdict: str | None, status: str, severity: str | None) -> bool:
 def digested(known: Known) -> Digested:
     """Return the row of a trace with at least one span."""
     summary = summarise(known.spans)
+    if known.held.escalated and summary.outcome is None:
+        summary.outcome = "escalated"
     sent = [score for span in known.spans for score in span.feedback]
     feedback = [*known.feedback, *sent]
     spans = sorted(known.spans, key=lambda span: (span.start_ns, span.span_id))
     settled = summary.root_present
     rules = known.rules
     signals = detect(
-        Evidence(summary, spans, feedback, settled, known.violations, rules, known.late)
+        Evidence(summary, spans, feedback, settled, known.held.broken, rules, known.late)
     )
     severity = worst(signals)
     standing = known.standing

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.contracts.bounds import ContractError, check_draft
-from tracehub.core.contracts.checking import check_labels
+from tracehub.core.contracts.values import check_nulls, check_texts
 from tracehub.failures import querysets
 from tracehub.failures.lifecycle import RELEASE, news
 from tracehub.failures.models import Activity, Contract, Failure, Status
@@ -21,6 +21,7 @@ from tracehub.projects.models import ApiKey, Project, User
 
 Actor = User | ApiKey
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+VALUE_RULES = ("labels", "nulls", "escalations")  # of a contract, beside its schema
 MOST = 200  # contracts of a project: each is compared with every arrival
 
 
@@ -34,6 +35,8 @@ def save_contract(
     prompt: str = "",
     span: str = "",
     labels: Any = None,
+    nulls: Any = None,
+    escalations: Any = None,
     note: str = "",
 ) -> tuple[Contract, bool]:
     """Publish a version of a contract and return it with whether it is new.
@@ -48,12 +51,16 @@ def save_contract(
         raise ActionError("applies_to must name a prompt, a span, or both.", "applies_to")
     try:
         check_draft(schema)
-        known = check_labels(labels or {})
+        rules = {
+            "labels": check_texts(labels or {}, "labels"),
+            "nulls": check_nulls(nulls or {}),
+            "escalations": check_texts(escalations or {}, "escalations"),
+        }
     except ContractError as error:
         raise ActionError(str(error), error.field) from error
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # one version at a time
     newest = querysets.versions_of(project, name)[:1]
-    content = {"schema": schema, "prompt": prompt, "span": span, "labels": known}
+    content = {"schema": schema, "prompt": prompt, "span": span, **rules}
     if newest and all(getattr(newest[0], field) == value for field, value in content.items()):
         return newest[0], False
     if not newest and len(querysets.contracts(project)) >= MOST:

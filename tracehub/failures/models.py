@@ -20,7 +20,8 @@ RECENT_DAYS = 14  # that lists and their sparklines are about, today included
 class Contract(models.Model):
     """One version of a contract; it never changes. The newest version of a name is in force.
 
-    `prompt` is the name of a prompt, `span` that of a span; with both, both must fit.
+    `prompt` is the name of a prompt, `span` that of a span; with both, both must fit. Labels, nulls
+    and escalations are as in `core.contracts.values`.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="contracts")
@@ -30,6 +31,8 @@ class Contract(models.Model):
     span = models.CharField(max_length=200, blank=True)
     schema = models.JSONField()
     labels = models.JSONField(default=dict, blank=True)
+    nulls = models.JSONField(default=dict, db_default={}, blank=True)
+    escalations = models.JSONField(default=dict, db_default={}, blank=True)
     note = models.CharField(max_length=300, blank=True)
     created_by = models.CharField(max_length=254, blank=True)
     created_at = models.DateTimeField(default=timezone.now)

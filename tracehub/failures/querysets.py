@@ -101,10 +101,15 @@ class Row(NamedTuple):
 @lru_cache(maxsize=500)
 def _compiled(pk: int) -> checking.Contract:
     """A version never changes, so that a process compiles it once."""
-    row = Contract.objects.get(pk=pk)
+    return compiled(Contract.objects.get(pk=pk))
+
+
+def compiled(row: Contract) -> checking.Contract:
+    """Return a version ready to check outputs."""
     return checking.Contract(
-        str(row), row.prompt or None, row.span or None, row.schema, dict(row.labels)
-    )
+        str(row), row.prompt or None, row.span or None, row.schema, row.labels, row.nulls,
+        row.escalations,
+    )  # fmt: skip
 
 
 def in_force(project_id: int) -> list[checking.Contract]:

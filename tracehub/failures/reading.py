@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tracehub.core.contracts import checking
@@ -23,7 +23,10 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
     if loaded is not None:
         contracts = querysets.in_force(project.pk)
         outputs = {span.span_id: span.output for span in loaded.spans}
-        loaded.violations = violations(contracts, loaded.digests, outputs)
+        held = held_against(contracts, loaded.digests, outputs)
+        loaded.violations = list(held.broken)
+        if held.escalated and loaded.summary.outcome is None:
+            loaded.summary.outcome = "escalated"
         loaded.rules = store.rules_of(project.pk)
         before = looking.earlier(project.pk, loaded.summary)
         loaded.late = looking.look(loaded.summary, loaded.spans, loaded.rules, before)
@@ -39,17 +42,30 @@ def checked(contracts: Iterable[checking.Contract], span: SpanDigest) -> list[ch
     return [contract for contract in contracts if contract.applies(span)]
 
 
-def violations(
+class Held(NamedTuple):
+    """What contracts say of a trace: what breaks them, and whether a person takes over."""
+
+    broken: Sequence[Signal] = ()
+    escalated: bool = False
+
+
+NOTHING = Held()
+
+
+def held_against(
     contracts: list[checking.Contract], spans: Iterable[SpanDigest], outputs: Mapping[str, Any]
-) -> list[Signal]:
-    """Return what breaks contracts in these spans, by start; `outputs` go by span id."""
+) -> Held:
+    """Hold the outputs of these spans, by span id, against contracts; what breaks by start."""
     ordered = sorted(spans, key=lambda span: (span.start_ns, span.span_id))
-    return [
-        signal
-        for span in ordered
-        for contract in checked(contracts, span)
-        for signal in checking.signals(contract, span, outputs.get(span.span_id))
-    ]
+    under = [(span, contract) for span in ordered for contract in checked(contracts, span)]
+    return Held(
+        [
+            signal
+            for span, contract in under
+            for signal in checking.signals(contract, span, outputs.get(span.span_id))
+        ],
+        any(checking.escalates(contract, outputs.get(span.span_id)) for span, contract in under),
+    )
 
 
 def failure_keys(project: Project, loaded: LoadedTrace) -> list[str | None]:

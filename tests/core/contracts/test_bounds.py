@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracehub.core.contracts.bounds import ContractError, check_draft, check_schema
-from tracehub.core.contracts.checking import Contract, check, check_labels
+from tracehub.core.contracts.checking import Contract, check
 
 
 def refusal(schema) -> str:
@@ -73,13 +73,6 @@ def test_deep_schemas_are_refused():
     for _ in range(60):
         schema = {"items": schema}
     assert "40 levels" in refusal(schema)
-
-
-@pytest.mark.parametrize("labels", [[], {"intent": ["a"]}, {"/a": []}, {"/a": [1]}, {"/~2": ["a"]}])
-def test_labels_go_by_pointer(labels):
-    with pytest.raises(ContractError) as caught:
-        check_labels(labels)
-    assert caught.value.field == "labels"
 
 
 @pytest.mark.parametrize(

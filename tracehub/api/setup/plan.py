@@ -144,6 +144,7 @@ def _contract(
     def make(by: Actor | None) -> None:
         contracts.save_contract(
             project, item["name"], item["schema"], by=by, labels=item.get("labels"),
+            nulls=item.get("nulls"), escalations=item.get("escalations"),
             note=item.get("note") or "", **target,
         )  # fmt: skip
 
@@ -151,8 +152,10 @@ def _contract(
 
 
 def _same_contract(newest: Any, item: Mapping[str, Any], target: Mapping[str, str]) -> bool:
-    held = (newest.schema, newest.labels or {}, newest.prompt, newest.span)
-    return held == (item["schema"], item.get("labels") or {}, target["prompt"], target["span"])
+    if any(getattr(newest, rules) != (item.get(rules) or {}) for rules in contracts.VALUE_RULES):
+        return False
+    held = (newest.schema, newest.prompt, newest.span)
+    return held == (item["schema"], target["prompt"], target["span"])
 
 
 def _queue(

@@ -60,6 +60,8 @@ def contract(row: Contract) -> dict[str, Any]:
         "applies_to": target,
         "schema": row.schema,
         "labels": row.labels or None,
+        "nulls": row.nulls or None,
+        "escalations": row.escalations or None,
         "note": row.note or None,
     }
 

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jsonschema_rs
 
+from tracehub.core.contracts import values
 from tracehub.core.contracts.bounds import (
     MAX_COST,
     USUAL_DEPTH,
-    ContractError,
     Cost,
     compiled,
     pointer_of,
 )
+from tracehub.core.contracts.problems import MAX_SHOWN, Problem, few, shown
 from tracehub.core.trace import Signal, SpanDigest
 
 Json = Any
+SAYS_NOTHING = object()  # an output that is no answer, or too long to read
 LIMIT = 20  # problems of one output; more say nothing new
 MAX_TEXT = 1_000_000  # characters of an output that is checked
 MAX_DEPTH = 64  # levels of an output that are counted
-MAX_SHOWN = 60
-_POINTER = re.compile(r"(/[^/~]*(~[01][^/~]*)*)*")
 
 
 @dataclass(slots=True)
 class Contract:
-    """A published version. `prompt` and `span` say what it is for; labels go by pointer.
-
-    A pointer of `labels` may have `*` for every item of a list or object.
-    """
+    """A published version. `prompt` and `span` say what it is for; the rest as in `values`."""
 
     label: str  # "refund-reply/3"
     prompt: str | None
     span: str | None
     schema: Json
     labels: dict[str, list[str]] = field(default_factory=dict)
+    nulls: dict[str, Json] = field(default_factory=dict)
+    escalations: dict[str, list[str]] = field(default_factory=dict)
     validator: jsonschema_rs.Draft202012Validator = field(init=False)
     cost: Cost = field(init=False)
 
@@ -61,61 +59,53 @@ class Contract:
         return isinstance(self.schema, dict) and self.schema.get("type") == "string"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One break of a contract. `pointer` is "" for the whole output."""
-
-    kind: str
-    pointer: str
-    rule: str
-    message: str
-
-
-def check_labels(labels: Json) -> dict[str, list[str]]:
-    """Return the labels by pointer. Raises ContractError."""
-    if not isinstance(labels, dict) or len(labels) > 100:
-        raise ContractError(
-            "labels must be an object of at most 100 pointers, such as "
-            '{"/intent": ["refund", "rebook"]}.', "labels"
-        )  # fmt: skip
-    for pointer, known in labels.items():
-        if not _POINTER.fullmatch(pointer):
-            raise ContractError(
-                f"labels must go by JSON pointer, such as /intent. Got {pointer[:60]!r}.", "labels"
-            )
-        if not (
-            isinstance(known, list)
-            and 0 < len(known) <= 1000
-            and all(isinstance(label, str) and len(label) <= 200 for label in known)
-        ):
-            raise ContractError(f"labels of {pointer or 'the output'} must be texts.", "labels")
-    return labels
-
-
 def check(contract: Contract, output: Json) -> list[Problem]:
     """Return what breaks the contract, at most LIMIT; nothing for an output that says nothing."""
+    value = read(contract, output)
+    if isinstance(value, Problem):
+        return [value]
+    return [] if value is SAYS_NOTHING else broken(contract, value)
+
+
+def read(contract: Contract, output: Json) -> Json:
+    """Return what an output says as JSON: SAYS_NOTHING, or a Problem, where it is none."""
     text = output if isinstance(output, str) else None
     if text is None and isinstance(output, dict) and isinstance(output.get("messages"), list):
         text = answer_text(output["messages"])
         if text is None:
-            return []  # calls of tools are no answer yet
-    if text is not None:
-        if len(text) > MAX_TEXT:
-            return []
-        if contract.wants_text:
-            output = text
-        else:
-            try:
-                output = json.loads(text)
-            except (ValueError, RecursionError):
-                return [_not_json(text)]
-    depth = _depth(output)
+            return SAYS_NOTHING  # calls of tools are no answer yet
+    if text is None:
+        return output
+    if len(text) > MAX_TEXT:
+        return SAYS_NOTHING
+    if contract.wants_text:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return _not_json(text)
+
+
+def broken(contract: Contract, value: Json) -> list[Problem]:
+    """Return what breaks the contract in what `read` gave, at most LIMIT."""
+    depth = _depth(value)
     if depth > USUAL_DEPTH and contract.cost.at(depth) > MAX_COST:
         return []
-    found = [_problem(contract, output, error) for error in contract.validator.iter_errors(output)]
-    found.extend(_labels(contract, output))
+    found = [_problem(contract, value, error) for error in contract.validator.iter_errors(value)]
+    found.extend(values.unknown_labels(contract.labels, contract.escalations, value))
+    at = {problem.pointer for problem in found}
+    nulls = values.wrong_nulls(contract.nulls, value)
+    found.extend(problem for problem in nulls if problem.pointer not in at)
     kept = {(p.pointer, p.rule): p for p in reversed(found)}
     return sorted(kept.values(), key=lambda p: (p.pointer, p.rule))[:LIMIT]
+
+
+def escalates(contract: Contract, output: Json) -> bool:
+    """Tell whether an output says, by the contract's escalations, that a person takes over."""
+    if not contract.escalations:
+        return False
+    value = read(contract, output)
+    return not isinstance(value, Problem) and values.escalates(contract.escalations, value)
 
 
 def signals(contract: Contract, span: SpanDigest, output: Json) -> Iterator[Signal]:
@@ -167,16 +157,17 @@ def _problem(contract: Contract, output: Json, error: jsonschema_rs.ValidationEr
     path = list(error.instance_path)
     kind: Any = error.kind
     rule = kind.name
+    value, at = error.instance, tuple(error.schema_path)
     if rule == "required":
         pointer = pointer_of([*path, str(kind.property)])
-        return Problem("schema_error", pointer, rule, f"`{pointer}` is required.")
+        return Problem("schema_error", pointer, rule, f"`{pointer}` is required.", value, at)
     pointer = pointer_of(path)
-    value = error.instance
     name = f"`{pointer}`" if pointer else "The output"
     if value is None and rule == "type" and _is_required(contract, error.evaluation_path, path):
-        return Problem("required_null", pointer, rule, f"{name} is required and may not be null.")
+        said = f"{name} is required and may not be null."
+        return Problem("required_null", pointer, rule, said, value, at)
     said = f"{name} {_demand(rule, error)}. Got {shown(value)}."
-    return Problem("schema_error", pointer, rule, said)
+    return Problem("schema_error", pointer, rule, said, value, at)
 
 
 def _is_required(contract: Contract, evaluated: Sequence[str | int], path: list[str | int]) -> bool:
@@ -200,14 +191,14 @@ def _demand(rule: str, error: jsonschema_rs.ValidationError) -> str:
         return f"must be {' or '.join(sorted(kind.types, key='null'.__eq__))}"
     if rule == "enum":
         known = [json.dumps(option, ensure_ascii=False) for option in kind.options]
-        return f"must be one of {_few(known)}"
+        return f"must be one of {few(known)}"
     if rule in _LIMITS:
         words, name = _LIMITS[rule]
         return words.format(getattr(kind, name))
     if rule == "const":
         return f"must be {json.dumps(kind.expected_value, ensure_ascii=False)[:MAX_SHOWN]}"
     if rule in ("additionalProperties", "unevaluatedProperties"):
-        return f"has fields that the contract does not know: {_few(list(kind.unexpected))}"
+        return f"has fields that the contract does not know: {few(list(kind.unexpected))}"
     if rule == "pattern":
         return f"must match {kind.pattern[:MAX_SHOWN]}"
     return _OTHER.get(rule, f"must follow the rule {rule}")
@@ -236,50 +227,3 @@ _OTHER = {
     "contains": "must hold an item of the asked form",
     "falseSchema": "may not be there",
 }
-
-
-def _labels(contract: Contract, output: Json) -> Iterator[Problem]:
-    for pattern, known in contract.labels.items():
-        for path, value in _matches(output, pattern.split("/")[1:], []):
-            if isinstance(value, str) and value not in known:
-                pointer = pointer_of(path)
-                name = f"`{pointer}`" if pointer else "The output"
-                said = f"{name} must be a known label: {_few(known)}. Got {shown(value)}."
-                yield Problem("unknown_label", pointer, "label", said)
-
-
-def _matches(value: Json, wanted: list[str], path: list[str | int]) -> Iterator[tuple[Any, Json]]:
-    if not wanted:
-        yield path, value
-        return
-    key = wanted[0].replace("~1", "/").replace("~0", "~")
-    if isinstance(value, dict):
-        names = list(value) if key == "*" else [key] if key in value else []
-        for name in names:
-            yield from _matches(value[name], wanted[1:], [*path, name])
-    elif isinstance(value, list):
-        for i, item in enumerate(value[:1000]):
-            if key in ("*", str(i)):
-                yield from _matches(item, wanted[1:], [*path, i])
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def shown(value: Json) -> str:
-    """What came, as a sentence ends with it.
-
-    >>> shown("418.60 EUR"), shown(None), shown([1, 2])
-    ('the string `"418.60 EUR"`', 'null', 'an array of 2 items')
-    """
-    if isinstance(value, str):
-        text = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
-        return f"the string `{json.dumps(text, ensure_ascii=False)}`"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list):
-        return f"an array of {len(value)} item{'' if len(value) == 1 else 's'}"
-    if isinstance(value, dict):
-        return f"an object with {len(value)} field{'' if len(value) == 1 else 's'}"
-    return f"`{str(value)[:MAX_SHOWN]}`"
