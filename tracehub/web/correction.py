@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from tracehub.core import promotion
 from tracehub.core.contracts import checking
 from tracehub.core.contracts.bounds import ContractError, check_schema
+from tracehub.core.contracts.problems import Problem
 from tracehub.core.trace import Json, Span
 from tracehub.failures import querysets as failures
 from tracehub.projects.models import Role
@@ -44,7 +45,7 @@ def corrected_span(loaded: LoadedTrace) -> Span:
     return promotion.focus(loaded.summary, loaded.spans, loaded.signals, CORRECTED)
 
 
-def checks(loaded: LoadedTrace, text: str) -> Iterator[tuple[str, list[checking.Problem]]]:
+def checks(loaded: LoadedTrace, text: str) -> Iterator[tuple[str, list[Problem]]]:
     """Yield what the text is under, by name, with what breaks it: contracts, the call's schema."""
     span = corrected_span(loaded)
     output = output_of(text)
