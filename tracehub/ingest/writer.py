@@ -55,7 +55,7 @@ class Writer:
         self.spans = 0  # that wait
         self._more = asyncio.Event()
         self._conn: AsyncConnection[Any] | None = None
-        self._partitions_until = date.min
+        self._partitions_of = date.min
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -150,9 +150,9 @@ class Writer:
 
     async def _ensure_partitions(self, conn: AsyncConnection[Any]) -> None:
         today = datetime.now(UTC).date()
-        if today > self._partitions_until:
+        if today != self._partitions_of:  # also when the clock was set back
             await store.ensure_partitions(conn, today, today + timedelta(days=1))
-            self._partitions_until = today
+            self._partitions_of = today
 
     async def _connection(self) -> AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:
