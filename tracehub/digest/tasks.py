@@ -19,6 +19,7 @@ from tracehub.digest.remasking import work as remasking
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import SignInLink
 from tracehub.projects.store import prune_audit
+from tracehub.review import queueing
 from tracehub.traces import partitions, saved
 from tracehub.traces.models import Refusal
 from tracehub.traces.payloads import moving
@@ -43,6 +44,7 @@ def prune() -> None:
     now = datetime.now(UTC)
     partitions.ensure_ahead(now.date())
     partitions.drop_before(now.date() - timedelta(days=settings.RETENTION_DAYS))
+    queueing.close_lost()
     Refusal.objects.filter(at__lt=now - REFUSALS_KEPT).delete()
     SignInLink.objects.filter(expires_at__lt=now - REFUSALS_KEPT).delete()
     prune_audit()

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -24,6 +24,7 @@ from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review import filling, repeats
 from tracehub.review.models import Queue, QueueItem, Review, Seat
 from tracehub.traces import store
+from tracehub.traces.models import Arrival
 from tracehub.traces.wake import wake_on_commit
 
 HOLD = timedelta(minutes=15)  # an item that was opened and left goes on to others after this
@@ -232,6 +233,15 @@ def close_item(item: QueueItem, *, by: User | None = None) -> None:
     if item.closed_at is None:
         _close(item)
         audit("queue.item_closed", by=by, project=item.project, object=item.trace_id.hex)
+
+
+def close_lost() -> int:
+    """Close open items whose traces retention took, which nobody can review; return how many."""
+    here = Arrival.objects.filter(project_id=OuterRef("project_id"), trace_id=OuterRef("trace_id"))
+    lost = list(QueueItem.objects.filter(~Exists(here), closed_at=None))
+    for item in lost:
+        close_item(item)
+    return len(lost)
 
 
 def _seat_for(item: QueueItem, review: Review) -> Seat | None:
