@@ -99,7 +99,11 @@ def process(command: list[str], env: dict[str, str], **options: Any) -> Iterator
         yield child.pid
     finally:
         child.terminate()
-        child.wait(20)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:  # a worker ends its batch first
+            child.kill()
+            child.wait()
 
 
 def wait_for_port(port: int) -> None:
