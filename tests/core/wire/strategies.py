@@ -29,7 +29,8 @@ WORDS = (
     "output choices message finish_reason usage input_tokens data kwargs lc image_url url source "
     "toolUse toolResult toolUseId response documents page_content metadata score generations "
     "event.name loc msg pointer prompt system args input_str inputs contents "
-    "model object error choices total"
+    "model object error choices total part_kind refusal incomplete_details reason stopReason "
+    "response_metadata generation_info usage_metadata config tool_name args 0 1"
 ).split()
 ROLES = ["user", "assistant", "tool", "system", "ai", "human", "function_call", "text", "tool_call"]
 near_misses = st.recursive(

@@ -391,3 +391,30 @@ def test_what_traceable_puts_around_a_value_is_taken_off():
             json.dumps({"post": [{**run, "outputs": outputs}]}).encode()
         ).decoded.spans
         assert raw.attributes["gen_ai.completion"] == "done"
+
+
+def test_openinference_on_the_ai_sdk_sends_empty_calls_and_wrapped_answers():
+    message = "llm.input_messages.{}.message."
+    call = message.format(0) + "tool_calls.0.tool_call."
+    found = span(
+        {
+            **LLM,
+            message.format(0) + "role": "user",
+            message.format(0) + "contents.0.message_content.type": "text",
+            message.format(0) + "contents.0.message_content.text": "Hi",
+            call + "id": None,
+            call + "function.name": None,
+            call + "function.arguments": None,
+            message.format(1) + "role": "tool",
+            message.format(1) + "tool_call_id": "c",
+            message.format(1) + "content": '{"type":"json","value":{"fare":"418.60 EUR"}}',
+        }
+    )
+    asked, answered = found.input["messages"]
+    assert not asked["tool_calls"]
+    assert answered["content"] == [{"type": "text", "text": '{"fare":"418.60 EUR"}'}]
+
+
+def test_messages_that_are_not_in_the_one_shape_do_no_harm():
+    odd = '{"messages": [{"role": "user", "tool_calls": []}]}'
+    assert span({**CHAT, "tracehub.input": odd}).kind == "llm"

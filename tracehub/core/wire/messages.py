@@ -72,10 +72,18 @@ def text_message(role: str, text: str, tool_call_id: str | None = None) -> Messa
 
 
 def tool_call(call_id: Json, name: Json, arguments: Json) -> Json:
-    """One tool call; arguments are parsed when they are JSON in a string, `{}` when absent."""
+    """One tool call; arguments are parsed when they are JSON in a string, `{}` when absent.
+
+    OpenInference on the AI SDK writes that string as JSON once more.
+    """
     if arguments is None or arguments == "":
         arguments = {}
-    return {"id": text_of(call_id), "name": text_of(name), "arguments": parsed(arguments)}
+    return {"id": text_of(call_id), "name": text_of(name), "arguments": parsed(parsed(arguments))}
+
+
+def is_call(call: Json) -> bool:
+    """Whether a read call says anything: a name, an id or arguments."""
+    return bool(call["name"] or call["id"] or call["arguments"])
 
 
 def role_of(value: Json, default: str = "user") -> str:
@@ -303,7 +311,8 @@ def read_tool_calls(item: dict[str, Json]) -> list[Json]:
     calls = parsed(calls)
     if not isinstance(calls, list):
         return []
-    return [_read_call(call) for call in calls if isinstance(call, dict)]
+    found = [_read_call(call) for call in calls if isinstance(call, dict)]
+    return [call for call in found if is_call(call)]
 
 
 def _read_call(call: dict[str, Any]) -> Json:
@@ -343,12 +352,13 @@ def uniform(value: Json) -> Json:
     """
     if value.__class__ is not dict or not isinstance(items := value.get("messages"), list):
         return value
-    if not looks_like_messages(items) or all(_is_uniform(item) for item in items):
+    if not looks_like_messages(items) or all(is_uniform(item) for item in items):
         return value
     return {**value, "messages": read_messages(items)}
 
 
-def _is_uniform(item: Json) -> bool:
+def is_uniform(item: Json) -> bool:
+    """Whether a value is a message in the one shape."""
     return (
         isinstance(item, dict)
         and isinstance(item.get("content"), list)

@@ -8,6 +8,7 @@ from typing import Any
 from tracehub.core.trace import Json, Kind, Span
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import (
+    is_uniform,
     looks_like_messages,
     read_messages,
     says_nothing,
@@ -53,8 +54,7 @@ def _messages_in(value: Json) -> list[Json]:
     items = value.get("messages") if value.__class__ is dict else None
     if not isinstance(items, list):
         return []
-    are_uniform = all(isinstance(item, dict) and "tool_calls" in item for item in items)
-    return items if are_uniform else []
+    return items if all(is_uniform(item) for item in items) else []
 
 
 def _is_silent(value: Json) -> bool:

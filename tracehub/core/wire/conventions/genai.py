@@ -82,6 +82,7 @@ ROWS: tuple[Row, ...] = (
     Row("tokens_total", "gen_ai.usage.total_tokens", count_of),
     Row("tokens_cached", "gen_ai.usage.cache_read.input_tokens", count_of),
     Row("tokens_cached", "gen_ai.usage.cache_read_input_tokens", count_of),
+    Row("tokens_cached", "gen_ai.usage.cached_input_tokens", count_of),
     Row("tokens_cache_write", "gen_ai.usage.cache_creation.input_tokens", count_of),
     Row("tokens_cache_write", "gen_ai.usage.cache_write.input_tokens", count_of),
     Row("tokens_cache_write", "gen_ai.usage.cache_creation_input_tokens", count_of),
@@ -89,6 +90,7 @@ ROWS: tuple[Row, ...] = (
     Row("tokens_reasoning", "gen_ai.usage.reasoning.output_tokens", count_of),
     Row("tokens_reasoning", "gen_ai.usage.reasoning_tokens", count_of),
     Row("tokens_reasoning", "gen_ai.usage.details.reasoning_tokens", count_of),
+    Row("tokens_reasoning", "gen_ai.usage.thinking_tokens", count_of),  # AG2
     Row("tokens_audio_input", "gen_ai.usage.audio.input_tokens", count_of),
     Row("tokens_audio_output", "gen_ai.usage.audio.output_tokens", count_of),
     Row("ttft_ns", "gen_ai.response.time_to_first_chunk", seconds),

@@ -13,7 +13,9 @@ from tracehub.core.wire.documents import document
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import (
     Message,
+    is_call,
     message,
+    result_text,
     role_of,
     sort_part,
     text_message,
@@ -204,12 +206,16 @@ def _message(role: str, content: Json, node: Node, values: dict[str, Json]) -> l
     used: list[Json] = []  # `tool_use` contents, which repeat the tool calls
     answers: list[Message] = []
     if content:
-        parts.append({"type": "text", "text": dumped(content)})
+        text = dumped(content)
+        if role == "tool" and text.startswith('{"type":'):  # the AI SDK's `{"type", "value"}`
+            text = result_text(parsed(text))
+        parts.append({"type": "text", "text": text})
     else:
         for item in _items(filled.get("contents")):
             inner = item.get("message_content") if isinstance(item, dict) else None
             sort_part(inner, parts, used, answers)
-    calls = [_call(item) for item in _items(filled.get("tool_calls"))] or used
+    sent = [_call(item) for item in _items(filled.get("tool_calls"))]
+    calls = [call for call in sent if is_call(call)] or used
     if not calls and (name := filled.get("function_call_name")):
         calls = [tool_call(None, name, filled.get("function_call_arguments_json"))]
     if answers and not parts and not calls:
