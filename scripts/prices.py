@@ -24,6 +24,10 @@ NAMES = {
     "audio_output": "output_audio_mtok",
     "requests": "requests_kcount",
 }
+# What a call says of how it is served -> its tier in the file; other contexts are not known here.
+TIERS = {("processing", "batch"): "batch"} | {
+    ("service_tier", tier): tier for tier in ("flex", "priority", "fast")
+}
 SIMPLE = {
     types.ClauseEquals: ("=", "equals"),
     types.ClauseStartsWith: ("^", "starts_with"),
@@ -73,6 +77,23 @@ def prices_of(model: types.ModelInfo) -> list[Any]:
     return [[when(item.constraint), rates(item.prices)] for item in listed]
 
 
+def tiers_of(model: types.ModelInfo) -> list[Any]:
+    """What differs for calls of a tier, the first that holds before later ones."""
+    found = []
+    for variant in model.price_variants or ():
+        (context, *more) = variant.when.items()
+        tier = TIERS.get(context)
+        if tier and not more and (own := rates(variant.prices)):
+            found.append([tier, when(variant.constraint), own])
+    return found
+
+
+def entry(model: types.ModelInfo) -> list[Any]:
+    """A model as `[match, prices]`, or `[match, prices, tiers]`."""
+    tiers = tiers_of(model)
+    return [match(model.match), prices_of(model), *([tiers] if tiers else [])]
+
+
 def main() -> None:
     book = {
         "source": f"genai-prices {version('genai-prices')}",
@@ -82,7 +103,7 @@ def main() -> None:
                 "named": match(provider.provider_match),
                 "model": match(provider.model_match),
                 "fallback": provider.fallback_model_providers or [],
-                "models": [[match(model.match), prices_of(model)] for model in provider.models],
+                "models": [entry(model) for model in provider.models],
             }
             for provider in providers
         ],

@@ -9,19 +9,22 @@ import pytest
 from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 
-from tracehub.core import pricebook
-from tracehub.core.cost import Override, price
-from tracehub.core.trace import Tokens
+from tracehub.core import pricebook, span_facts
+from tracehub.core.cost import TIERS, Override, price, set_cost
+from tracehub.core.digest import digest
+from tracehub.core.trace import Span, Tokens
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OWN = Override("gpt-4o*", date(2026, 1, 1), Decimal(1), Decimal(2))
 
 
-def theirs(model, provider, given, made, cached=0, written=0, at=AT):
+def theirs(model, provider, given, made, cached=0, written=0, at=AT, price_context=None):
     usage = Usage(
         input_tokens=given, output_tokens=made, cache_read_tokens=cached, cache_write_tokens=written
     )
-    found = calc_price(usage, model, provider_id=provider, genai_request_timestamp=at)
+    found = calc_price(
+        usage, model, provider_id=provider, genai_request_timestamp=at, price_context=price_context
+    )
     return found.total_price.quantize(Decimal("1e-10"))
 
 
@@ -44,6 +47,55 @@ def test_every_model_costs_what_the_price_list_says(at):
             assert ours == expected, model.id
             checked += 1
     assert checked > 200
+
+
+def test_calls_of_a_tier_cost_what_the_price_list_says_of_it():
+    checked = dict.fromkeys(TIERS, 0)
+    for provider in providers:
+        for model in provider.models:
+            told = {tier for own in model.price_variants or () for tier in own.when.values()}
+            for tier in told & set(TIERS):
+                context = {"processing" if tier == "batch" else "service_tier": tier}
+                if not any(own.when == context for own in model.price_variants):
+                    continue  # a tier of another kind, such as how quick a search is
+                ours = price(model.id, provider.id, Tokens(250_000, 300, cached=70), AT, (), tier)
+                try:
+                    expected = theirs(
+                        model.id, provider.id, 250_000, 300, cached=70, price_context=context
+                    )
+                except LookupError:
+                    continue
+                assert (ours or 0) == expected, (model.id, tier)  # None: priced by time only
+                checked[tier] += 1
+    assert all(checked.values()), checked
+    usual = price("gpt-4.1", "openai", Tokens(1000, 100), AT)
+    assert price("gpt-4.1", "openai", Tokens(1000, 100), AT, (), "nobody-knows") == usual
+
+
+@pytest.mark.parametrize(
+    ("attributes", "parameters", "tier"),
+    [
+        ({"openai.request.service_tier": "flex"}, {}, "flex"),
+        # What answered is what is paid.
+        ({"openai.request.service_tier": "flex", "openai.response.service_tier": "default"}, {},
+         None),
+        ({"gen_ai.openai.request.service_tier": "auto",
+          "gen_ai.openai.response.service_tier": "priority"}, {}, "priority"),
+        ({}, {"service_tier": "batch"}, "batch"),
+        ({"openai.request.service_tier": 7}, {"service_tier": ["batch"]}, None),
+    ],
+)  # fmt: skip
+def test_a_call_says_its_tier_and_is_priced_by_it(attributes, parameters, tier):
+    at = int(AT.timestamp() * 1e9)
+    call = Span("9f" * 16, "0" * 16, None, "call", "llm", at, 1, provider="anthropic",
+                model="claude-fable-5", tokens=Tokens(1000, 100), attributes=attributes,
+                parameters=parameters)  # fmt: skip
+    set_cost(call)
+    assert call.service_tier == tier
+    usual = Decimal("0.015")  # 10 and 50 dollars a million; half in a batch
+    assert call.cost == (usual / 2 if tier == "batch" else usual)
+    kept = span_facts.write(digest(call))
+    assert kept.get("st") == tier  # what stored calls are priced by anew
 
 
 def test_cached_tokens_have_a_price_of_their_own():

@@ -108,3 +108,11 @@ def test_a_second_request_takes_the_first_one_over(project, admin):
     assert repricing.work(seconds=5) == 0  # ingestion may still remember the old prices
     second.refresh_from_db()
     assert second.finished_at is None
+
+
+def test_a_batch_call_stays_one_when_prices_change_and_change_back(project, admin, monkeypatch):
+    batch = call(project, "gpt-4.1", cost=None, service_tier="batch")
+    usual = call(project, "gpt-4.1", cost=None)
+    repricing.start(project, TODAY)
+    assert run(monkeypatch) == 2
+    assert cost(project, batch) == cost(project, usual) / 2

@@ -14,6 +14,15 @@ from tracehub.core.pricebook import Rates, rates_of
 from tracehub.core.stored import when
 from tracehub.core.trace import Span, Tokens
 
+# How a call is served when that has a price of its own.
+TIERS = ("batch", "flex", "priority", "fast")
+# Where senders say it: what answered before what was asked for.
+TIER_KEYS = (
+    "openai.response.service_tier",
+    "gen_ai.openai.response.service_tier",
+    "openai.request.service_tier",
+    "gen_ai.openai.request.service_tier",
+)
 MILLION = Decimal(1_000_000)
 MAX_COST = 100_000  # US dollars of one call; more is a mistake, and sums must fit their column
 PLACES = Decimal("1e-10")
@@ -49,8 +58,12 @@ def price(
     tokens: Tokens,
     at: datetime,
     overrides: Sequence[Override] = (),
+    tier: str | None = None,
 ) -> Decimal | None:
     """The cost of one call in US dollars to ten places; None when nobody knows the price.
+
+    The public list knows what some tiers of service cost, such as batch; a price of one's own
+    holds for all of them.
 
     Cached, cache-write and audio tokens are parts of input and output and have prices of their
     own; reasoning tokens cost what output costs, unless a price of one's own says otherwise. `at`
@@ -64,7 +77,7 @@ def price(
         return None
     rates = _own(model, at.date(), overrides) if overrides else None
     if rates is None:
-        rates = rates_of(model, provider, at)
+        rates = rates_of(model, provider, at, tier)
     if rates is None:
         return None
     for more_than, dearer in rates.tiers:
@@ -116,11 +129,25 @@ def _rank(item: Override) -> tuple[bool, int, date]:
     return not item.model.endswith("*"), len(item.model), item.valid_from
 
 
+def tier_of(span: Span) -> str | None:
+    """Return the tier of service that a call says it had or asked for, None for the usual."""
+    said = (span.attributes.get(key) for key in TIER_KEYS)
+    for value in (*said, span.parameters.get("service_tier")):
+        if isinstance(value, str) and value:
+            return value if value in TIERS else None
+    return None
+
+
 def set_cost(span: Span, overrides: Sequence[Override] = ()) -> None:
-    """Price a span that came without a cost, where model and tokens are known."""
+    """Note the tier of a span, and price it where it came without a cost.
+
+    That takes a model and tokens.
+    """
+    span.service_tier = tier_of(span)
     if span.cost is not None or span.model is None or span.tokens is None:
         return
     at = when(span.start_ns)
-    span.cost = price(span.model, span.provider, span.tokens, at, overrides)
+    tier = span.service_tier
+    span.cost = price(span.model, span.provider, span.tokens, at, overrides, tier)
     if span.cost is not None:
         span.cost_source = "computed"

@@ -61,6 +61,7 @@ def digest(span: Span) -> SpanDigest:
         span.facts,
         *_payloads(span, messages),
         tool_version=tool.version if tool is not None else None,
+        service_tier=span.service_tier,
     )
     if len(messages) > 2 and span.kind == "llm":
         _look_back(messages, result)

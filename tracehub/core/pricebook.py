@@ -42,10 +42,16 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class _Period:
-    """Rates that hold always, from a day on, or between two times of a day (UTC)."""
+    """Amounts that hold always, from a day on, or between two times of a day (UTC).
 
+    `tier` is that of the calls which they are for: some amounts alone, in the place of the usual
+    ones. "" is every call.
+    """
+
+    tier: str
     since: date | None
     between: tuple[time, time] | None
+    amounts: dict[str, Any]
     rates: Rates
 
     def holds(self, at: datetime) -> bool:
@@ -58,16 +64,26 @@ class _Period:
         return start <= now < end if start <= end else (now >= start or now < end)
 
 
-def rates_of(model: str, provider: str | None, at: datetime) -> Rates | None:
-    """The public price of a model at a time; by provider, else by the model's name alone."""
-    periods = _periods(model, provider)
+def rates_of(
+    model: str, provider: str | None, at: datetime, tier: str | None = None
+) -> Rates | None:
+    """The public price of a model at a time; by provider, else by the model's name alone.
+
+    A call of a tier (`batch`, `flex`, `priority`, `fast`) costs what the list says of that tier,
+    and the usual where it says nothing.
+    """
+    listed = _periods(model, provider)
+    periods = [period for period in listed if not period.tier]
     if not periods:
         return None
     moment = at.astimezone(UTC)
-    for period in reversed(periods):  # later ones go first, and the first one holds otherwise
-        if period.holds(moment):
-            return period.rates
-    return periods[0].rates
+    # Later ones go first, and the first one holds otherwise.
+    usual = next((one for one in reversed(periods) if one.holds(moment)), periods[0])
+    own: dict[str, Any] = {}
+    for one in listed:
+        if tier and one.tier == tier and one.holds(moment):
+            own = one.amounts | own
+    return _rates(usual.amounts | own) if own else usual.rates
 
 
 @lru_cache(maxsize=MAX_MODELS)
@@ -83,7 +99,11 @@ def _periods(model: str, provider: str | None) -> tuple[_Period, ...]:
     for entry in candidates:
         found = _in_provider(entry, name) if entry else None
         if found is not None:
-            return tuple(_period(given, rates) for given, rates in found if rates)
+            prices, *tiers = found
+            return (
+                *(_period("", given, amounts) for given, amounts in prices if amounts),
+                *(_period(*own) for some in tiers for own in some),
+            )
     return ()
 
 
@@ -108,10 +128,9 @@ def _in_provider(entry: dict[str, Any], model: str) -> list[Any] | None:
     for name in dict.fromkeys((model, dashed)):
         for provider in (entry["id"], *entry["fallback"]):
             listed = next((item for item in _book() if item["id"] == provider), None)
-            for clause, prices in listed["models"] if listed else ():
+            for clause, *found in listed["models"] if listed else ():
                 if _matches(clause, name):
-                    found: list[Any] = prices
-                    return found
+                    return list(found)
     return None
 
 
@@ -134,15 +153,19 @@ def _matches(clause: list[Any] | None, text: str) -> bool:
     return any(parts) if sign == "|" else all(parts)
 
 
-def _period(given: Any, rates: dict[str, Any]) -> _Period:
+def _period(tier: str, given: Any, amounts: dict[str, Any]) -> _Period:
     between = None
     if isinstance(given, list):
         start, end = (time.fromisoformat(text).replace(tzinfo=None) for text in given)
         between = (start, end)
     since = date.fromisoformat(given) if isinstance(given, str) else None
-    starts = sorted({start for value in rates.values() for start, _ in _tiers(value)})
-    tiers = tuple((start, _level(rates, start + 1, ())) for start in starts)
-    return _Period(since, between, _level(rates, 0, tiers))
+    return _Period(tier, since, between, amounts, _rates(amounts))
+
+
+def _rates(amounts: dict[str, Any]) -> Rates:
+    starts = sorted({start for value in amounts.values() for start, _ in _tiers(value)})
+    tiers = tuple((start, _level(amounts, start + 1, ())) for start in starts)
+    return _level(amounts, 0, tiers)
 
 
 def _tiers(value: Any) -> list[Any]:

@@ -31,6 +31,7 @@ DIGEST = {
     "documents": "d",
     "previous_input_hash": "ph",
     "tool_version": "tv",
+    "service_tier": "st",
 }
 ERRORS = {"validation_errors": "ve", "reported_errors": "re"}
 TOKENS = {

@@ -239,6 +239,7 @@ def span_of(row: dict[str, Json]) -> Span:
         provider=digest.provider,
         model=digest.model,
         model_requested=digest.model_requested,
+        service_tier=digest.service_tier,
         parameters=content.get("parameters", {}),
         finish_reasons=digest.finish_reasons,
         response_id=digest.response_id,

@@ -206,6 +206,7 @@ class Span:
     provider: str | None = None
     model: str | None = None
     model_requested: str | None = None
+    service_tier: str | None = None  # of `core.cost.TIERS`; None for the usual
     parameters: dict[str, Json] = field(default_factory=dict)
     finish_reasons: list[str] = field(default_factory=list)
     response_id: str | None = None
@@ -306,6 +307,7 @@ class SpanDigest:
     reported_errors: list[ValidationError] = field(default_factory=list)
     answers_failure: bool = False
     tool_version: str | None = None
+    service_tier: str | None = None
 
 
 @dataclass(slots=True)

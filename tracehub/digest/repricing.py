@@ -89,10 +89,11 @@ def _new_costs(
 ) -> list[tuple[UUID, int, Decimal | None]]:
     found = []
     for row in calls:
-        tokens = digest_of(row).tokens
-        if tokens is None:
+        call = digest_of(row)
+        if call.tokens is None or call.model is None:
             continue
-        cost = price(row["model"], row["provider"], tokens, when(row["start_ns"]), prices)
+        at = when(call.start_ns)
+        cost = price(call.model, call.provider, call.tokens, at, prices, call.service_tier)
         if cost != row["cost"]:
             found.append((row["trace_id"], row["span_id"], cost))
     return found
