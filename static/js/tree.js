@@ -3,11 +3,12 @@
 
 import { on } from "tracehub/keys";
 
+const HELD_MS = 90; // keys closer together than this are one way to go: only its end is fetched
+let movedAt = 0;
+let loading = 0;
 let grid = document.querySelector('[role="treegrid"]');
-const rows = () => [...grid.querySelectorAll('[role="row"][data-span]')];
-const shown = () => rows().filter((row) => !row.hidden);
 const level = (row) => Number(row.getAttribute("aria-level"));
-const current = () => grid.querySelector('[aria-selected="true"]') ?? shown()[0];
+const current = () => grid.querySelector('[aria-selected="true"]') ?? grid.querySelector('[role="row"][data-span]');
 
 function below(row) {
   const found = [];
@@ -22,12 +23,16 @@ function select(row) {
 }
 
 function tabStop(row) {
-  for (const other of rows()) other.tabIndex = other === row ? 0 : -1;
+  for (const other of grid.querySelectorAll('[data-span][tabindex="0"]')) other.tabIndex = -1;
+  row.tabIndex = 0;
 }
 
-function dress(scope) {
-  for (const link of scope.querySelectorAll("[data-span] a.span__link")) link.tabIndex = -1;
-  for (const row of rows()) if (!row.hasAttribute("tabindex")) row.tabIndex = -1;
+/** Take new rows and their links out of the tab order. */
+function dress() {
+  for (const row of grid.querySelectorAll("[data-span]:not([tabindex])")) {
+    row.tabIndex = -1;
+    row.querySelector("a.span__link").tabIndex = -1;
+  }
 }
 
 /** Hide or show what is below a row; folded rows inside stay folded. */
@@ -61,19 +66,38 @@ const parentOf = (row) => {
   return before?.dataset.span ? before : null;
 };
 
+/** Go to a row at once; what it holds comes when the keys rest. */
 function open(row) {
-  row.focus({ preventScroll: false });
+  select(row);
+  row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
-  row.querySelector("a.span__link").click();
+  const held = performance.now() - movedAt < HELD_MS;
+  movedAt = performance.now();
+  clearTimeout(loading);
+  const load = () => { if (row.isConnected) row.querySelector("a.span__link").click(); };
+  if (held) loading = setTimeout(load, HELD_MS);
+  else load();
+}
+
+/** Fetch the rows of a gap that are next to the current one. */
+function widen(gap, step) {
+  if (gap.hasAttribute("aria-busy")) return;
+  gap.setAttribute("aria-busy", "true");
+  const link = gap.querySelector("a");
+  const url = new URL(link.href);
+  if (step < 0) url.searchParams.set("end", "1");
+  const asked = window.htmx.ajax("GET", url.pathname + url.search, { target: gap, swap: "outerHTML", push: "false" });
+  asked.finally(() => gap.removeAttribute("aria-busy"));
 }
 
 function move(step) {
   return (event) => {
     if (event.target.matches("input, select, [role=tab], summary, textarea")) return false;
     if (event.target.closest(".trace__span .scroll, .trace__review .scroll")) return false;
-    const list = shown();
-    const next = list[list.indexOf(current()) + step];
-    if (next) open(next);
+    let next = current();
+    do next = step > 0 ? next?.nextElementSibling : next?.previousElementSibling; while (next?.hidden);
+    if (next?.classList.contains("span--more")) widen(next, step);
+    else if (next?.dataset.span) open(next);
   };
 }
 
@@ -116,12 +140,12 @@ document.addEventListener("click", (event) => {
   for (let up = parentOf(row); up; up = parentOf(up)) if (up.getAttribute("aria-expanded") === "false") unfold(up);
   row.scrollIntoView({ block: "nearest" });
 });
-document.addEventListener("htmx:after:swap", () => { dress(grid); tabStop(current()); });
+document.addEventListener("htmx:after:swap", () => { dress(); if (current()) tabStop(current()); });
 
 /** Begin with the tree that is there now: quick review puts the next trace into the page. */
 function begin() {
   grid = document.querySelector('[role="treegrid"]');
-  dress(grid);
+  dress();
   if (!current()) return;
   tabStop(current());
   current().scrollIntoView({ block: "nearest" });

@@ -90,6 +90,7 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/<str:trace_id>/diff": READ,
     "traces/<str:trace_id>/reveal": {"POST": "reviewer"},
     "traces/<str:trace_id>/case": {"GET": "reviewer", "POST": "reviewer"},
+    "traces/<str:trace_id>/place": READ,
     "traces/<str:trace_id>/corrected": {"POST": "reviewer"},
     "traces/<str:trace_id>/review": {"POST": "reviewer"},
     "sessions": READ,

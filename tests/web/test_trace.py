@@ -139,13 +139,14 @@ def test_a_large_trace_sends_the_first_rows_and_the_rest_when_asked(client, view
     ]  # fmt: skip
     factory.trace(project, root, *steps, trace_id=trace_id)
     page = client.get(f"/skylane/traces/{trace_id}").text
-    assert page.count("data-span=") == 300
-    assert "Show 200 of 1700 more" in page
-    url = f"/skylane/traces/{trace_id}?under={'a' * 16}&first=299&past=1999"
+    assert page.count("data-span=") == 120
+    assert "Show 200 of 1880 more" in page
+    url = f"/skylane/traces/{trace_id}?under={'a' * 16}&first=119&past=1999"
     rows = fragment(client, url, "div").text
     assert rows.count("data-span=") == 200
-    assert "Show 200 of 1500 more" in rows
+    assert "Show 200 of 1680 more" in rows
     assert "<h1" not in rows
+    assert "step-1999" in fragment(client, f"{url}&end=1", "div").text
 
 
 def test_a_long_text_is_folded_and_comes_whole_when_asked(client, viewer, project):
@@ -207,3 +208,18 @@ def test_a_trace_is_held_against_its_prompt_and_its_session(client, project):
     assert f"/skylane/traces/{first}" in page
     assert "p95 8." in page
     assert "in the last 7 days took less" in page
+
+
+def test_a_trace_says_where_it_stands_in_the_list_it_was_opened_from(client, viewer, project):
+    traces = [stories.refund_trace(project, n, minutes_ago=n) for n in range(1, 4)]
+    page = client.get(f"/skylane/traces/{traces[1]}?q=prompt:refund").text
+    assert f"/skylane/traces/{traces[1]}/place?q=prompt%3Arefund" in page
+
+    def place(number: int, query: str) -> str:
+        return client.get(f"/skylane/traces/{traces[number]}/place?{query}").text.strip()
+
+    assert "2 of 3" in place(1, "q=prompt:refund")
+    assert "3 of 3" in place(0, "sort=started_at")
+    assert place(1, "q=prompt:other") == ""
+    assert place(1, "q=nonsense:1") == ""
+    assert place(1, "to=2020-01-01") == ""

@@ -121,6 +121,7 @@ def test_arrows_move_through_the_spans_and_j_k_through_the_traces(open_page, pro
     page.wait_for_selector('[data-pane="0000000100000004"]')
     page.keyboard.press("j")
     page.wait_for_url(f"**/{older}?from=7d")
+    expect(page.locator(".bar")).to_contain_text("2 of 2")
     page.keyboard.press("k")
     page.wait_for_url(f"**/{trace}?from=7d")
     assert signed.errors == []

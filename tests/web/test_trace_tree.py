@@ -114,11 +114,14 @@ def test_a_long_list_is_cut_and_the_rest_can_be_asked_for():
     rows = tree.rows(built)
     assert len(rows) == tree.ROWS_AT_FIRST + 1
     gap = rows[-1]
-    assert (gap.first, gap.past, gap.more) == (299, 2000, 1701)
+    assert (gap.first, gap.past, gap.more) == (119, 2000, 1881)
     more = tree.rows(built, under=gap.parent_id, first=gap.first, past=gap.past)
-    assert more[0].span.name == "step-301"
-    assert names(more)[-1] == "1501 more"
+    assert more[0].span.name == "step-121"
+    assert names(more)[-1] == "1681 more"
     assert len(more) == tree.ROWS_MORE + 1
+    last = tree.rows(built, under=gap.parent_id, first=gap.first, past=gap.past, from_end=True)
+    assert (names(last)[0], last[-1].span.name) == ("1681 more", "step-2001")
+    assert len(last) == tree.ROWS_MORE + 1
 
 
 def test_the_selected_span_is_there_however_far_down_it_lies():
@@ -137,7 +140,7 @@ def test_a_chain_of_thousands_needs_no_recursion():
     assert len(rows) == tree.ROWS_AT_FIRST
     assert rows[-1].expanded is False
     assert rows[-1].depth == tree.DEEPEST_CLASS
-    assert rows[-1].descendants == 2700
+    assert rows[-1].descendants == 2880
     deep = tree.rows(built, selected=f"{2500:016x}")
     assert "step-2500" in names(deep)
 

@@ -165,6 +165,17 @@ class TraceQuerySet(models.QuerySet[Any]):
         """In the order of the index on (project_id, started_at, trace_id)."""
         return self.order_by("-started_at", "-trace_id")
 
+    def place(self, trace: Any, order: Sort, most: int) -> tuple[int, int] | None:
+        """Return how many of how many `trace` is in this order, counting up to `most` each.
+
+        None when it is not among them.
+        """
+        if not self.at([trace.day], [trace.trace_id]).exists():
+            return None
+        back = Sort(order.column, not order.falling)
+        before = self.after(back, cursor_after(trace, back))[:most].count()
+        return before + 1, self[:most].count()
+
     def page(self, *, sort: str = DEFAULT_SORT, cursor: str = "", limit: int = 50) -> Page:
         """Return `limit` traces after `cursor` in the order `sort`. Raises PageError.
 

@@ -28,7 +28,7 @@ NUMBERS = frozenset({"settings", "metrics", "connect"})
 CONCEALED = frozenset(
     {
         "traces", "traces_newer", "trace_suggestions", "trace", "trace_json", "trace_alike",
-        "trace_corrected",
+        "trace_corrected", "trace_place",
         "sessions", "session", "users", "user",
     }
 )  # fmt: skip

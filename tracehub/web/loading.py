@@ -15,11 +15,16 @@ from tracehub.traces.reading import LoadedTrace
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
-def trace_or_404(project: Project, trace_id: str) -> LoadedTrace:
-    """Return a trace of the project, with validation errors that a later call told of its spans."""
+def id_or_404(trace_id: str) -> UUID:
+    """Return the id that a URL names; nobody need have such a trace."""
     if not _TRACE_ID.fullmatch(trace_id):
         raise Http404("A trace id has 32 hex digits.")
-    loaded = reading.load(project, UUID(hex=trace_id))
+    return UUID(hex=trace_id)
+
+
+def trace_or_404(project: Project, trace_id: str) -> LoadedTrace:
+    """Return a trace of the project, with validation errors that a later call told of its spans."""
+    loaded = reading.load(project, id_or_404(trace_id))
     if loaded is None:
         raise Http404("There is no such trace in this project.")
     told = reported_errors(loaded.digests)

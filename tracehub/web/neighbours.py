@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
 from tracehub.traces import listing, querysets
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
+from tracehub.web import permissions
+from tracehub.web.loading import id_or_404
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
 SECONDS = 1  # of database time; the page can do without
+MOST = 10_000  # traces that are counted for a place
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,3 +46,33 @@ def neighbours(trace: Trace, state: ListState) -> Neighbours:
     except querysets.TooSlow:
         return Neighbours()
     return Neighbours(before.hex if before else None, after.hex if after else None)
+
+
+def place(trace: Trace, state: ListState) -> tuple[int, int] | None:
+    """Return how many of how many the trace is in its list; None when it is not in it.
+
+    Also None beyond MOST, and for a list that cannot be read or is too slow to.
+    """
+    if state.error is not None or state.problem:
+        return None
+    rows = Trace.objects.in_project(state.project).in_range(state.start, state.end)
+    try:
+        with querysets.bounded(SECONDS):
+            order = querysets.Sort.of(state.sort)
+            found = rows.matching(state.wanted).place(trace, order, MOST)
+    except querysets.TooSlow:
+        return None
+    return found if found and found[0] <= MOST else None
+
+
+@require_GET
+def page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
+    """Where the trace stands in the list that the query names, for the bar of its page."""
+    project = permissions.project_for(request, slug)
+    state = ListState.of(project, request.GET, timezone.now())
+    trace = Trace.objects.in_project(project).filter(trace_id=id_or_404(trace_id)).first()
+    if trace is None:
+        raise Http404("There is no such trace in this project.")
+    found = place(trace, state)
+    context = {"place": found, "many": found is not None and found[1] >= MOST}
+    return render(request, "trace/place.html", context)

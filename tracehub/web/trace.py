@@ -137,6 +137,7 @@ def _page(loaded: LoadedTrace, params: QueryDict) -> TracePage:
         under=params.get("under", ""),
         first=_number(params.get("first")) or 0,
         past=_number(params.get("past")),
+        from_end=params.get("end") == "1",
     )
 
 
@@ -181,9 +182,15 @@ def _around(loaded: LoadedTrace, state: ListState) -> dict[str, Any]:
     return {
         "list_url": state.url(),
         "here_url": link(loaded.summary.trace_id),
+        "place_url": _place_url(loaded, state) if loaded.row is not None else "",
         "previous_url": link(beside.previous),
         "next_url": link(beside.next),
     }
+
+
+def _place_url(loaded: LoadedTrace, state: ListState) -> str:
+    page = reverse("trace_place", args=[state.project.slug, loaded.summary.trace_id])
+    return links.with_query(page, state.params)
 
 
 def _rest(loaded: LoadedTrace) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class TracePage:
     under: str = ""
     first: int = 0
     past: int | None = None
+    from_end: bool = False
     failed: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +57,7 @@ class TracePage:
             under=self.under,
             first=self.first,
             past=self.past,
+            from_end=self.from_end,
         )
 
     def tree_context(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tracehub.web.trace_view.text import visible
 
 T = TypeVar("T", int, Decimal)
 
-ROWS_AT_FIRST = 300
+ROWS_AT_FIRST = 120
 ROWS_MORE = 200
 DEEPEST_CLASS = 12  # the style sheet has d-1 to d-12
 BEFORE_SELECTED = 20  # siblings shown above a selected span in a long list
@@ -227,19 +227,25 @@ def rows(
     under: str = "",
     first: int = 0,
     past: int | None = None,
+    from_end: bool = False,
 ) -> list[Row]:
     """Return the rows to show: about `ROWS_AT_FIRST`, always with the path to `selected`.
 
-    `under` names a span whose children `first` to `past` are wanted (all spans without it).
+    `under` names a span whose children `first` to `past` are wanted (all spans without it), the
+    first of them, or the last with `from_end`.
     """
     start = tree.nodes.get(under, tree.top)
     first = min(max(first, 0), len(start.children))
     past = None if past is None else min(max(past, first), len(start.children))
     budget = ROWS_AT_FIRST if start is tree.top and not first else ROWS_MORE
     path = path_to(tree, selected)
+    if from_end and past is not None:
+        leading, first = first, max(first, past - budget)
+    else:
+        leading = first if past is not None else 0
     windows = _windows(start, budget, path, first=first, past=past)
     out: list[Row] = []
-    stack: list[Iterator[Row | Node]] = [_children_of(start, windows, past)]
+    stack: list[Iterator[Row | Node]] = [_children_of(start, windows, leading, past)]
     while stack:
         item = next(stack[-1], None)
         if item is None:
@@ -251,7 +257,7 @@ def rows(
             expanded = shown if item.children else None
             out.append(_row(tree, item, item.span, failed, expanded=expanded))
             if shown:
-                stack.append(_children_of(item, windows, None))
+                stack.append(_children_of(item, windows))
     return out
 
 
@@ -268,8 +274,9 @@ def _windows(
         count = min(hi - lo, left)
         wanted = on_path.get(node.id)
         if wanted is not None and wanted not in node.children[lo : lo + max(count, 0)]:
-            lo = max(lo, node.children.index(wanted) - BEFORE_SELECTED)
-            count = min(hi - lo, max(count, 2 * BEFORE_SELECTED))
+            count = max(count, 2 * BEFORE_SELECTED)
+            lo = max(lo, min(node.children.index(wanted) - BEFORE_SELECTED, hi - count))
+            count = min(hi - lo, count)
         if count <= 0:
             continue
         windows[node.id] = (lo, lo + count)
@@ -280,12 +287,12 @@ def _windows(
 
 
 def _children_of(
-    node: Node, windows: dict[str, tuple[int, int]], past: int | None
+    node: Node, windows: dict[str, tuple[int, int]], first: int = 0, past: int | None = None
 ) -> Iterator[Row | Node]:
-    lo, hi = windows.get(node.id, (0, 0))
+    lo, hi = windows.get(node.id, (first, first))
     end = len(node.children) if past is None else past
-    if lo and past is None:
-        yield _gap(node, 0, lo)
+    if lo > first:
+        yield _gap(node, first, lo)
     yield from node.children[lo:hi]
     if hi < end:
         yield _gap(node, hi, end)
