@@ -69,6 +69,7 @@ function annotate() {
   if (!found || !dialog()) return false;
   if (found.quote.length > LONGEST) return problem("That passage is too long", `A note can be on ${LONGEST} characters. Select less.`);
   const fields = dialog().querySelector("form").elements;
+  if (fields.quote.value !== found.quote) fields.text.value = "";
   fields.span.value = shownSpan();
   fields.quote.value = found.quote;
   fields.prefix.value = found.prefix;
