@@ -165,7 +165,7 @@ def count_attempts(tree: SpanTree) -> Attempts:
     for parent_id, siblings in (("", tree.tops), *tree.children.items()):
         siblings = [span for span in siblings if span.span_id not in twins]
         if len(siblings) > 1:
-            by_name = parent_id and tree.by_id[parent_id].name.startswith(FALLBACK_NAME)
+            by_name = parent_id and FALLBACK_NAME in tree.by_id[parent_id].name
             _after_errors(siblings, asked, bool(by_name), found)
             _after_validation(siblings, found)
     _recovered_inside(tree, found)

@@ -418,3 +418,47 @@ def test_openinference_on_the_ai_sdk_sends_empty_calls_and_wrapped_answers():
 def test_messages_that_are_not_in_the_one_shape_do_no_harm():
     odd = '{"messages": [{"role": "user", "tool_calls": []}]}'
     assert span({**CHAT, "tracehub.input": odd}).kind == "llm"
+
+
+def test_litellm_tells_calls_of_tools_in_the_older_form_and_usage_as_a_repr():
+    found = span(
+        {
+            **CHAT,
+            "gen_ai.output.messages": '[{"role": "assistant", "parts": []}]',
+            "gen_ai.completion.0.function_call.name": "get_booking",
+            "gen_ai.completion.0.function_call.arguments": '{"pnr": "X7K2QD"}',
+            "gen_ai.usage.input_tokens": 82,
+            "gen_ai.usage.output_tokens": 24,
+            "metadata.usage_object": "{'prompt_tokens': 82, 'completion_tokens': 24, "
+            "'prompt_tokens_details': {'cached_tokens': 64, 'audio_tokens': None}}",
+        }
+    )
+    [answer] = found.output["messages"]
+    assert answer["tool_calls"][0]["arguments"] == {"pnr": "X7K2QD"}
+    assert (found.tokens.input, found.tokens.cached) == (82, 64)
+
+
+def test_openllmetry_wraps_what_langchain_gives_its_tools():
+    found = span(
+        {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.call.arguments": json.dumps(
+                {"input_str": "{'pnr': 'X7K2QD'}", "tags": [], "metadata": {}}
+            ),
+            "gen_ai.tool.call.result": json.dumps(
+                {"output": {"lc": 1, "kwargs": {"content": "418.60"}}, "kwargs": {}}
+            ),
+        }
+    )
+    assert (found.tool.arguments, found.tool.result) == ({"pnr": "X7K2QD"}, "418.60")
+
+
+def test_a_step_around_calls_has_its_whole_input():
+    found = span(
+        {
+            "openinference.span.kind": "CHAIN",
+            "llm.input_messages.0.message.content": "Hi",
+            "input.value": json.dumps({"messages": [{"type": "human", "content": "Hi"}] * 2}),
+        }
+    )
+    assert len(found.input["messages"]) == 2

@@ -63,8 +63,9 @@ def _refusal(part: Part) -> Part | None:
 
 
 def refusal_of(item: Part) -> Part | None:
-    """The refusal of an OpenAI message, which stands beside its empty content."""
-    text = item.get("refusal")
+    """The refusal of an OpenAI message, which stands beside its empty content; also LangChain's."""
+    extra = item.get("additional_kwargs")
+    text = item.get("refusal") or (extra.get("refusal") if isinstance(extra, dict) else None)
     return {"type": "refusal", "text": text} if isinstance(text, str) and text else None
 
 

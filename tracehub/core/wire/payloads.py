@@ -33,8 +33,9 @@ def set_payloads(span: Span, found: Found) -> None:
             given = None if _is_silent(given) else given
     if made is None:
         made = get("event_output")
-        if made is None:
-            made = _weak(span.kind, get("weak_output"), "assistant")
+        if made is None or _is_silent(made):
+            whole = _weak(span.kind, get("weak_output"), "assistant")
+            made = made if whole is None else whole
     if span.kind != "llm":
         given, made = uniform(given), uniform(made)
     else:

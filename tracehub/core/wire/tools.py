@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ast
-
 from tracehub.core.trace import Json, Span, ToolUse
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import result_text
-from tracehub.core.wire.values import parsed
-
-MAX_LITERAL = 10_000  # characters of a Python repr that are read
+from tracehub.core.wire.values import literal_of, parsed
 
 
 def tool_of(span: Span, found: Found) -> ToolUse:
     """What the span says of its tool, which without a name of its own is called like the span."""
     arguments = found.get("tool_arguments")
-    if arguments is None:
-        arguments = arguments_of(span.input)
+    if arguments is None or _has(arguments, "input_str", "metadata"):
+        arguments = arguments_of(span.input if arguments is None else arguments)
     result = found.get("tool_result")
-    if result is None:
-        result = result_of(span.output)
+    if result is None or _has(result, "output", "kwargs"):
+        result = result_of(span.output if result is None else result)
     return ToolUse(
         found.get("tool_name") or span.name,
         found.get("tool_call_id"),
@@ -28,6 +24,11 @@ def tool_of(span: Span, found: Found) -> ToolUse:
         found.get("tool_description"),
         found.get("tool_version"),
     )
+
+
+def _has(value: Json, *keys: str) -> bool:
+    """Whether a value is the wrapper that OpenLLMetry keeps of LangChain's callbacks."""
+    return isinstance(value, dict) and all(key in value for key in keys)
 
 
 def arguments_of(value: Json) -> Json:
@@ -85,12 +86,9 @@ def _is_text_part(part: Json) -> bool:
 
 def _literal(value: Json) -> Json:
     """LangChain's tools send the repr of a dict; literals only, nothing is run."""
-    if not isinstance(value, str) or not value.startswith("{'") or len(value) > MAX_LITERAL:
+    if not isinstance(value, str) or not value.startswith("{'"):
         return value
-    try:
-        result = ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return value
+    result = literal_of(value)
     is_plain = isinstance(result, dict) and all(
         isinstance(key, str) and isinstance(item, str | int | float | bool | None)
         for key, item in result.items()

@@ -5,6 +5,7 @@ None of them raises: what cannot be read as asked is None or stays as it came.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -18,6 +19,7 @@ from tracehub.core.wire.json_text import replace_surrogates
 
 MAX_COUNT = 10**10  # tokens of one call; more is a mistake, and sums must fit 64 bits
 MAX_VERSION = 64  # characters
+MAX_LITERAL = 10_000  # characters of a Python repr that are read
 MAX_COST = 100_000  # US dollars of one call, likewise
 PROVIDER_SUFFIXES = (".chat", ".responses", ".embedding", ".completion", ".image")
 # Frameworks that name themselves where the provider belongs; Phoenix and LangSmith do likewise.
@@ -253,3 +255,13 @@ def class_name(text: str | None) -> str | None:
     if text is not None and text.startswith("<class '") and text.endswith("'>"):
         return text[8:-2] or None
     return text
+
+
+def literal_of(text: str) -> Json:
+    """What a Python repr of plain values holds, None for any other text; nothing is run."""
+    if len(text) > MAX_LITERAL:
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None

@@ -6,9 +6,15 @@ from tracehub.core.trace import Json
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.found import Found
 from tracehub.core.wire.messages import wrap
-from tracehub.core.wire.responses import read_request, read_response
+from tracehub.core.wire.responses import (
+    put_tokens,
+    read_request,
+    read_response,
+    usage_tokens,
+)
 from tracehub.core.wire.values import (
     cost_of,
+    literal_of,
     ns_of,
     object_of,
     parsed,
@@ -59,6 +65,8 @@ def read(span: Attributes) -> Found:
         found["ttft_ns"] = ttft
     if "session" in found:
         found["session_rank"] = 2
+    if (usage := text_of(span.get("metadata.usage_object"))) is not None:  # LiteLLM
+        put_tokens(usage_tokens(object_of(literal_of(usage))), found)
     if (sent := span.get(ADK + "llm_request")) is not None:
         _request(object_of(sent), found)
     if (sent := span.get(ADK + "llm_response")) is not None:
@@ -84,4 +92,6 @@ def _request(request: dict[str, Json], found: Found) -> None:
         found["model_requested"] = model
 
 
-CONVENTION = Convention("frameworks", (*{row.key for row in ROWS}, ADK), read)
+CONVENTION = Convention(
+    "frameworks", (*{row.key for row in ROWS}, ADK, "metadata.usage_object"), read
+)

@@ -10,7 +10,13 @@ from tracehub.core.trace import Json, Kind
 from tracehub.core.wire.attributes import Attributes, Convention, Row
 from tracehub.core.wire.documents import read_documents
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import instructions, read_messages, with_system, wrap
+from tracehub.core.wire.messages import (
+    instructions,
+    read_messages,
+    says_nothing,
+    with_system,
+    wrap,
+)
 from tracehub.core.wire.responses import schema_asked
 from tracehub.core.wire.values import (
     count_of,
@@ -162,7 +168,8 @@ def _content(span: Attributes, found: Found) -> None:
 def _output(sent: Json, found: Found) -> None:
     sent = parsed(sent)
     if messages := read_messages(sent, "assistant"):
-        found["output"] = wrap(messages)
+        # LiteLLM leaves tool calls out of these and tells them in the older form.
+        found["event_output" if says_nothing(messages) else "output"] = wrap(messages)
     if "finish_reasons" not in found:
         reasons = [
             reason

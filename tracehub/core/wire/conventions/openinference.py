@@ -99,9 +99,11 @@ def read(span: Attributes) -> Found:
     plan = span.shape.once(_plan)
     if (sent := span.get("llm.invocation_parameters")) is not None:
         _parameters(sent, found)
-    if plan.input:
+    # Steps around calls have a few of the messages and, in `input.value`, the whole.
+    is_step = found.get("kind", "llm") != "llm"
+    if plan.input and not (is_step and "weak_input" in found):
         found["input"] = {"messages": _messages(plan.input, span.values)}
-    if plan.output:
+    if plan.output and not (is_step and "weak_output" in found):
         found["output"] = {"messages": _messages(plan.output, span.values)}
     if plan.documents:
         found["context"] = _documents(plan.documents, span.values)

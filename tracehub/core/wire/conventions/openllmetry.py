@@ -31,6 +31,7 @@ REQUEST_KINDS: dict[str, Kind] = {
 PROPERTIES = "traceloop.association.properties."
 CHUNKS = frozenset(("gen_ai.content.completion.chunk", "llm.content.completion.chunk"))
 SESSIONS = ("session_id", "thread_id", "conversation_id")
+MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "function_call"))
 
 
 def kind_of(value: Json) -> Kind | None:
@@ -127,7 +128,7 @@ def _messages(nodes: list[Node], values: dict[str, Json], role: str) -> list[Mes
 
 
 def _message(item: dict[str, Any], role: str) -> list[Message]:
-    if "role" not in item and "content" not in item and "tool_calls" not in item:
+    if MESSAGE_KEYS.isdisjoint(item):
         return []
     calls = item.get("tool_calls")
     if isinstance(calls, list):
