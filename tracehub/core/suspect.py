@@ -25,6 +25,17 @@ class Part:
     def rate(self) -> float:
         return self.hits / self.total if self.total else 0.0
 
+    @property
+    def name(self) -> str:
+        """What its family has in common: `refund` of refund@v12, elsewhere the value."""
+        return self.value.rpartition("@")[0] if self.version else self.value
+
+    @property
+    def version(self) -> str:
+        """`@v12`, which is never cut off; nothing elsewhere."""
+        at = self.value.rfind("@") if self.dimension in VERSIONED else -1
+        return self.value[at:] if at > 0 else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Suspect:

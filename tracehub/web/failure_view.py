@@ -234,11 +234,7 @@ def _comparison(
     found = suspect.find(parts)
     of_prompt = found is not None and found.part.dimension == "prompt"
     family = (found.part.value if found and of_prompt else failure.since).rpartition("@")[0]
-    parts = [
-        part
-        for part in parts
-        if part.dimension != "prompt" or not family or part.value.rpartition("@")[0] == family
-    ]
+    parts = [part for part in parts if _tells(part, family, parts)]
     most = max((part.rate for part in parts), default=0.0) or 1.0
     where = [
         [(part, f"{100 * part.rate / most:.1f}%", found is not None and part == found.part)
@@ -253,6 +249,16 @@ def _comparison(
         "diff": _diff(failure.project_id, found.part.value, before) if found and before else None,
         "where": [values for values in where if values],
     }
+
+
+def _tells(part: suspect.Part, family: str, parts: Sequence[suspect.Part]) -> bool:
+    """Tell whether a value is shown: the versions of one prompt, and those of tools with two."""
+    name = part.value.rpartition("@")[0]
+    if part.dimension == "prompt":
+        return not family or name == family
+    if part.dimension == "tool":
+        return sum(p.dimension == "tool" and p.value.startswith(f"{name}@") for p in parts) > 1
+    return True
 
 
 def _change(found: suspect.Suspect | None, before: str) -> str:
