@@ -8,11 +8,16 @@ from datetime import date
 import psycopg
 
 SPANS = 5
-CHUNK = 20_000  # traces in one statement
+CHUNK = 20_000  # traces in one statement; as many are copied over and over
+WRITERS = 2
+POOL = """
+    CREATE TEMP TABLE pool AS
+    SELECT project_id, trace_id, day FROM arrivals ORDER BY random() LIMIT %s
+"""
 IDS = """
     CREATE TEMP TABLE ids ON COMMIT DROP AS
     SELECT project_id, trace_id, day, gen_random_uuid() AS fresh
-    FROM arrivals, generate_series(1, %s) ORDER BY random() LIMIT %s
+    FROM pool, generate_series(1, %s) LIMIT %s
 """
 UNCOPIED = ("dirty_seq", "dirty_at")
 COPIED = ("arrivals", "spans", "traces", "trace_texts", "trace_attributes")
@@ -21,18 +26,27 @@ COPIED = ("arrivals", "spans", "traces", "trace_texts", "trace_attributes")
 def fill(url: str, spans: int) -> int:
     """Copy traces until there are so many spans; return how many there are. `url` is an admin's."""
     with psycopg.connect(url, autocommit=True) as link:
+        lacking = max(0, -(-(spans - _count(link)) // SPANS))
+        with ThreadPoolExecutor(WRITERS) as pool:
+            shares = [lacking // WRITERS + (n < lacking % WRITERS) for n in range(WRITERS)]
+            list(pool.map(lambda traces: _fill(url, traces), shares))
+        link.execute(f"VACUUM (ANALYZE) {', '.join(COPIED)}")
+        return _count(link)
+
+
+def _fill(url: str, traces: int) -> None:
+    """Copy so many traces, a chunk in a transaction."""
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute("SET synchronous_commit = off")
         names = {table: _columns(link, table) for table in COPIED}
-        have = _count(link)
-        while have < spans:
-            traces = min(CHUNK, -(-(spans - have) // SPANS))
+        known = link.execute(POOL, (CHUNK,)).rowcount
+        while traces > 0:
+            some = min(CHUNK, traces)
             with link.transaction():
-                stored = link.execute("SELECT count(*) FROM arrivals").fetchone()[0]
-                link.execute(IDS, (-(-traces // max(1, stored)), traces))
+                link.execute(IDS, (-(-some // known), some))
                 for table, columns in names.items():
                     _copy(link, table, columns)
-            have = _count(link)
-        link.execute("VACUUM (ANALYZE) spans, traces, arrivals, trace_texts, trace_attributes")
-    return have
+            traces -= some
 
 
 def _columns(link: psycopg.Connection, table: str) -> list[str]:

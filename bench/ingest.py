@@ -5,9 +5,9 @@
 A shape is traces per request x connections; a trace is 5 spans of 2.1 KB and began within the
 last minute, as it would when an application sends it. Both write to one embedded PostgreSQL with
 fsync on. Prints durable spans/s, latency, CPU seconds per 1,000 spans of web, worker and Postgres,
-bytes on disk, how the tables fared, and every target: two web processes, small requests at half the
-peak load, traces that become visible meanwhile, and the cost of a span when the tables have grown
-to `--grow` spans (5000000 takes a quarter of an hour and 20 GB).
+bytes on disk by table and part, how the tables fared, and every target: two web processes, small
+requests at half the peak load, traces that become visible meanwhile, and the cost of a span as the
+tables grow to `--grow` spans, measured at sizes between (5000000 takes 20 minutes and 15 GB).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import grow
 import ingest_report as report
 import loadgen
+import report_disk
 import stand
 import steady
 import tracegen
@@ -31,7 +32,8 @@ import tracegen
 MINUTE_NS = 60 * 10**9
 SHAPES = "1x1,1x4,20x4,100x4"
 MAIN = report.MAIN
-GROWN = 4_000  # spans that tell what one costs in small and in large tables
+GROWN = 10_000  # spans that tell what one costs in small and in large tables
+SIZES = (100_000, 500_000, 1_000_000, 2_000_000, 5_000_000)  # spans at which that is measured
 
 
 def arguments(**chosen: Any) -> argparse.Namespace:
@@ -102,15 +104,16 @@ class Bench:
         rate = max(1.0, peak / 2 / loadgen.SPANS)
         return steady.Loop(self.place.targets()["tracehub"], rate, seconds, self.seed).run()
 
-    def growth(self, spans: int) -> tuple[int, float, float] | None:
-        """Return spans at the end, and CPU ms per span before and after the tables grew."""
+    def growth(self, spans: int) -> list[report.Probe]:
+        """Return what a span costs at each size of the tables up to so many spans."""
+        probes: list[report.Probe] = []
         if self.late or not spans:
-            return None
-        traces = min(self.traces, GROWN // loadgen.SPANS)
-        before = self.one("tracehub", MAIN, traces)["cpu_total_per_1k"]
-        have = grow.fill(self.place.admin_url, spans)
-        self.one("tracehub", MAIN, traces)  # what is cold after the fill
-        return have, before, self.one("tracehub", MAIN, traces)["cpu_total_per_1k"]
+            return probes
+        for size in [*(each for each in SIZES if each < spans), spans]:
+            have = grow.fill(self.place.admin_url, size)
+            self.one("tracehub", MAIN, GROWN // loadgen.SPANS // 4)  # what is cold after the fill
+            probes.append((have, [self.one("tracehub", MAIN, GROWN // loadgen.SPANS)]))
+        return probes
 
 
 def main() -> None:
@@ -136,9 +139,12 @@ def main() -> None:
         if not bench.late:
             place.add_web()
             two = bench.shapes([MAIN], options.repeat, ("tracehub",))
-        grown = bench.growth(options.grow)
+        probes = bench.growth(options.grow)
         report.shapes(runs)
-        report.targets(runs, two, half, grown)
+        disk = report_disk.by_table(place.admin_url)
+        report.targets(runs, two, half, probes, disk)
+        report.growth(probes)
+        report_disk.show(disk)
         report.tables(place.admin_url)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
+from report_disk import Disk
 
 MAIN = "20x4"  # 100 spans a request, 4 connections
 CPU_BUDGET = (("web", "web", 0.12), ("Postgres", "pg", 0.12), ("worker", "worker", 0.16))
 Runs = list[dict[str, Any]]
+Probe = tuple[int, Runs]  # spans in the tables, and what was measured then
 
 
 def chosen(runs: Runs, shape: str, label: str) -> Runs:
@@ -65,7 +67,8 @@ def targets(
     runs: Runs,
     two: Runs,
     half: dict[str, float] | None,
-    grown: tuple[int, float, float] | None,
+    probes: Sequence[Probe],
+    disk: Disk,
 ) -> None:
     """Print every row of the targets of ingestion with what was found."""
     print("\n| target | wanted | found | met |\n|---|---|---|---|")
@@ -91,18 +94,13 @@ def targets(
         what = f"{half['unseen']:.0f} not seen"
         row("Answer to visible, p95 s", 2, half["visible_p95_s"], least=False, more=what)
     text = median(run["wire_bytes_per_span"] for run in own)
-    disk = median(run["disk_bytes_per_span"] for run in own) / text
-    row("Disk per span, by what was sent", 1.3, disk, least=False, more=f"{text:.0f} B sent")
-    if grown is not None:
-        spans, before, after = grown
-        what = f"{before:.3f} to {after:.3f} ms at {spans:,} spans"
-        row(
-            "CPU per span as the table grows, by before",
-            1.2,
-            after / before,
-            least=False,
-            more=what,
-        )
+    kept = disk.total()
+    what = f"{kept:.0f} B; {text:.0f} sent; {disk.total(apart=True):.0f} with the indexes on words"
+    row("Disk per span, by what was sent", 1.3, kept / text, least=False, more=what)
+    if probes:
+        costs = [median(run["cpu_total_per_1k"] for run in each) for _, each in probes]
+        what = f"{costs[0]:.3f} to {max(costs):.3f} ms, {probes[0][0]:,} to {probes[-1][0]:,} spans"
+        row("CPU per span as the tables grow", 1.2, max(costs) / costs[0], least=False, more=what)
 
 
 def row(what: str, wanted: float, found: float, *, least: bool = True, more: str = "") -> None:
@@ -110,6 +108,16 @@ def row(what: str, wanted: float, found: float, *, least: bool = True, more: str
     sign = "≥" if least else "≤"
     said = f"{found:.3g}" + (f" ({more})" if more else "")
     print(f"| {what} | {sign} {wanted:g} | {said} | {'yes' if met else 'no'} |")
+
+
+def growth(probes: Sequence[Probe]) -> None:
+    """Print what a span cost at each size of the tables."""
+    print("\n| spans stored | durable spans/s | CPU s/1k web | worker | Postgres | all |")
+    print("|" + "---|" * 6)
+    for spans, runs in probes:
+        parts = " | ".join(f"{cpu(runs, part):.3f}" for part in ("web", "worker", "pg"))
+        whole = median(run["cpu_total_per_1k"] for run in runs)
+        print(f"| {spans:,} | {rate(runs, MAIN, 'tracehub'):.0f} | {parts} | {whole:.3f} |")
 
 
 def busy(runs: Runs) -> str:

@@ -100,7 +100,7 @@ def process(command: list[str], env: dict[str, str], **options: Any) -> Iterator
     finally:
         child.terminate()
         try:
-            child.wait(20)
+            child.wait(120)  # a worker ends its message first
         except subprocess.TimeoutExpired:  # a worker ends its batch first
             child.kill()
             child.wait()
@@ -219,7 +219,7 @@ class Stand:
             }
         return targets
 
-    def wait_idle(self, seconds: float = 60) -> None:
+    def wait_idle(self, seconds: float = 300) -> None:
         """Return when the worker has caught up, so that one run does not pay for another."""
         if not self.worker:
             return

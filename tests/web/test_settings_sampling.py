@@ -57,6 +57,11 @@ def test_a_share_is_tried_then_set_and_the_list_says_what_is_kept(client, admin,
     answer = client.get("/api/v1/traces", headers={"authorization": f"Bearer {key}"})
     assert answer["X-TraceHub-Kept"] == "1 in 1.8 kept"
     assert len(answer.json()["items"]) == 5
+    file = client.post("/skylane/traces/export", {"all": "1", "format": "csv"})
+    assert "traces-skylane-1-in-1.8-kept.csv" in file["Content-Disposition"]
+    said = " ".join(client.get("/skylane/metrics").text.split())
+    assert 'Sampling dropped <span class="num">4</span> traces of this range' in said
+    assert "1 in 1.8 kept</a>. The charts count all of them" in said
 
 
 @pytest.mark.parametrize("sent", ["", "0", "1001", "2.5", "many"])

@@ -405,8 +405,10 @@ def test_columns_density_and_times_are_kept_for_the_person(client, project, revi
     assert shown(client.get(address)) == [row.hex]
 
 
-def test_the_list_says_how_far_behind_the_worker_is(client, project, reviewer):
+def test_every_list_says_how_far_behind_the_worker_is(client, project, reviewer):
     trace_factory.trace(project, digested=False)
     assert "behind" not in client.get("/skylane/traces").text
     Arrival.objects.update(dirty_at=datetime.now(UTC) - timedelta(minutes=3))
-    assert "The worker is 3 min behind" in client.get("/skylane/traces").text
+    for page in ("traces", "failures", "metrics", "sessions", "users", "review"):
+        said = client.get(f"/skylane/{page}").text
+        assert "1 trace waiting, the worker is 3 min behind" in said, page

@@ -37,7 +37,8 @@ def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str)
     rows = (row for row, _ in zip(trace_files.matching(within, wanted), number, strict=False))
     bar = tqdm(rows, total=total, unit="trace", file=sys.stderr, disable=None)
     pieces = trace_files.pieces(kind, place, bar, head=True)
-    with _opened(out, f"traces-{place.slug}.{kind}") as file:
+    kept = sampled.kept(within)
+    with _opened(out, trace_files.filename(kind, place.slug, kept)) as file:
         if kind == "parquet":
             trace_files.finish(pieces, file)
         else:
@@ -45,7 +46,7 @@ def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str)
     written = next(number)
     audit("traces.exported", project=place, count=written, format=kind)
     click.echo(f"Exported {written} traces.", err=True)
-    if kept := sampled.kept(within):
+    if kept:
         click.echo(f"Sampling: {kept} of this range; metrics count all.", err=True)
 
 

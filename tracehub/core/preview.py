@@ -8,7 +8,7 @@ import orjson
 
 Json = Any
 LIMIT = 400  # characters of an input: traces alike are told by them
-SHORT = 160  # of an output
+SHORT = 200  # of an output
 
 
 def text_of(message: Json) -> str:

@@ -15,6 +15,7 @@ import orjson
 from tracehub.core import parquet
 from tracehub.core.exports.csv_table import safe_cell
 from tracehub.core.query import Filter
+from tracehub.core.share import Kept
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
 from tracehub.review import summaries
@@ -56,6 +57,16 @@ def matching(within: Range, wanted: Filter) -> Iterator[Trace]:
         page = listing.read(within, wanted, cursor=cursor, limit=PAGE)
         yield from page.traces
         cursor = page.following
+
+
+def filename(kind: str, name: str, kept: Kept | None) -> str:
+    """Return the name of a file; of a range that sampling thinned it says the share.
+
+    >>> filename("csv", "shop", None), filename("csv", "shop", Kept(1200, 8400))
+    ('traces-shop.csv', 'traces-shop-1-in-8-kept.csv')
+    """
+    share = f"-{kept}".replace(" ", "-") if kept else ""
+    return f"traces-{name}{share}.{kind}"
 
 
 def pieces(kind: str, project: Project, rows: Iterable[Trace], *, head: bool) -> Iterator[bytes]:

@@ -59,6 +59,7 @@ SERIES = """
 """
 
 
+WAITING = "SELECT count(*) FROM arrivals WHERE dirty_seq IS NOT NULL"
 OLDEST = "SELECT dirty_at FROM arrivals WHERE dirty_seq IS NOT NULL ORDER BY dirty_seq LIMIT 1"
 
 
@@ -153,6 +154,13 @@ def behind(now: datetime) -> timedelta:
         cursor.execute(OLDEST)
         row = cursor.fetchone()
     return max(timedelta(0), now - row[0]) if row else timedelta(0)
+
+
+def waiting() -> int:
+    """Return how many traces the worker has not looked at since they were last touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        return int(cursor.fetchone()[0])
 
 
 def floor(at: datetime, step: timedelta = HOUR) -> datetime:

@@ -20,8 +20,10 @@ from tracehub.core.query import Filter
 from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
 from tracehub.metrics.querysets import Groups, Marker
+from tracehub.traces.extent import Range
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.traces.replica import store as replica
+from tracehub.traces.sampling import store as sampled
 from tracehub.web import budgets, dashboards, metric_panels, metric_specs, permissions
 from tracehub.web.chart_state import LONGEST, ChartState, state_of
 from tracehub.web.links import with_query
@@ -120,6 +122,7 @@ def _charts(state: ChartState, frame: Window) -> dict[str, Any]:
     return {
         "panels": panels,
         "figures": {panel.key: panel.figure for panel in panels},
+        "sampled": sampled.kept(Range(state.project, frame.start, frame.end)),
         "from_traces": isinstance(querysets.narrowed(state.wanted, state.group), Filter),
         "twice": metric_panels.counts_twice(state.group),
         "step_ms": int(frame.step.total_seconds() * 1000),

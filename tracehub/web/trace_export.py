@@ -11,12 +11,14 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from tracehub.core.share import Kept
 from tracehub.digest import trace_files
 from tracehub.digest.models import BulkJob
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project
 from tracehub.traces import facets, querysets
 from tracehub.traces.models import Trace
+from tracehub.traces.sampling import store as sampled
 from tracehub.web import permissions, shell, trace_bulk, trace_jobs
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.state import ListState
@@ -42,7 +44,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
         state = ListState.of(project, request.POST, timezone.now())
         if state.error is None and _is_small(state):
             rows = trace_files.matching(state.within, state.wanted)
-            return _sent(request, project, kind, rows)
+            return _sent(request, project, kind, rows, sampled.kept(state.within))
         return trace_jobs.ask(request, state, BulkJob.Kind.EXPORT, {"format": kind})
     except ActionError as error:
         shell.toast(request, str(error), icon="failures")
@@ -58,7 +60,11 @@ def _is_small(state: ListState) -> bool:
 
 
 def _sent(
-    request: HttpRequest, project: Project, kind: str, rows: Iterable[Trace]
+    request: HttpRequest,
+    project: Project,
+    kind: str,
+    rows: Iterable[Trace],
+    kept: Kept | None = None,
 ) -> HttpResponse | StreamingHttpResponse:
     """Stream the file, a page of traces in memory at a time; Parquet by way of the disk."""
     audit(
@@ -67,7 +73,7 @@ def _sent(
     )  # fmt: skip
     pieces = trace_files.pieces(kind, project, rows, head=True)
     media_type = trace_files.FORMATS[kind].media_type
-    name = f"traces-{project.slug}.{kind}"
+    name = trace_files.filename(kind, project.slug, kept)
     if kind == "parquet":
         file = TemporaryFile()  # noqa: SIM115 the answer closes it
         trace_files.finish(pieces, file)

@@ -20,12 +20,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from tracehub.core.query import Filter
+from tracehub.digest import trace_files
 from tracehub.digest.bulk import actions, files
 from tracehub.digest.models import BulkJob
 from tracehub.digest.trace_files import FORMATS
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project, Role, User
 from tracehub.traces.extent import Range
+from tracehub.traces.sampling import store as sampled
 from tracehub.web import permissions, shell
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list import job_rows
@@ -75,7 +77,8 @@ def download(request: HttpRequest, slug: str, job_id: int) -> HttpResponse | Fil
         raise Http404("The file is deleted 7 days after it was made. Export again.")
     audit("traces.downloaded", by=person(request), project=project, object=str(job))
     media_type = FORMATS[job.choice["format"]].media_type
-    name = f"traces-{project.slug}-{job.pk}.{job.choice['format']}"
+    kept = sampled.kept(Range(project, job.since, job.until))
+    name = trace_files.filename(job.choice["format"], f"{project.slug}-{job.pk}", kept)
     return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=media_type)
 
 

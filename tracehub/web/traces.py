@@ -23,7 +23,7 @@ from tracehub.evals.models import EvalSet
 from tracehub.projects.models import Project, User
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, Verdict
-from tracehub.traces import facets, listing, querysets, rollup, saved
+from tracehub.traces import facets, listing, querysets, saved
 from tracehub.traces.models import Trace
 from tracehub.traces.replica import store as replica
 from tracehub.traces.sampling import store as sampled
@@ -43,7 +43,6 @@ PAGE_SIZE = 50
 SECONDS = 3  # of database time for the rows of a page, and as much for its counts
 # Traces in the range above which the list does not wait for its counts: they come after it.
 COUNTED_AT_ONCE = 10_000
-BEHIND = timedelta(seconds=10)  # of the worker, before the list says so
 NEWER_AT_MOST = 1000  # that Live counts
 # Which template answers when this element is being swapped.
 FRAGMENTS = {
@@ -167,7 +166,6 @@ def _context(state: ListState, target: str, *, counted: bool) -> dict[str, Any]:
         context["stopped"] = not context["rows"]
     if target in ("", "main"):
         context["newer_url"] = _newer_url(state, context["rows"])
-        context["behind"] = _behind()
         context["verdicts"] = Verdict.choices
         context["eval_sets"] = list(EvalSet.objects.filter(project=state.project)[:50])
         context["queues"] = list(Queue.objects.filter(project=state.project)[:50])
@@ -186,15 +184,6 @@ def _views(state: ListState, user: User) -> dict[str, Any]:
         "view": view,
         "view_edited": view is not None and view.params != state.list_params,
     }
-
-
-def _behind() -> str:
-    """How far behind the worker is, in words; empty while it keeps up."""
-    late = rollup.behind(timezone.now())
-    if late < BEHIND:
-        return ""
-    seconds = int(late.total_seconds())
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def _newer_url(state: ListState, shown: list[Row]) -> str:

@@ -32,6 +32,14 @@ LAST = """
 ALTER TABLE spans DROP content;
 DROP INDEX trace_texts_waiting;
 ALTER TABLE trace_texts ALTER words SET NOT NULL;
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'traces'::regclass LOOP
+        EXECUTE format('ALTER TABLE %s RESET (fillfactor)', name);
+    END LOOP;
+END $$;
 
 CREATE OR REPLACE FUNCTION tracehub_ensure_partitions(first date, last date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

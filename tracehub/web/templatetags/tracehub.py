@@ -22,6 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from tracehub.web import copy, marks
+from tracehub.web.lateness import lateness
 from tracehub.web.trace_list.columns import Column
 from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.markdown import rendered
@@ -53,6 +54,12 @@ def icon(name: str, size: str = "") -> SafeString:
         f" icon--{size}" if size else "",
         name,
     )
+
+
+@register.inclusion_tag("components/behind.html")
+def behind() -> dict[str, Any]:
+    """A banner while the worker is behind, for pages that list or count traces."""
+    return {"late": lateness()}
 
 
 _BESIDE = {"sessions": "users"}  # a section without an entry of its own
