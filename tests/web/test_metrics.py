@@ -236,7 +236,7 @@ def test_names_from_traces_are_escaped_in_figures_and_tables(client, project, vi
 
 def test_the_page_costs_few_queries(client, project, viewer, django_assert_max_num_queries):
     fill(project)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         client.get("/skylane/metrics?from=14d")
 
 
