@@ -38,7 +38,8 @@ class Installation:
         self.cluster = Cluster.of(self.folder / "server")
         self.start_database()
         self.env = {
-            "DATABASE_URL": self.cluster.url(),
+            "DATABASE_URL": self.cluster.app_url(),
+            "DATABASE_OWNER_URL": self.cluster.url(),
             "TRACEHUB_MIN_FREE_MB": str(max(0, free_mb - SPARE_MB)),
         }
         self.port = own_port()

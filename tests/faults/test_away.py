@@ -220,7 +220,9 @@ def test_73_a_backup_under_load_is_one_moment_and_restores_elsewhere(installatio
     assert not sender.since(at, 503)
     installation.sql(f"CREATE DATABASE second OWNER {config.OWNER_ROLE}", database="postgres")
     second = installation.cluster.url("second")
-    restored = installation.command("restore", str(file), DATABASE_URL=second)
+    restored = installation.command(
+        "restore", str(file), DATABASE_URL=second, DATABASE_OWNER_URL=second
+    )
     assert restored.returncode == 0, restored.stderr
     with psycopg.connect(second) as link:
         assert link.execute("SELECT count(*) > 200 FROM spans").fetchone() == (True,)
