@@ -366,15 +366,21 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "console": {"format": "%(levelname)s %(name)s: %(message)s"},
+        "console": {
+            "()": "tracehub.projects.logs.PlainFormatter",
+            "fmt": "%(levelname)s %(name)s: %(message)s",
+        },
         "json": {"()": "tracehub.projects.logs.JsonFormatter"},
     },
-    "filters": {"redact": {"()": "tracehub.projects.logs.Redact"}},
+    "filters": {
+        "redact": {"()": "tracehub.projects.logs.Redact"},
+        "seldom": {"()": "tracehub.projects.logs.Seldom"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
-            "filters": ["redact"],
+            "filters": ["seldom", "redact"],
         }
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},

@@ -13,6 +13,7 @@ import time
 
 import psycopg
 import pytest
+import requests
 
 from tests.cli.conftest import START_SECONDS
 from tests.faults.installation import (
@@ -227,6 +228,35 @@ def test_73_a_backup_under_load_is_one_moment_and_restores_elsewhere(installatio
     with psycopg.connect(second) as link:
         assert link.execute("SELECT count(*) > 200 FROM spans").fetchone() == (True,)
     installation.sql("DROP DATABASE second", database="postgres")
+
+
+def test_78_bad_requests_fill_neither_the_log_nor_a_table(installation, request):
+    rounds = 5_000 if request.config.getoption("--minutes") else 25
+    key, url = {"authorization": f"Bearer {installation.key}"}, installation.url
+    json_type, bad_key = {"content-type": "application/json"}, "th_ing_" + "x" * 45
+    before, counted = len(installation.up.log), "SELECT count(*) FROM traces_refusal"
+    kept = installation.sql(counted)[0][0]
+    with requests.Session() as session:
+
+        def asked(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> int:
+            answer = session.request(method, url + path, headers=headers, data=body, timeout=20)
+            return answer.status_code
+
+        for _ in range(rounds):
+            found = [
+                asked("POST", "/v1/traces", json_type),
+                asked("POST", "/v1/traces", json_type | {"authorization": f"Bearer {bad_key}"}),
+                asked("POST", f"/v1/traces?key={installation.key}", json_type),
+                asked("POST", "/v1/traces", key | {"content-type": "text/plain"}, b"x"),
+                asked("POST", "/v1/traces", key | json_type, b"{"),
+                asked("GET", "/api/v1/traces", key),
+                asked("GET", "/no/such/page", {}),
+                asked("POST", "/accounts/login/", {}),
+                asked("GET", "/", {"host": "evil.example"}),
+            ]
+            assert found == [401, 401, 401, 415, 400, 403, 404, 403, 400]
+    assert len(installation.up.log) - before < 10_000
+    assert installation.sql(counted)[0][0] - kept < 100
 
 
 def test_76_no_connection_left_costs_503_and_heals(installation, wait_for):

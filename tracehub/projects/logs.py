@@ -1,12 +1,21 @@
-"""Log lines without secrets: keys, cookies and query strings are cut before anything is written."""
+"""Log lines without secrets, and not without end.
+
+Keys, cookies and query strings are cut before anything is written; what fails again and again is
+told once a minute.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
+import threading
+import time
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
 
+SELDOM = 60.0  # seconds
 _SECRETS = re.compile(
     r"th_(?:ing|api)_[0-9A-Za-z_]{6,}"
     r"|(?i:bearer|basic)\s+[A-Za-z0-9+/=._~%-]{8,}"
@@ -36,7 +45,49 @@ class Redact(logging.Filter):
         return True
 
 
-class JsonFormatter(logging.Formatter):
+class Seldom(logging.Filter):
+    """Lets an error with a traceback pass once a minute for each place where it was raised.
+
+    A wrong Host header, or tasks without their database, would fill the disk otherwise. The next
+    line of the same place says how many were left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}  # until when, left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.exc_info or record.exc_info[2] is None:
+            return True
+        place, now = (record.name, _place(record.exc_info[2])), time.monotonic()
+        with self._lock:
+            until, left_out = self._told.get(place, (0.0, 0))
+            if now < until:
+                self._told[place] = (until, left_out + 1)
+                return False
+            self._told[place] = (now + SELDOM, 0)
+        if left_out:
+            message = f"{record.getMessage()} ({left_out} like it were left out before.)"
+            record.msg, record.args = message, None
+        return True
+
+
+def _place(trace: TracebackType) -> str:
+    """Return file and line where an exception was raised."""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+class PlainFormatter(logging.Formatter):
+    """A line of text, its traceback without secrets."""
+
+    def formatException(self, ei: Any) -> str:
+        return redact(super().formatException(ei))
+
+
+class JsonFormatter(PlainFormatter):
     """One JSON object a line: time, level, logger, message, and the traceback when there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -47,5 +98,5 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info))
+            line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
