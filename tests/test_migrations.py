@@ -24,7 +24,7 @@ MARK = {
     "notify": 3,
     "projects": 8,
     "review": 8,
-    "traces": 13,
+    "traces": 14,
     "web": 0,
 }
 # The code before this one reads and writes these tables until it is stopped.

@@ -12,8 +12,8 @@ from django.db import connection
 
 # Grows with traces: distributed.
 GROWS = {
-    "arrivals", "spans", "traces", "trace_texts", "trace_attributes", "term_counts",
-    "span_supplements",
+    "arrivals", "spans", "traces", "trace_texts", "trace_attributes", "term_counts", "media",
+    "media_uses", "span_supplements",
 }  # fmt: skip
 # Of these with a number of their own, which nothing refers to; docs/scaling.md drops it.
 NUMBERED = {"span_supplements"}

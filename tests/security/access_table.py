@@ -83,6 +83,7 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/views/<int:view_id>": {"POST": "viewer"},  # an own one
     "traces/views/<int:view_id>/restore": {"POST": "viewer"},
     "traces/undo/<str:token>": {"POST": "reviewer"},
+    "media/<str:sha256>": READ,
     "traces/<str:trace_id>": READ,
     "traces/<str:trace_id>/alike": READ,
     "traces/<str:trace_id>/json": READ,

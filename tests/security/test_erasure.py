@@ -167,8 +167,9 @@ def test_each_table_with_trace_ids_is_one_that_erasure_knows():
         if names & {field.name for field in model._meta.get_fields()}
     }
     assert found == {
-        "arrivals", "evals_case", "evals_runresult", "late_signals", "review_judgetask",
-        "review_queueitem", "review_repeat", "review_review", "review_traceassignment",
+        "arrivals", "evals_case", "evals_runresult", "late_signals", "media_uses",
+        "review_judgetask", "review_queueitem", "review_repeat", "review_review",
+        "review_traceassignment",
         "review_tracecomment", "sampling_waiting", "second_looks", "span_supplements", "spans",
         "trace_attributes",
         "trace_texts", "traces", "traces_feedback", "traces_parked",

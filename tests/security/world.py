@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID
 
 from django.test import Client
@@ -13,6 +14,7 @@ from django.utils import timezone
 from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.core import cases
+from tracehub.core.media import Media
 from tracehub.core.trace import SpanFacts
 from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
@@ -30,6 +32,7 @@ from tracehub.review import coding, queueing
 from tracehub.review.models import FailureMode, JudgeRun, QueueItem, Seat
 from tracehub.traces import saved
 from tracehub.traces.actions import save_prompt
+from tracehub.traces.media import store as media
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 CONTRACT = {
@@ -37,7 +40,8 @@ CONTRACT = {
     "properties": {"refund": {"type": "object", "properties": {"amount": {"type": "number"}}}},
 }
 ABSENT: dict[str, object] = {
-    "trace_id": "f" * 32, "token": "none", "review_id": 999_999, "invitation_id": 999_999,
+    "trace_id": "f" * 32, "sha256": "f" * 64, "token": "none", "review_id": 999_999,
+    "invitation_id": 999_999,
     "user_id": 999_999, "role": "viewer", "key_id": 999_999, "rule_id": 999_999,
     "mode_slug": "no-such-mode", "run_id": 999_999, "queue_slug": "no-such-queue",
     "seat_id": 999_999, "item_id": 999_999, "job_id": 999_999, "view_id": 999_999,
@@ -130,6 +134,9 @@ def make(
     other, _ = reviews.create_mode(project, f"{word} other", slug=f"{word}-other")
     recoding = coding.assign(project, [review.pk], other, by=people["reviewer"])
     objects["recoding_id"] = recoding.pk
+    picture = Media(sha256(word.encode()).digest(), "image/png", word.encode())
+    media.put(project.pk, picture)
+    objects["sha256"] = picture.hash.hex()
     return World(project, word, people, keys, objects)
 
 

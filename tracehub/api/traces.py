@@ -12,6 +12,7 @@ from tracehub.api import cursors
 from tracehub.api.errors import ApiError, missing
 from tracehub.api.requests import ApiRequest
 from tracehub.api.router import Answer
+from tracehub.core.media import put_back
 from tracehub.core.query import parse
 from tracehub.core.signals.run import worst
 from tracehub.core.times import parse_range
@@ -22,12 +23,14 @@ from tracehub.review import querysets as reviews
 from tracehub.review import summaries
 from tracehub.traces import facets, listing, reading
 from tracehub.traces.extent import Range
+from tracehub.traces.media.reading import bodies
 from tracehub.traces.models import Trace
 from tracehub.traces.querysets import DEFAULT_SORT, PageError, TooSlow, bounded
 from tracehub.traces.replica import store as replica
 from tracehub.traces.sampling import store as sampled
 
 SECONDS = 5.0  # that one read of a list may take
+MOST_MEDIA = 64_000_000  # bytes that one answer puts back
 
 
 def trace_uuid(asked: ApiRequest) -> UUID:
@@ -119,10 +122,16 @@ def get_trace(asked: ApiRequest) -> Answer:
 
 
 def get_raw(asked: ApiRequest) -> Answer:
-    """Answer what was received of every span, attribute for attribute, after masking."""
+    """Answer what was received of every span, attribute for attribute, after masking.
+
+    Media that were set aside are back in their places, up to MOST_MEDIA of them.
+    """
     found = reading.received(asked.project, trace_uuid(asked))
     if found is None:
         raise missing("such trace")
+    body = bodies(asked.project.pk, MOST_MEDIA)
+    for span in found["spans"]:
+        put_back(span, body)
     return Answer({"trace_id": trace_uuid(asked).hex, "project": asked.project.slug, **found})
 
 

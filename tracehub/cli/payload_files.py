@@ -16,6 +16,8 @@ FOLDER = "payloads/"
 # What a backup of an older version's tables lacks.
 _MADE = "SELECT to_regclass('public.payload_objects') IS NOT NULL"
 _KEYS = "SELECT key FROM public.payload_objects WHERE key <> '' ORDER BY key"
+_MEDIA_MADE = "SELECT to_regclass('public.media') IS NOT NULL"
+_MEDIA = "SELECT key FROM public.media WHERE key <> '' ORDER BY key"
 
 
 def add(link: psycopg.Connection, zipped: zipfile.ZipFile) -> dict[str, int]:
@@ -27,6 +29,8 @@ def add(link: psycopg.Connection, zipped: zipfile.ZipFile) -> dict[str, int]:
     if link.execute(_MADE).fetchone() != (True,):
         return counts
     keys = [key for (key,) in link.execute(_KEYS).fetchall()]
+    if link.execute(_MEDIA_MADE).fetchone() == (True,):
+        keys += [key for (key,) in link.execute(_MEDIA).fetchall()]
     if not keys:
         return counts
     with_django()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -18,6 +19,7 @@ from tracehub.api.setup.shape import FILE
 from tracehub.cli import export_evals, export_traces, import_lines, import_local
 from tracehub.cli.accounts import find_project
 from tracehub.core import cases, gate_rules, shape
+from tracehub.core.media import Media
 from tracehub.evals import actions as evals
 from tracehub.evals import querysets, run_actions
 from tracehub.evals.models import EvalSet
@@ -26,13 +28,16 @@ from tracehub.projects.actions import create_project
 from tracehub.projects.models import ApiKey, Project, User
 from tracehub.review.actions import NOTHING, submit_review
 from tracehub.review.models import FailureMode, Review
+from tracehub.traces.media import reading
+from tracehub.traces.media import store as media
 
+MEDIA, TYPES = "media", "types.json"
 SETUP, TRACES, SETS = "setup.yaml", "traces.jsonl", "eval-sets.json"
 _NAMESPACE = UUID("a1f2bb51-6c0e-5d7b-8a55-0d5f0c4c8f11")
 
 
 def write(project: str, folder: Path) -> None:
-    """Write set-up, traces with their reviews, and each version of each eval set."""
+    """Write set-up, traces with their reviews, their media, and each version of each eval set."""
     place = find_project(project)
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty. Name a new folder.")
@@ -40,6 +45,7 @@ def write(project: str, folder: Path) -> None:
     text = yaml.safe_dump({"projects": [_setup(place)]}, sort_keys=False, allow_unicode=True)
     (folder / SETUP).write_text(text, encoding="utf-8")
     export_traces.write("", ("", ""), "jsonl", str(folder / TRACES), project=place.slug)
+    _write_media(place, folder / MEDIA)
     sets = list(EvalSet.objects.filter(project=place).order_by("pk"))
     (folder / SETS).write_bytes(
         orjson.dumps([_set_json(one) for one in sets], option=orjson.OPT_INDENT_2)
@@ -50,6 +56,29 @@ def write(project: str, folder: Path) -> None:
             out.parent.mkdir(parents=True, exist_ok=True)
             name = f"{one.slug}@{number}"
             export_evals.write(name, "native", str(out), draft=False, project=place.slug)
+
+
+def _write_media(place: Project, folder: Path) -> None:
+    """Write each medium that traces hold as a file named by its hash, and a list of their types."""
+    types: dict[str, str] = {}
+    for hash_, kind in media.names(place.pk):
+        kept = reading.read(place.pk, hash_.hex())
+        if kept is not None:  # deleted meanwhile
+            folder.mkdir(exist_ok=True)
+            (folder / hash_.hex()).write_bytes(kept.body)
+            types[hash_.hex()] = kind
+    if types:
+        (folder / TYPES).write_bytes(orjson.dumps(types, option=orjson.OPT_INDENT_2))
+
+
+def _read_media(place: Project, folder: Path) -> None:
+    """Store media before the traces that name them: they are kept for a day without."""
+    types = orjson.loads((folder / TYPES).read_bytes()) if folder.is_dir() else {}
+    for name, kind in types.items():
+        body = (folder / Path(name).name).read_bytes()
+        media.put(place.pk, Media(sha256(body).digest(), str(kind), body))
+    if types:
+        click.echo(f"Loaded {len(types)} media.", err=True)
 
 
 def _setup(place: Project) -> dict[str, Any]:
@@ -98,6 +127,7 @@ def read(folder: Path, project: str) -> None:
         ) from error
     shape.check(wanted, FILE)
     place = _prepare(project, wanted["projects"][0])
+    _read_media(place, folder / MEDIA)
     with import_local.door(place.slug) as send:
         import_lines.load(folder / TRACES, "native", send, place.slug)
     click.echo(f"Loaded {_reviews(place, folder / TRACES)} reviews.", err=True)

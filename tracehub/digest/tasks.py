@@ -21,6 +21,7 @@ from tracehub.projects.models import SignInLink
 from tracehub.projects.store import prune_audit
 from tracehub.review import queueing
 from tracehub.traces import partitions, saved
+from tracehub.traces.media import keeping
 from tracehub.traces.models import Refusal
 from tracehub.traces.payloads import moving
 
@@ -93,9 +94,11 @@ def bulk() -> None:
 
 @shared_task(name="tracehub.payloads")  # type: ignore[untyped-decorator]
 def payloads() -> None:
-    """Move large payloads to object storage, and delete objects of what is no more."""
+    """Move large payloads and media to object storage, and delete what nothing speaks of."""
     end = time.monotonic() + PAYLOAD_SECONDS
     while moving.work() == moving.BATCH and time.monotonic() < end:
+        pass
+    while keeping.work() == keeping.BATCH and time.monotonic() < end:
         pass
 
 

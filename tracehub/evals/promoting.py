@@ -13,12 +13,14 @@ from django.db import transaction
 from tracehub.core import cases, promotion
 from tracehub.core.exports import Bundle
 from tracehub.core.mask import PERSONAL, SECRETS, Masker
+from tracehub.core.media import put_back
 from tracehub.evals import actions, announcing, near, querysets
 from tracehub.evals.models import Case, EvalSet
 from tracehub.failures import reading as failures
 from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
+from tracehub.traces.media.reading import bodies
 from tracehub.traces.reading import LoadedTrace
 
 _PERSONAL = Masker((*SECRETS, *PERSONAL.values()))
@@ -136,6 +138,7 @@ def proposed(
         )
     except LookupError:
         raise ActionError(f"The trace has no span {span_id}.", "span_id") from None
+    put_back(content, bodies(project.pk))  # a case outlives its trace, and the media of that
     content["source"]["failure"] = _failure_of(project, trace, content)
     return content
 

@@ -39,15 +39,13 @@ async def _store(ingest: Ingest, request: Request, runs: Runs) -> Answer:
     late = set(runs.partial)
     whole = [s for s in runs.decoded.spans if SpanKey(s.trace_id, s.span_id) not in late]
     unread = await pipeline.store(ingest, whole, request.grant)
-    await ingest.supplement(
-        [
-            pipeline.supplement(
-                request.grant, SpanKey(s.trace_id, s.span_id), "patch", patch_body(s)
-            )
-            for s in runs.decoded.spans
-            if SpanKey(s.trace_id, s.span_id) in late
-        ]
-    )
+    apart = pipeline.Prepared()
+    patches = [
+        pipeline.supplement(request.grant, key, "patch", patch_body(s), apart)
+        for s in runs.decoded.spans
+        if (key := SpanKey(s.trace_id, s.span_id)) in late
+    ]
+    await ingest.supplement(patches, apart.said)
     if runs.feedback:
         await native.store_feedback(ingest, request, [_score(item) for item in runs.feedback])
     rejected = [*runs.decoded.rejected, *unread]

@@ -91,7 +91,7 @@ async def traces(ingest: Ingest, request: Request) -> Answer:
         raise Refused(400, f"{first['field']} {first['message']}", first["field"])
     for part in pipeline.batches(found.spans):
         prepared = await pipeline.prepare_spans(part, request.grant)
-        await ingest.writer.store(prepared.rows)
+        await ingest.writer.store(prepared.rows, prepared.said)
     ingest.count_masked(request.grant, masked)
     return answer(
         200,

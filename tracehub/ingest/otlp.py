@@ -64,11 +64,12 @@ async def logs(ingest: Ingest, request: Request) -> Answer:
         found = (decode_logs_json if as_json else decode_logs_protobuf)(request.body)
     except WireError as error:
         raise Refused(400, error.message, error.field) from None
+    apart = pipeline.Prepared()
     rows = [
-        pipeline.supplement(request.grant, key, "events", events)
+        pipeline.supplement(request.grant, key, "events", events, apart)
         for key, events in found.events.items()
     ]
-    await ingest.supplement(rows)
+    await ingest.supplement(rows, apart.said)
     body = otlp_answer.logs_success(found.dropped, found.message, as_json)
     return _answer(200, body, request.content_type)
 

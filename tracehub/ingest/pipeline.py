@@ -17,6 +17,7 @@ import orjson
 from tracehub.core import stored
 from tracehub.core.cost import set_cost
 from tracehub.core.digest import digest
+from tracehub.core.media import Aside
 from tracehub.core.packing import compress
 from tracehub.core.remask import mask_raw
 from tracehub.core.stored import SpanRow
@@ -24,6 +25,7 @@ from tracehub.core.supplements import SuppKind
 from tracehub.core.trace import RawSpan, Rejected, Span, SpanKey
 from tracehub.core.wire.normalise import normalise
 from tracehub.ingest.access import Grant
+from tracehub.traces.media.store import Said
 from tracehub.traces.store import SupplementRow
 
 if TYPE_CHECKING:
@@ -44,6 +46,15 @@ class Prepared:
     rows: list[SpanRow] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     masked: Counter[str] = field(default_factory=Counter)
+    said: Said = field(default_factory=Said.empty)
+    _aside: Aside = field(default_factory=Aside)
+
+    def set_aside(self, project_id: int, key: SpanKey, record: Any) -> None:
+        """Take pictures and the like out of what a span says, before anything else reads it."""
+        aside = self._aside
+        aside.named = set()
+        aside.take(record)
+        self.said.add(project_id, UUID(hex=key.trace_id), aside)
 
 
 async def prepare(raws: Sequence[RawSpan], grant: Grant) -> Prepared:
@@ -73,7 +84,7 @@ async def store(ingest: Ingest, raws: Sequence[RawSpan], grant: Grant) -> list[R
     for batch in batches(raws):
         prepared = await prepare(batch, grant)
         rejected += prepared.rejected
-        await ingest.writer.store(prepared.rows)
+        await ingest.writer.store(prepared.rows, prepared.said)
         ingest.count_masked(grant, prepared.masked)
     return rejected
 
@@ -91,6 +102,7 @@ async def prepare_spans(spans: Iterable[Span], grant: Grant) -> Prepared:
     """Return the rows of spans that came normalised (native JSON), masked by their sender's key."""
     prepared = Prepared()
     for index, span in enumerate(spans):
+        prepared.set_aside(grant.project_id, SpanKey(span.trace_id, span.span_id), span)
         set_cost(span, grant.prices)
         received = stored.received_span_json(span)
         prepared.rows.append(stored.row_of(grant.project_id, span, digest(span), received))
@@ -99,8 +111,14 @@ async def prepare_spans(spans: Iterable[Span], grant: Grant) -> Prepared:
     return prepared
 
 
-def supplement(grant: Grant, key: SpanKey, kind: SuppKind, body: Any) -> SupplementRow:
-    """Return the row of what came apart from its span, masked like the span itself."""
+def supplement(
+    grant: Grant, key: SpanKey, kind: SuppKind, body: Any, prepared: Prepared
+) -> SupplementRow:
+    """Return the row of what came apart from its span, masked like the span itself.
+
+    Pictures and the like in it are noted in `prepared`.
+    """
+    prepared.set_aside(grant.project_id, key, body)
     text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     if grant.masker.touches(text):
         body = grant.masker.mask(body).value
@@ -141,6 +159,8 @@ def mask_json(text: bytes, value: Any, grant: Grant, masked: Counter[str]) -> An
 
 
 def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> None:
+    key = SpanKey(raw.trace_id, raw.span_id)
+    prepared.set_aside(grant.project_id, key, [raw.attributes, raw.events, raw.links])
     received = stored.received_json(raw)
     if grant.masker.touches(received):
         prepared.masked.update(mask_raw(raw, grant.masker))

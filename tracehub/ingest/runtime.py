@@ -23,6 +23,7 @@ from tracehub.ingest.writer import Writer
 from tracehub.projects import masking
 from tracehub.projects import store as project_store
 from tracehub.traces import store
+from tracehub.traces.media import store as media
 from tracehub.traces.wake import wake
 
 WAKE_EVERY = 0.3  # seconds between two wake-ups of the worker
@@ -65,12 +66,17 @@ class Ingest:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pool.close(timeout=2)
 
-    async def supplement(self, rows: Sequence[store.SupplementRow]) -> None:
+    async def supplement(self, rows: Sequence[store.SupplementRow], said: media.Said) -> None:
         """Return when supplements are committed. Raises Refused (503) when that cannot be now."""
         if not rows:
             return
         today = datetime.now(UTC).date()
-        await self.write(lambda conn: store.add_supplements(conn, rows, today))
+
+        async def both(conn: AsyncConnection[Any]) -> None:
+            await store.add_supplements(conn, rows, today)
+            await media.write(conn, said, today)
+
+        await self.write(both)
         self.wake()
 
     async def write(self, work: Callable[[AsyncConnection[Any]], Awaitable[Any]]) -> None:

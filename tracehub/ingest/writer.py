@@ -21,6 +21,7 @@ from tracehub.core.stored import SpanRow
 from tracehub.ingest.errors import AWAY, Refused, busy
 from tracehub.ingest.patience import within
 from tracehub.traces import store
+from tracehub.traces.media import store as media
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ TRIES = 3  # of a group that met a deadlock or a serialization failure
 GROUP_SECONDS = 4.0  # a server that hangs costs its senders this long, then 503
 WAIT_SECONDS = 4.5  # the same, for who waits behind such a group
 SPANS_PER_SECOND = 2_000  # added time for groups that are large on a slow disk
+BYTES_PER_SECOND = 10_000_000  # the same, for media
 
 
 @dataclass(slots=True)
@@ -37,11 +39,12 @@ class Job:
     """The rows of one request and who waits for them."""
 
     rows: Sequence[SpanRow]
+    said: media.Said
     done: asyncio.Future[None]
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = sum(row.size for row in self.rows)
+        self.size = sum(row.size for row in self.rows) + self.said.size
 
 
 class Writer:
@@ -70,11 +73,14 @@ class Writer:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._drop()
 
-    async def store(self, rows: Sequence[SpanRow]) -> None:
-        """Return when the rows are committed. Raises Refused (503) when that cannot be now."""
+    async def store(self, rows: Sequence[SpanRow], said: media.Said) -> None:
+        """Return when the rows are committed, with the media that they speak of.
+
+        Raises Refused (503) when that cannot be now.
+        """
         if not rows:
             return
-        job = Job(rows, asyncio.get_running_loop().create_future())
+        job = Job(rows, said, asyncio.get_running_loop().create_future())
         if self.size + job.size > MAX_WAITING and self.waiting:
             raise busy("The server is behind. Send again.", 2)
         self.waiting.append(job)
@@ -112,7 +118,11 @@ class Writer:
         """Commit a group; when it fails for a reason of its own, try each request alone."""
         try:
             rows = [row for job in group for row in job.rows]
-            await within(GROUP_SECONDS + len(rows) / SPANS_PER_SECOND, self._commit(rows))
+            said = media.Said.empty()
+            for job in group:
+                said.more(job.said)
+            seconds = GROUP_SECONDS + len(rows) / SPANS_PER_SECOND
+            await within(seconds + said.size / BYTES_PER_SECOND, self._commit(rows, said))
         except AWAY as error:
             logger.warning("Spans could not be written: %s", type(error).__name__)
             self._fail(group, busy("The database is away. Send again."))
@@ -135,13 +145,15 @@ class Writer:
                     job.done.set_result(None)
             self.on_commit()
 
-    async def _commit(self, rows: list[SpanRow]) -> None:
+    async def _commit(self, rows: list[SpanRow], said: media.Said) -> None:
         for left in reversed(range(TRIES)):
             conn = await self._connection()
             try:
                 async with conn.transaction():
                     await self._ensure_partitions(conn)
-                    await store.write(conn, rows, datetime.now(UTC).date())
+                    today = datetime.now(UTC).date()
+                    await store.write(conn, rows, today)
+                    await media.write(conn, said, today)
             except (errors.DeadlockDetected, errors.SerializationFailure):
                 if not left:
                     raise

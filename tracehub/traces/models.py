@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from tracehub.projects.models import Project
 from tracehub.traces.fields import PlainJSON
+from tracehub.traces.media.model import Medium as Medium
+from tracehub.traces.media.model import MediumUse as MediumUse
 from tracehub.traces.querysets import TraceQuerySet
 from tracehub.traces.saved_view import SavedView as SavedView
 from tracehub.traces.texts.model import TraceAttributes as TraceAttributes

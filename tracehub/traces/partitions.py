@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
+from tracehub.traces.media import store as media
 from tracehub.traces.payloads.store import RELEASE_DAY
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def _drop(partition: Partition) -> bool:
             cursor.execute("DELETE FROM term_counts WHERE day = %s", (partition.day,))
             cursor.execute("DELETE FROM span_supplements WHERE day <= %s", (partition.day,))
             cursor.execute(RELEASE_DAY, (partition.day,))
+            cursor.execute(media.RELEASE_DAY, (partition.day,))
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise

@@ -20,6 +20,7 @@ from tracehub.traces import rollup
 from tracehub.traces.attributes import store as attributes
 from tracehub.traces.extent import Range
 from tracehub.traces.facets import source
+from tracehub.traces.media import store as media
 from tracehub.traces.payloads import store as payloads
 
 ONE_IN = "SELECT one_in FROM samplings WHERE project_id = %s"
@@ -179,6 +180,7 @@ def delete_content(cursor: Any, project_id: int, day: date, traces: Sequence[UUI
     attributes.delete(cursor, project_id, day, traces)
     cursor.execute(DELETE_SUPPLEMENTS, (project_id, list(traces)))
     payloads.release(cursor, project_id, traces)
+    media.release(cursor, project_id, traces)
     cursor.execute(MARK, (project_id, list(traces)))
 
 

@@ -320,8 +320,11 @@ def _value(reader: _Reader, value: Json, role: str, key: str, notes: Sequence[No
     if isinstance(value, str):
         found, is_json = parsed(value)
         if not is_json:
-            text = reader.text(value, key)
-            return Block("message" if not notes else kind, role, title, text, notes=list(notes))
+            said, chips, _ = parts(value)
+            text = reader.text(said, key)
+            return Block(
+                "message" if not notes else kind, role, title, text, chips, notes=list(notes)
+            )
         value = found
     code = reader.code(value, key, notes=notes)
     return Block(kind, role, title, code=code)
