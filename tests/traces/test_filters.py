@@ -288,6 +288,21 @@ def test_facets_ignore_their_own_filter_and_count_the_rest(project):
     assert facets.values(within, parse("env:staging"), "model", "A", 5) == [("a", 1)]
 
 
+def test_a_limit_of_cost_or_time_that_failing_traces_are_above_is_offered(project):
+    for number in range(12):
+        bad = number < 6
+        trace_row(
+            project, failing=bad, cost=Decimal("0.05" if bad else "0.002"), duration_ns=10**9,
+            total_tokens=None, environment="staging",
+        )  # fmt: skip
+    now = datetime.now(UTC)
+    within = facets.Range(project, now - timedelta(days=1), now)
+    (best, *rest) = facets.separating(within, parse("env:staging"))
+    assert best == (("cost", ">=0.05"), 6, 6)
+    assert not {pair[0] for pair, _, _ in rest} & {"latency", "tokens", "cost"}
+    assert facets.separating(within, parse("env:staging cost:>0.001")) == rest
+
+
 def test_the_histogram_shows_failing_against_all_whatever_is_filtered(project):
     trace_row(project, ago=timedelta(hours=3), failing=True)
     trace_row(project, ago=timedelta(hours=3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 
 from tracehub.core.query.terms import Pair
 
@@ -11,6 +12,43 @@ LEAST = 5  # failing traces with a value, seen and not estimated: below it a rat
 LIFT = 1.3  # times the failing rate of all
 WIDEST = 0.8  # of all traces: what nearly all have separates nothing
 SHOWN = 4
+
+
+# Amounts that a limit is tried at, in the unit of the column: 1, 2, 3, 5 of each power of ten.
+_STEPS = (1, 2, 3, 5)
+LIMITS: dict[str, tuple[Decimal, ...]] = {
+    "cost": tuple(Decimal(step).scaleb(power) for power in range(-4, 2) for step in _STEPS),
+    "latency": tuple(Decimal(step * 10**power) for power in range(8, 12) for step in _STEPS),  # ns
+    "tokens": tuple(Decimal(step * 10**power) for power in range(2, 6) for step in _STEPS),
+}
+
+
+def above(key: str, buckets: Mapping[int, tuple[int, int]]) -> dict[Pair, tuple[int, int]]:
+    """Return (traces, failing) above each limit of a key; of those above one limit and the next.
+
+    `buckets` are numbered as by width_bucket: n holds what lies from limit n - 1 on, below n.
+
+    >>> above("cost", {0: (7, 0), 9: (2, 1), 10: (1, 1)})[("cost", ">=0.01")]
+    (3, 2)
+    """
+    found: dict[Pair, tuple[int, int]] = {}
+    traces = failing = 0
+    limits = LIMITS[key]
+    for number in range(len(limits), 0, -1):
+        more, bad = buckets.get(number, (0, 0))
+        traces, failing = traces + more, failing + bad
+        if more:
+            found[key, f">={_said(key, limits[number - 1])}"] = traces, failing
+    return found
+
+
+def _said(key: str, limit: Decimal) -> str:
+    if key == "latency":
+        ms = int(limit / 10**6)
+        return f"{ms // 1000}s" if ms >= 1000 else f"{ms}ms"
+    if key == "tokens":
+        return f"{int(limit) // 1000}k" if limit >= 1000 else f"{int(limit)}"
+    return f"{limit:f}"
 
 
 def separating(

@@ -202,7 +202,7 @@ def _summed(within: Range, keys: Sequence[str]) -> dict[Pair, tuple[int, int]]:
 def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
     """Return the values that set failing traces apart, with (traces, failing), whatever `is:` says.
 
-    Keys that the filter names already are left out. From the hourly counts, or one scan.
+    Without keys that the filter names. From the hourly counts, or one scan, with limits too.
     """
     base = wanted.ignoring("is")
     keys = [key for key in NARROWING if base.ignoring(key) == base]
@@ -215,11 +215,18 @@ def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
         named = {pair: both for pair, both in kept.items() if pair[0] != "is"}
         return narrowing.separating(named, traces, failing)
     rows = source(within, base)
-    columns = ", ".join(f"traces.{COLUMNS[key].name}" for key in keys)
+    limited = [key for key in narrowing.LIMITS if base.ignoring(key) == base]
+    columns = ", ".join(f"traces.{COLUMNS[key].name}" for key in (*keys, *limited))
     parts = [
         f"SELECT '{key}', {value}, count(*), count(*) FILTER (WHERE failing) FROM {table}"  # noqa: S608 names of ours
         f" WHERE {value} IS NOT NULL GROUP BY 2"
         for key, table, value in ((key, *_valued(key, "kept")) for key in keys)
+    ]
+    parts += [
+        f"SELECT '{key}', width_bucket({column}, %s::numeric[])::text, count(*),"  # noqa: S608 names of ours
+        f" count(*) FILTER (WHERE failing) FROM kept WHERE {column} IS NOT NULL GROUP BY 2"
+        for key in limited
+        for column in (f"kept.{COLUMNS[key].name}::numeric",)
     ]
     statement = (
         f"WITH kept AS MATERIALIZED (SELECT traces.failing, {columns}"  # noqa: S608 names of ours
@@ -228,9 +235,13 @@ def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
         f" UNION ALL {' UNION ALL '.join(parts)}"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, rows.params)
+        cursor.execute(statement, [*rows.params, *(list(narrowing.LIMITS[k]) for k in limited)])
         (_, _, traces, failing), *found = cursor.fetchall()
-    pairs = {(key, value): (count, bad) for key, value, count, bad in found}
+    pairs = {(key, value): (count, bad) for key, value, count, bad in found if key not in limited}
+    for key in limited:
+        pairs |= narrowing.above(
+            key, {int(v): (n, bad) for name, v, n, bad in found if name == key}
+        )
     best = narrowing.separating(pairs, traces, failing)
     return [(pair, rows.times(count), rows.times(bad)) for pair, count, bad in best]
 

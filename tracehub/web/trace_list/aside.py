@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tracehub.core.narrowing import LIMITS
+from tracehub.core.query import parse
 from tracehub.core.query.terms import Pair
 from tracehub.core.query.tree import Absent, Filter, Node, Not, Pattern, Term, Value
 from tracehub.review.models import FailureMode
@@ -115,6 +117,15 @@ def _covers(key: str, value: Value, text: str) -> bool:
     return re.fullmatch(form, text, re.DOTALL) is not None
 
 
+def _value(key: str, text: str) -> Value:
+    """A value as counts name it: a limit such as `>=0.03`, else the text itself."""
+    if key not in LIMITS:
+        return Pattern((text,))
+    (part,) = parse(f"{key}:{text}").parts
+    assert isinstance(part, Term)  # noqa: S101 of our own making
+    return part.values[0]
+
+
 class Narrower(NamedTuple):
     """A term that sets failing traces apart, and the list with it."""
 
@@ -133,7 +144,7 @@ def narrow(state: ListState, found: Sequence[tuple[Pair, int, int]]) -> list[Nar
             key,
             value,
             failing if asked == ["failing"] else traces,
-            state.filtered(state.wanted.toggled(key, Pattern((value,)))),
+            state.filtered(state.wanted.toggled(key, _value(key, value))),
             f"{round(100 * failing / traces)} % of them fail",
         )
         for (key, value), traces, failing in found
