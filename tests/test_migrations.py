@@ -17,7 +17,7 @@ from tracehub.cli.config import ConfigError
 
 # The newest migrations when rolling upgrades were first promised. What is older ran with no user.
 MARK = {
-    "digest": 6,
+    "digest": 7,
     "evals": 10,
     "failures": 7,
     "metrics": 6,

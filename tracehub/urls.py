@@ -70,6 +70,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/traces/verdict", trace_bulk.verdict, name="traces_verdict"),
     path("<slug:slug>/traces/bulk", trace_bulk.bulk, name="traces_bulk"),
     path("<slug:slug>/traces/export", trace_export.export, name="traces_export"),
+    path("<slug:slug>/traces/search", trace_jobs.search, name="traces_search"),
     path("<slug:slug>/traces/jobs", trace_jobs.page, name="traces_jobs"),
     path("<slug:slug>/traces/jobs/<int:job_id>", trace_jobs.act, name="traces_job"),
     path("<slug:slug>/traces/jobs/<int:job_id>/file", trace_jobs.download, name="traces_file"),

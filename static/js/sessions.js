@@ -3,7 +3,7 @@
 import { on } from "tracehub/keys";
 import { toast } from "tracehub/shell";
 
-const turns = () => [...document.querySelectorAll(".session__talk > .turn")];
+const turns = () => [...document.querySelectorAll(".session li[data-trace]")];
 const rows = () => [...document.querySelectorAll("#threads > tr")];
 const at = (all) => all.findIndex((one) => one.getAttribute("aria-current") === "true");
 
@@ -47,7 +47,7 @@ function step(by) {
 on("j", () => step(1));
 on("k", () => step(-1));
 on("o", () => {
-  const wrong = document.querySelector(".turn[data-wrong]");
+  const wrong = document.querySelector(".session li[data-wrong]");
   return wrong ? toTurn(wrong) : false;
 });
 on("Enter", (event) => {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import os
+import re
 from datetime import timedelta
 
 import pytest
@@ -22,6 +24,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import AuditEntry
 from tracehub.review import queueing
 from tracehub.review.models import Queue, QueueItem, Review
+from tracehub.traces import listing
 from tracehub.traces.extent import Range
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +83,28 @@ def test_all_matches_are_marked_in_batches_once_and_taken_back(project, person):
     assert not job.undoable
     entry = AuditEntry.objects.get(action="traces.review")
     assert entry.detail == {"q": "is:failing", "expected": 5, "verdict": "fail"}
+
+
+def test_a_search_goes_on_in_the_background_and_names_what_it_found(client, project, monkeypatch):
+    monkeypatch.setattr(BulkJob, "NOTED", 3)
+    client.force_login(stories.member(project, "viewer"))
+    asked = {"q": "is:failing", "from": "24h"}
+    said = client.post("/skylane/traces/search", asked, follow=True).text
+    assert "in the background" in said
+    job = BulkJob.objects.get()
+    turn(job)
+    assert (job.changed, job.state, job.percent < 99) == (2, "running", True)
+    work.work(seconds=20)
+    job.refresh_from_db()
+    assert (job.state, job.changed, len(job.choice["found"])) == ("done", 5, 3)
+    page = client.get("/skylane/traces/jobs").text
+    assert "The search found 5 traces, the newest 3 can be shown" in page
+    shown = html.unescape(re.search(r'href="([^"]+)">Show traces', page)[1])
+    assert "q=trace" in shown
+    monkeypatch.setattr(listing, "SMALL", 0)  # as in a large project: by their ids
+    text = client.get(shown).text
+    assert text.count('name="trace"') == 3
+    assert all(f'value="{one}"' in text for one in job.choice["found"])
 
 
 def test_a_cancelled_job_keeps_what_it_did_until_it_is_undone(project, person):

@@ -77,6 +77,7 @@ PAGES: dict[str, dict[str, str]] = {
     "traces/export": {"POST": "viewer"},
     "traces/jobs": READ,
     "traces/jobs/<int:job_id>": {"POST": "reviewer"},  # a viewer on own exports
+    "traces/search": {"POST": "viewer"},
     "traces/jobs/<int:job_id>/file": READ,  # who asked for it, and admins: see test_trace_jobs
     "traces/columns": {"POST": "viewer"},
     "traces/views": {"POST": "viewer"},

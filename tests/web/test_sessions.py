@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -101,6 +103,12 @@ def test_a_session_is_read_turn_by_turn(project, reviewer, django_assert_max_num
     third = reviewer.get("/skylane/sessions/s-91", {"turn": "3"}).text
     assert f'value="pass:{rows[2].hex}"' in third
     assert reviewer.get("/skylane/sessions/s-92").status_code == 404
+    time = reviewer.get("/skylane/sessions/s-91", {"view": "timeline", "turn": "3"}).text
+    assert time.count('class="turn-bar__it"') == 3
+    assert time.count("later</li>") == 2
+    assert 'href="/skylane/sessions/s-91?turn=3"' in time  # back to the conversation
+    said = " ".join(re.sub("<[^>]+>", "", html.unescape(time)).split())
+    assert "Schema error in turn 2, and again in 3." in said
 
 
 def test_a_verdict_given_from_a_session_comes_back_to_it(project, reviewer):

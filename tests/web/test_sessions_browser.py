@@ -14,6 +14,7 @@ from tests.web import stories
 from tracehub.review.models import Review
 
 pytestmark = pytest.mark.browser
+TIMELINE = "sessions/s-77?view=timeline"
 ASKED = (
     "Hi, is SK 482 on time tomorrow?",
     "It was cancelled. What now? <script>window.attacked = 1</script>",
@@ -39,7 +40,7 @@ def test_a_session_is_read_and_judged_by_keyboard(committed_db):
     with server.running() as base, chromium() as browser:
         for width, dark in ((1440, False), (1440, True), (390, False)):
             signed = Signed(browser, base, reviewer, width=width, dark=dark)
-            for path in ("sessions", "users", "users/u_77", "sessions/s-91"):
+            for path in ("sessions", "users", "users/u_77", "sessions/s-91", TIMELINE):
                 page = signed.open(f"/skylane/{path}")
                 signed.shot(f"{path.replace('/', '-')}-{width}-{'dark' if dark else 'light'}")
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from tracehub.core.query.terms import Pair
@@ -23,22 +23,23 @@ LIMITS: dict[str, tuple[Decimal, ...]] = {
 }
 
 
-def above(key: str, buckets: Mapping[int, tuple[int, int]]) -> dict[Pair, tuple[int, int]]:
-    """Return (traces, failing) above each limit of a key; of those above one limit and the next.
+def above(rows: Iterable[tuple[str, str, int, int]]) -> dict[Pair, tuple[int, int]]:
+    """Return (traces, failing) from each limit on, of rows (key, bucket, traces, failing).
 
-    `buckets` are numbered as by width_bucket: n holds what lies from limit n - 1 on, below n.
+    Buckets are numbered as by width_bucket: n holds what lies from limit n - 1 on, below n.
 
-    >>> above("cost", {0: (7, 0), 9: (2, 1), 10: (1, 1)})[("cost", ">=0.01")]
-    (3, 2)
+    >>> above([("cost", "0", 7, 0), ("cost", "9", 2, 1), ("cost", "10", 1, 1), ("env", "x", 1, 1)])
+    {('cost', '>=0.02'): (1, 1), ('cost', '>=0.01'): (3, 2)}
     """
     found: dict[Pair, tuple[int, int]] = {}
-    traces = failing = 0
-    limits = LIMITS[key]
-    for number in range(len(limits), 0, -1):
-        more, bad = buckets.get(number, (0, 0))
-        traces, failing = traces + more, failing + bad
-        if more:
-            found[key, f">={_said(key, limits[number - 1])}"] = traces, failing
+    kept = {(key, int(n)): (more, bad) for key, n, more, bad in rows if key in LIMITS}
+    for key, limits in LIMITS.items():
+        traces = failing = 0
+        for number in range(len(limits), 0, -1):
+            if (key, number) in kept:
+                more, bad = kept[key, number]
+                traces, failing = traces + more, failing + bad
+                found[key, f">={_said(key, limits[number - 1])}"] = traces, failing
     return found
 
 

@@ -96,11 +96,11 @@ class Remasking(models.Model):
 class BulkJob(models.Model):
     """One action on all traces that a filter finds; it goes on where it stopped.
 
-    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?}, {"format"}, or of a
-    deletion {"traces"?}, those alone. Else the traces are those of [since, until) that match `q`,
-    newest first; those up to `cursor` are done. `size` is how much of an export's file counts, in
-    bytes. Jobs take turns: the one whose turn is longest ago is next; a deletion waits for its
-    first.
+    `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?}, {"format"}; of a deletion
+    {"traces"?}, those alone; of a search {"found"}, the newest that match. Else the traces are
+    those of [since, until) that match `q`, newest first; those up to `cursor` are done. `size` is
+    how much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest
+    ago is next; a deletion waits for its first.
     """
 
     class Kind(models.TextChoices):
@@ -109,6 +109,7 @@ class BulkJob(models.Model):
         PROMOTE = "promote", "Promote"
         EXPORT = "export", "Export"
         DELETE = "delete", "Delete"
+        SEARCH = "search", "Search"
 
     class State(models.TextChoices):
         RUNNING = "running", "Running"
@@ -122,7 +123,8 @@ class BulkJob(models.Model):
     KEPT = timedelta(days=7)  # the file of an export
     UNDO = timedelta(days=1)  # how long what was done can be taken back
     DELAY = timedelta(minutes=10)  # before the first trace of a deletion goes
-    FINAL = (Kind.EXPORT, Kind.DELETE)  # nothing to take back
+    NOTED = 200  # traces that a search keeps: as many as a filter can name
+    FINAL = (Kind.EXPORT, Kind.DELETE, Kind.SEARCH)  # nothing to take back
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="bulk_jobs")
     by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

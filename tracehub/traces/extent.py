@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from tracehub.core.query import Filter, attributes, words
-from tracehub.core.query.terms import is_counted, required, searched
+from tracehub.core.query.terms import is_counted, required, searched, traces
 from tracehub.projects.models import Project
 from tracehub.traces import rollup
 from tracehub.traces.filter_sql import where
@@ -64,6 +64,7 @@ class Extent:
             ("trace_texts", words.required(wanted)),
             ("trace_attributes", attributes.required(wanted)),
         )
+        self.traces = traces(wanted)
         self.words = tuple((table, query) for table, query in asked if query)
 
     @cached_property
@@ -111,10 +112,17 @@ class Extent:
         found = rows.values("trace_id")[:PROBE].count()
         return found if found < PROBE else max(found, sum(self.likely.values()))
 
+    @property
+    def pointed(self) -> bool:
+        """Tell whether something else than terms may say where matches are."""
+        return bool(self.words or self.traces)
+
     @cached_property
     def hits(self) -> list[texts.Hit] | None:
-        """Where rare words or attributes of the filter stand, newest first; None without such."""
+        """Where named traces, rare words or attributes are, newest first; None without such."""
         project_id, start, end = self.within.project.pk, self.within.start, self.within.end
+        if self.traces:
+            return texts.named(project_id, self.traces, start, end)
         for table, query in self.words:
             found = texts.find(project_id, self.days, query, start, end, limit=HITS, table=table)
             if found is not None:

@@ -238,10 +238,7 @@ def separating(within: Range, wanted: Filter) -> list[tuple[Pair, int, int]]:
         cursor.execute(statement, [*rows.params, *(list(narrowing.LIMITS[k]) for k in limited)])
         (_, _, traces, failing), *found = cursor.fetchall()
     pairs = {(key, value): (count, bad) for key, value, count, bad in found if key not in limited}
-    for key in limited:
-        pairs |= narrowing.above(
-            key, {int(v): (n, bad) for name, v, n, bad in found if name == key}
-        )
+    pairs |= narrowing.above(found)
     best = narrowing.separating(pairs, traces, failing)
     return [(pair, rows.times(count), rows.times(bad)) for pair, count, bad in best]
 

@@ -107,7 +107,7 @@ def _by_time(
     deadline = time.monotonic() + seconds / 2
     found: list[Trace] = []
     first = _first(extent, limit)
-    if extent.total > SMALL and extent.words:
+    if extent.total > SMALL and extent.pointed:
         with bounded(seconds):
             page = _by_words(extent, order, cursor, limit, without)
         if page is not None:
@@ -194,7 +194,7 @@ def _by_value(
         if page is not None:
             return page
     rows = rows.matching(extent.wanted).after(order, cursor)
-    gathered = extent.total > SMALL and bool(extent.required or extent.words)
+    gathered = extent.total > SMALL and bool(extent.required or extent.pointed)
     if gathered and extent.required:
         rows = rows.having(extent.terms(extent.within.start, extent.within.end))
     return page_of(list(rows.in_order(order, gathered=gathered)[: limit + 1]), limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -25,13 +25,14 @@ from tracehub.traces.extent import Range
 from tracehub.traces.texts import store as texts
 from tracehub.traces.threads import store as threads
 from tracehub.traces.threads.store import Key, Thread
-from tracehub.web import concealing, marks, permissions
+from tracehub.web import concealing, marks, permissions, session_view
 from tracehub.web.links import with_query
+from tracehub.web.session_view import Turn
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.columns import Look
 from tracehub.web.trace_list.rows import Row, rows
 from tracehub.web.trace_list.state import ListState
-from tracehub.web.trace_view.text import Text, folded
+from tracehub.web.trace_view.text import folded
 
 SECONDS = 3  # of database time
 TURNS = 50  # of a session on a page
@@ -52,23 +53,6 @@ class UserState(ListState):
 
     __slots__ = ()
     route: ClassVar[str] = "users"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One trace of a session: what was said in it, and how it stands."""
-
-    number: int
-    row: Row
-    said: Text
-    answered: Text
-    mark: marks.Mark
-    wrong: bool  # the first that fails
-
-    @property
-    def tone(self) -> str:
-        """The tone of its number; empty for a turn that neither people nor signals judged."""
-        return self.mark.tone if self.mark.tone != "neutral" else ""
 
 
 @require_GET
@@ -162,6 +146,10 @@ def session_page(request: HttpRequest, slug: str, session: str) -> HttpResponse:
         "thread": thread,
         "cut": cut,
         "turns": shown,
+        "view": "timeline" if request.GET.get("view") == "timeline" else "conversation",
+        "views": session_view.views(request),
+        "bars": session_view.bars(shown),
+        "carried": session_view.repeated(shown),
         "wrong": wrong,
         "current": here,
         "span_ms": 1000 * (thread.last - thread.first).total_seconds(),

@@ -35,7 +35,11 @@ from tracehub.web.trace_list.state import ListState
 
 SHOWN = 50
 LATELY = timedelta(minutes=2)  # how long the strip above the list tells of what is over
-NEEDED = {BulkJob.Kind.EXPORT: Role.VIEWER, BulkJob.Kind.DELETE: Role.ADMIN}
+NEEDED = {
+    BulkJob.Kind.EXPORT: Role.VIEWER,
+    BulkJob.Kind.SEARCH: Role.VIEWER,
+    BulkJob.Kind.DELETE: Role.ADMIN,
+}
 ACTS = {"cancel": actions.cancel, "undo": actions.undo, "again": actions.go_on}
 
 
@@ -134,7 +138,21 @@ def delete(request: HttpRequest, project: Project, traces: Sequence[UUID]) -> Ht
     return shell.back(request)
 
 
+@require_POST
+def search(request: HttpRequest, slug: str) -> HttpResponse:
+    """Go on with a search that took too long for a page, in the background."""
+    project = permissions.project_for(request, slug)
+    state = ListState.of(project, request.POST, timezone.now())
+    try:
+        return ask(request, state, BulkJob.Kind.SEARCH, {"found": []})
+    except ActionError as error:
+        shell.toast(request, str(error), icon="failures")
+        return shell.back(request, state.url())
+
+
 def _tell(request: HttpRequest, job: BulkJob) -> None:
     about = f"{'~' if job.estimated else ''}{job.expected:,} trace{'s'[: job.expected != 1]}"
     said = f"{about} will be deleted" if job.waiting else f"Working on {about}"
+    if job.kind == BulkJob.Kind.SEARCH:
+        said = f"Searching {about} in the background"
     shell.toast(request, said, icon="clock")

@@ -220,6 +220,7 @@ def _listed(state: ListState, modes: list[Any]) -> dict[str, Any]:
     if page.reached:
         found["notice"] = _partly(state, page.reached, found["next"])
         found["stopped"] = not page.traces
+        found["falling"] = state.sort == querysets.DEFAULT_SORT
     return found
 
 
@@ -239,7 +240,11 @@ def _partly(state: ListState, reached: datetime, following: str) -> tuple[str, s
     unit, width = ("days", 86400) if whole > timedelta(days=2) else ("hours", 3600)
     part, all_ = (round(span.total_seconds() / width, 1) for span in (looked, whole))
     what = f"Showing the {'newest' if falling else 'oldest'} {part:g} of {all_:g} {unit}"
-    return what, f"The search stopped after {SECONDS} s. It can go on from there.", following
+    return (
+        what,
+        f"The search stopped after {SECONDS} s. Go on, or let it run to the end.",
+        following,
+    )
 
 
 def _traces(state: ListState) -> querysets.TraceQuerySet:

@@ -201,6 +201,21 @@ def _of_value(key: str, value: str) -> list[Pair]:
     return [(key, value)] if key in SCALARS or key in LISTS or key in VERSIONED else []
 
 
+def traces(wanted: Filter) -> list[str]:
+    """Return the ids, as hex, of which every match of a filter has one; none when it may be others.
+
+    >>> from tracehub.core.query.parser import parse
+    >>> traces(parse(f"trace:{'a' * 32} is:failing")) == ["a" * 32], traces(parse("trace:ab*"))
+    (True, [])
+    """
+    for part in wanted.parts:
+        if isinstance(part, Term) and part.key == "trace":
+            ids = [one.parts for one in part.values if isinstance(one, Pattern)]
+            if all(len(parts) == 1 for parts in ids):
+                return [parts[0] for parts in ids]
+    return []
+
+
 def searched(project_id: int, days: Iterable[date], anyof: Iterable[Pair]) -> list[int]:
     """Return the terms to look for in these days: those of the pairs, and of overflowing traces."""
     wanted = (*anyof, OVERFLOW)

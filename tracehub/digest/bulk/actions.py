@@ -37,7 +37,10 @@ def start(within: Range, wanted: Filter, kind: str, choice: dict[str, Any], *, b
     if open_ >= MOST_OPEN:
         raise ActionError(f"{open_} jobs of this project are under way. Wait, or cancel one.")
     named: list[str] = choice.get("traces", [])
-    found = (len(named), False) if named else facets.matching(within, wanted)
+    if kind == BulkJob.Kind.SEARCH:  # so many are looked through; how many match is the question
+        found = facets.expected(within), True
+    else:
+        found = (len(named), False) if named else facets.matching(within, wanted)
     expected, estimated = found
     rest = BulkJob.DELAY if kind == BulkJob.Kind.DELETE else timedelta(0)
     job = BulkJob.objects.create(
@@ -106,6 +109,8 @@ def _check(project: Project, kind: str, choice: dict[str, Any]) -> None:
         fine = EvalSet.objects.filter(project=project, slug=choice.get("set")).exists()
     elif kind == BulkJob.Kind.EXPORT:
         fine = choice.get("format") in FORMATS
+    elif kind == BulkJob.Kind.SEARCH:
+        fine = choice == {"found": []}
     elif kind == BulkJob.Kind.DELETE:
         fine = set(choice) <= {"traces"}
     else:

@@ -29,7 +29,7 @@ from tracehub.review.models import Queue
 from tracehub.traces import listing
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
-from tracehub.traces.querysets import TooSlow
+from tracehub.traces.querysets import Page, TooSlow
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ BATCH = {
     "promote": 20,
     "export": 100,
     "delete": 200,
+    "search": 200,
 }  # in one transaction
 SECONDS = 20.0  # for finding a batch
 _GONE = "It is not there any more. Undo what was done, or let it be."
@@ -101,6 +102,9 @@ def _step(job: BulkJob) -> None:
         limit=BATCH[job.kind],
         seconds=SECONDS,
     )
+    if job.kind == BulkJob.Kind.SEARCH:
+        _found(job, page)
+        return
     if job.kind == BulkJob.Kind.DELETE:
         if deleting.matching(job, [row.trace_id for row in page.traces], page.following or ""):
             _end(job, BulkJob.State.DONE)
@@ -119,6 +123,20 @@ def _step(job: BulkJob) -> None:
     if not job.cursor:
         if job.kind == BulkJob.Kind.EXPORT:
             job.size = files.finish(job)
+        _end(job, BulkJob.State.DONE)
+
+
+def _found(job: BulkJob, page: Page) -> None:
+    """Note the traces of a page, which may be a part of one that took its time."""
+    job.choice["found"] += [row.hex for row in page.traces]
+    job.choice["found"] = job.choice["found"][: BulkJob.NOTED]
+    job.changed += len(page.traces)
+    job.cursor = page.following or ""
+    last = page.reached or (page.traces[-1].started_at if page.traces else job.since)
+    whole = max((job.until - job.since).total_seconds(), 1)
+    job.traces = round(job.expected * (job.until - last).total_seconds() / whole)
+    if not job.cursor:
+        job.traces = job.expected
         _end(job, BulkJob.State.DONE)
 
 

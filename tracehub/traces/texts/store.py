@@ -41,6 +41,15 @@ READ = """
 Table = Literal["trace_texts", "trace_attributes"]
 
 
+# By the key of `arrivals`, and of the partitions that it names.
+NAMED = """
+    SELECT t.started_at, t.day, t.trace_id FROM arrivals a
+    JOIN traces t ON t.project_id = a.project_id AND t.day = a.day AND t.trace_id = a.trace_id
+    WHERE a.project_id = %s AND a.trace_id = ANY(%s::uuid[])
+        AND t.started_at >= %s AND t.started_at < %s
+"""
+
+
 class TextRow(NamedTuple):
     """What a trace says, cut to what is searched."""
 
@@ -90,6 +99,13 @@ def find(
         cursor.execute(statement, [project_id, sorted(days), query, start, end, limit + 1])
         rows = cursor.fetchall()
     return None if len(rows) > limit else sorted((Hit(*row) for row in rows), reverse=True)
+
+
+def named(project_id: int, traces: Sequence[str], start: datetime, end: datetime) -> list[Hit]:
+    """Return where traces of these ids are, newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(NAMED, [project_id, list(traces), start, end])
+        return sorted((Hit(*row) for row in cursor.fetchall()), reverse=True)
 
 
 def read(

@@ -53,6 +53,8 @@ class JobRow:
                 return f"Promoting {traces} to {choice['set']}"
             case BulkJob.Kind.DELETE:
                 return f"Deleting {traces}"
+            case BulkJob.Kind.SEARCH:
+                return f"Searching {traces}, {job.changed:,} found so far"
         return f"Exporting {traces} to {FORMATS[choice['format']].label}"
 
     @property
@@ -80,6 +82,9 @@ class JobRow:
             return f"{self.file} is ready, {filesizeformat(job.size)}. Kept for {days}."
         if job.kind == BulkJob.Kind.DELETE:
             return f"{job.changed:,} trace{_s(job.changed)} deleted"
+        if job.kind == BulkJob.Kind.SEARCH:
+            more = f", the newest {job.NOTED} can be shown" if job.changed > job.NOTED else ""
+            return f"The search found {job.changed:,} trace{_s(job.changed)}{more}"
         if job.kind == BulkJob.Kind.REVIEW:
             return f"{job.changed:,} trace{_s(job.changed)} marked {job.choice['verdict']}"
         if job.kind == BulkJob.Kind.QUEUE:
@@ -95,7 +100,8 @@ def row(job: BulkJob, page: str, *, mine: bool) -> JobRow:
     """Return a job for drawing; `page` is the address of the list of traces."""
     moments = {"from": job.since, "to": job.until}
     ends = {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in moments.items()}
-    query = str(parse(job.q))
+    found = job.choice.get("found")
+    query = f"trace:{','.join(found)}" if found else str(parse(job.q))
     return JobRow(job, mine, with_query(page, ({"q": query} if query else {}) | ends))
 
 
@@ -109,6 +115,8 @@ def _short(job: BulkJob) -> str:
             return f"promoting traces to {job.choice['set']}"
         case BulkJob.Kind.DELETE:
             return "deleting traces"
+        case BulkJob.Kind.SEARCH:
+            return "the search"
     return f"the export as {FORMATS[job.choice['format']].label}"
 
 
