@@ -26,6 +26,7 @@ from tracehub.review import queueing
 from tracehub.review.models import Queue, QueueItem, Review
 from tracehub.traces import listing
 from tracehub.traces.extent import Range
+from tracehub.traces.models import Arrival, Trace
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +103,10 @@ def test_a_search_goes_on_in_the_background_and_names_what_it_found(client, proj
     shown = html.unescape(re.search(r'href="([^"]+)">Show traces', page)[1])
     assert "q=trace" in shown
     monkeypatch.setattr(listing, "SMALL", 0)  # as in a large project: by their ids
+    Arrival.objects.bulk_create(
+        Arrival(project_id=project.pk, trace_id=row.trace_id, day=row.day, dirty_seq=None)
+        for row in Trace.objects.all()
+    )
     text = client.get(shown).text
     assert text.count('name="trace"') == 3
     assert all(f'value="{one}"' in text for one in job.choice["found"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
@@ -98,7 +99,7 @@ class JobRow:
 
 def row(job: BulkJob, page: str, *, mine: bool) -> JobRow:
     """Return a job for drawing; `page` is the address of the list of traces."""
-    moments = {"from": job.since, "to": job.until}
+    moments = {"from": job.since, "to": job.until + timedelta(seconds=1)}  # whole seconds
     ends = {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in moments.items()}
     found = job.choice.get("found")
     query = f"trace:{','.join(found)}" if found else str(parse(job.q))
