@@ -93,6 +93,9 @@ def test_every_signal_that_a_detector_gives_has_its_row():
         given |= kinds
     assert given <= told
     assert told <= set(keys.SIGNALS)
+    assert re.findall(r"^## `(\w+)`$", text("reference/detectors.md"), re.M) == list(
+        rows("reference/signals.md")
+    )
 
 
 def test_every_export_format_has_its_row():
