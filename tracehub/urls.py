@@ -47,6 +47,7 @@ from tracehub.web import (
     trace_talk,
     traces,
     undoing,
+    version_diff,
 )
 
 register_converter(links.AnyText, "any")
@@ -136,6 +137,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/evals/<slug:set_slug>", evals.set_page, name="evals_set"),
     path("<slug:slug>/evals/<slug:set_slug>/fix", evals.fix, name="evals_fix"),
     path("<slug:slug>/evals/<slug:set_slug>/export", evals.export, name="evals_export"),
+    path("<slug:slug>/evals/<slug:set_slug>/diff", version_diff.page, name="evals_diff"),
     path("<slug:slug>/evals/<slug:set_slug>/coverage", coverage.page, name="evals_coverage"),
     path("<slug:slug>/evals/<slug:set_slug>/import", case_imports.choose, name="evals_import"),
     path(

@@ -17,7 +17,7 @@ from tests.core.exports import conftest as sample
 from tracehub.core.exports import Bundle, Tally, find
 
 HOME = Path(__file__).parents[2] / ".venv" / "exports"
-INSTALL_SECONDS, RUN_SECONDS = 420, 240
+INSTALL_SECONDS, RUN_SECONDS = 1200, 600
 UV = Path(sys.executable).with_name("uv")
 
 

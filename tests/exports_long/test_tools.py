@@ -314,7 +314,7 @@ def test_promptfoo_takes_the_config_and_runs_every_check(exported):
     if not (home / "node_modules" / ".bin" / "promptfoo").exists():
         try:
             subprocess.run(
-                ["npm", "install", "--no-audit", "--no-fund", "promptfoo@0.121.18"],
+                ["npm", "install", "--no-audit", "--no-fund", "promptfoo@0.123.1", "node@22"],
                 cwd=home, check=True, capture_output=True, timeout=INSTALL_SECONDS,
             )  # fmt: skip
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:

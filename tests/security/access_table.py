@@ -201,6 +201,7 @@ PAGES: dict[str, dict[str, str]] = {
     "evals/<slug:set_slug>": READ,
     "evals/<slug:set_slug>/fix": {"POST": "reviewer"},
     "evals/<slug:set_slug>/export": READ,
+    "evals/<slug:set_slug>/diff": READ,
     "evals/<slug:set_slug>/coverage": READ,
     "evals/<slug:set_slug>/import": {"GET": "reviewer", "POST": "reviewer"},
     "evals/<slug:set_slug>/import/<int:import_id>": {"GET": "reviewer", "POST": "reviewer"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -118,6 +119,35 @@ def test_coverage_counts_cases_and_names_modes_without_one(client, reviewer, pro
     assert "Tool loop" in missing
     assert "1 review" in missing
     assert "coverage?version=draft&amp;mode=tool-loop&amp;kind=known_failure#hole" in missing
+
+
+def test_what_changed_between_two_versions_is_shown_case_by_case(client, reviewer, eval_set):
+    add(eval_set, title="Stays")
+    add(eval_set, title="Amount", expected_output={"amount": 38, "currency": "EUR"})
+    add(eval_set, "Which seat?", title="Goes")
+    path = "/skylane/evals/refund-regressions/diff"
+    actions.fix(eval_set)
+    assert "Both versions hold the same cases" in client.get(path).text  # none before the first
+    assert client.get(f"{path}?from=7").status_code == 404
+    change = cases.read_change({"expected_output": {"amount": 76, "currency": "EUR"}})
+    actions.update_case(eval_set, 2, change)
+    actions.remove_case(eval_set, 3)
+    add(eval_set, "<script>window.attacked = 1</script>", title="Comes")
+    assert f'href="{path}?from=1&amp;to=draft">1 new case' in " ".join(
+        client.get("/skylane/evals/refund-regressions").text.split()
+    )
+    page = client.get(f"{path}?from=1&to=draft").text
+    assert '<del data-tone="fail">38</del>' in page
+    assert '<ins data-tone="pass">76</ins>' in page
+    assert re.findall(r">(c_\d+)</a>", page) == ["c_0002", "c_0003", "c_0004"]
+    assert re.findall(r">(?:Changed|New|Removed) (\d)</a>", page) == ["1", "1", "1"]
+    assert "<script>window" not in page
+    assert re.findall(r">(c_\d+)</a>", client.get(f"{path}?from=1&to=draft&only=removed").text) == [
+        "c_0003"
+    ]
+    actions.fix(eval_set)
+    assert "v1 → v2" in client.get(path).text
+    assert "Both versions hold the same cases" in client.get(f"{path}?from=2&to=2").text
 
 
 def test_a_removed_case_can_be_brought_back(client, reviewer, eval_set):

@@ -97,6 +97,19 @@ def draft_changes(eval_set: EvalSet) -> Changes:
     return Changes(added=len(came - went), changed=len(came & went), removed=len(went - came))
 
 
+def touched(eval_set: EvalSet, before: int, after: int) -> dict[int, tuple[int | None, int | None]]:
+    """Return the row of each case in one version and in a later one, where they are two rows.
+
+    By number, with None where a version has no such case; two queries over the touched rows only.
+    """
+    rows = Case.objects.filter(project=eval_set.project_id, eval_set=eval_set)
+    went = rows.filter(added_in__lte=before, removed_in__gt=before, removed_in__lte=after)
+    came = in_version(eval_set, after).filter(added_in__gt=before)
+    old = dict(went.values_list("number", "pk"))
+    new = dict(came.values_list("number", "pk"))
+    return {number: (old.get(number), new.get(number)) for number in sorted({*old, *new})}
+
+
 def removed_from_draft(eval_set: EvalSet) -> QuerySet[Case]:
     """Cases that the draft no longer has and that can be taken back: newest revision of each."""
     draft = draft_number(eval_set)

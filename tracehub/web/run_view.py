@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracehub.core.gating import NAMES, more_cases
+from tracehub.core.gating import COUNTS, NAMES, more_cases
 from tracehub.core.trace import Json
 from tracehub.evals.models import Case, Run, RunResult
 from tracehub.web import case_view, copy, word_diff
@@ -59,7 +59,7 @@ def panel(gate: Mapping[str, Any]) -> Panel:
         for r in gate["reasons"]
     ]  # fmt: skip
     few = next((r["message"] for r in gate["reasons"] if r["rule"] == "drop" and r["unsure"]), "")
-    counts = gate["counts"]
+    counts = gate.get("counts") or dict.fromkeys(COUNTS, 0)  # the gate of a rollout has none
     common = sum(counts.values()) - counts["only_run"] - counts["only_baseline"]
     return Panel(
         TONES[gate["verdict"]], gate["headline"], rules, few,
