@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from datetime import timedelta
@@ -32,6 +33,9 @@ class Fake(BaseHTTPRequestHandler):
     asked: list[dict]
     status = 200
     says = None
+    sends = None  # the whole body, as JSON or as it is
+    wait = ""  # Retry-After
+    busy_after = None
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -42,8 +46,12 @@ class Fake(BaseHTTPRequestHandler):
         content = type(self).says or json.dumps(said)
         reply = {"choices": [{"message": {"content": content}}],
                  "usage": {"prompt_tokens": 1000, "completion_tokens": 50}}  # fmt: skip
-        sent = json.dumps(reply).encode()
-        self.send_response(type(self).status)
+        reply = type(self).sends or reply
+        sent = (reply if isinstance(reply, str) else json.dumps(reply)).encode()
+        most = type(self).busy_after
+        self.send_response(429 if most and len(self.asked) > most else type(self).status)
+        if type(self).wait:
+            self.send_header("Retry-After", type(self).wait)
         self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
         self.wfile.write(sent)
@@ -58,6 +66,7 @@ def endpoint(settings):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     Fake.asked, Fake.status, Fake.says = [], 200, None
+    Fake.sends, Fake.wait, Fake.busy_after = None, "", None
     settings.JUDGE_URL = f"http://127.0.0.1:{server.server_port}/v1"
     settings.JUDGE_KEY, settings.JUDGE_MODEL = "sk-judge", "gpt-4o"
     settings.OUTBOUND_INSIDE = ["127.0.0.0/8"]
@@ -161,6 +170,69 @@ def test_a_judge_that_does_not_answer_is_asked_later_and_then_no_more(
     judge_runs.work()
     run.refresh_from_db()
     assert (run.state, run.error) == ("failed", "It cannot be reached: ConnectionError.")
+
+
+def completion(content, finish="stop", **message) -> dict:
+    said = {"role": "assistant", "content": content, **message}
+    choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": finish}
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": usage}
+
+
+PASS = '{"verdict": "pass", "step": null, "reason": "Fine."}'
+# What endpoints really send: the answer, and what becomes of the run, its one trace, and why.
+REAL = {
+    "parts": (200, completion([{"type": "text", "text": PASS}]), "done", False, ""),
+    "fenced": (200, completion(f"```json\n{PASS}\n```"), "done", False, ""),
+    "refusal": (200, completion(None, refusal="I can't help."), "done", None, "refused"),
+    "filter": (200, completion("", "content_filter"), "done", None, "refused"),
+    "cut": (200, completion('{"verdict": "pa', "length"), "done", None, "cut at 300 tokens"),
+    "prose": (200, completion("I think it passes."), "done", None, "no JSON object"),
+    "tools": (200, completion(None, "tool_calls", tool_calls=[]), "running", None, "no chat"),
+    "empty": (200, {"choices": []}, "running", None, "no chat completion"),
+    "html": (200, "<html>502</html>", "running", None, "no chat completion"),
+    "stream": (200, 'data: {"choices": [{"delta": {}}]}', "running", None, "no chat completion"),
+    "key": (401, {"error": {"code": "invalid_api_key"}}, "failed", None, "TRACEHUB_JUDGE_KEY"),
+    "model": (404, {"error": {"code": "model_not_found"}}, "failed", None, "TRACEHUB_JUDGE_MODEL"),
+    "long": (400, {"error": {"code": "context_length_exceeded"}}, "done", None, "too long"),
+    "busy": (429, {"error": {"code": "rate_limit_exceeded"}}, "running", None, "answered 429"),
+    "down": (503, "upstream connect error", "running", None, "answered 503"),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_what_endpoints_really_send_has_a_clear_end(client, project, maja, mode, endpoint, name):
+    endpoint.status, endpoint.sends, state, fails, why = REAL[name]
+    endpoint.wait = "90"
+    story(project, 1, "No.")
+    run = begin(mode, maja)
+    judge_runs.work()
+    run.refresh_from_db()
+    task = run.tasks.get()
+    assert (run.state, task.fails) == (state, fails)
+    assert why in (run.error or task.error)
+    assert endpoint.asked[0]["stream"] is False
+    if name == "busy":
+        assert run.held_until > timezone.now() + timedelta(seconds=80)
+    client.force_login(maja)
+    page = client.get("/skylane/review/modes/invented-policy/judge").text
+    assert why in html.unescape(page)
+
+
+def test_some_answers_and_a_busy_judge_are_no_failed_try(project, maja, mode, endpoint):
+    for number in range(1, 5):
+        story(project, number, "No.")
+    endpoint.busy_after = 2
+    run = begin(mode, maja)
+    judge_runs.work()
+    run.refresh_from_db()
+    assert (run.state, run.tries, run.tasks.filter(done_at=None).count()) == ("running", 0, 2)
+    assert run.held_until > timezone.now()
+    endpoint.busy_after = None
+    JudgeRun.objects.update(held_until=timezone.now())
+    judge_runs.work()
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("done", "")
 
 
 def test_a_rubric_is_tuned_on_one_half_and_measured_on_the_other(

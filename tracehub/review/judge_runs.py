@@ -7,6 +7,7 @@ feedback that is marked as a machine's. A run whose holder died goes on when its
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +24,7 @@ from tracehub.core.query import FilterError, parse
 from tracehub.core.sampling import drawn
 from tracehub.projects import judge_endpoint
 from tracehub.projects.actions import ActionError, audit
-from tracehub.projects.judge_endpoint import CannotAsk, Endpoint, Reply
+from tracehub.projects.judge_endpoint import CannotAsk, Declined, Endpoint, NotSetUp, Reply
 from tracehub.projects.masking import masked
 from tracehub.projects.models import Project, User
 from tracehub.projects.prices import overrides
@@ -164,16 +165,19 @@ def _step(run: JudgeRun) -> JudgeRun:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         replies = list(pool.map(partial(_ask, endpoint), questions))
     by_trace = {UUID(hex=t.summary.trace_id): r for t, r in zip(asked, replies, strict=True)}
-    problem = ""
     for task in tasks:
         reply = by_trace.get(task.trace_id, NoVerdict("The trace is gone."))
-        if isinstance(reply, CannotAsk):
-            problem = str(reply)
-        else:
+        if isinstance(reply, Declined):
+            reply = NoVerdict(str(reply))
+        if not isinstance(reply, CannotAsk):
             _keep(run, task, reply, loaded[task.trace_id])
-    if problem and all(isinstance(reply, CannotAsk) for reply in replies):
-        return _put_off(run, problem)
-    return _update(run, held_until=timezone.now() + HOLD, tries=0)
+    away = [r for r in replies if isinstance(r, CannotAsk) and not isinstance(r, Declined)]
+    for reply in away:
+        if isinstance(reply, NotSetUp):
+            return _update(run, state=JudgeRun.State.FAILED, error=str(reply))
+    if away:
+        return _put_off(run, away, nobody=len(away) == len(replies))
+    return _update(run, held_until=timezone.now() + HOLD, tries=0, error="")
 
 
 def _ask(endpoint: Endpoint, question: list[dict[str, str]]) -> Reply | CannotAsk:
@@ -219,12 +223,16 @@ def _tell(run: JudgeRun, trace_id: UUID, judged: Judged) -> None:
     wake_on_commit()
 
 
-def _put_off(run: JudgeRun, problem: str) -> JudgeRun:
-    """Let a judge that does not answer be for a while, and for good after some tries."""
-    if run.tries + 1 >= TRIES:
-        return _update(run, state=JudgeRun.State.FAILED, error=problem, tries=run.tries + 1)
-    later = timezone.now() + PAUSE * (run.tries + 1)
-    _update(run, error=problem, tries=run.tries + 1, held_until=later)
+def _put_off(run: JudgeRun, away: Sequence[CannotAsk], *, nobody: bool) -> JudgeRun:
+    """Let a judge that does not answer be for a while, and for good after some tries.
+
+    `nobody` says that no trace was answered; else it is only busy.
+    """
+    tries, problem = run.tries + 1 if nobody else 0, str(away[-1])
+    if tries >= TRIES:
+        return _update(run, state=JudgeRun.State.FAILED, error=problem, tries=tries)
+    wait = max(PAUSE * max(tries, 1), timedelta(seconds=max(one.wait for one in away)))
+    _update(run, error=problem, tries=tries, held_until=timezone.now() + wait)
     run.held_until = timezone.now()  # this worker lets go
     return run
 

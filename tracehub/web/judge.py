@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -87,6 +87,7 @@ def _page(
         done=Count("tasks", filter=~Q(tasks__done_at=None)),
         failing=Count("tasks", filter=Q(tasks__fails=True)),
         silent=Count("tasks", filter=~Q(tasks__error="")),
+        why=Max("tasks__error"),
     )  # fmt: skip
     found = alignment.alignment(mode, kept) if kept else None
     context: dict[str, Any] = {
