@@ -150,3 +150,16 @@ def test_an_exact_name_beats_a_prefix_and_a_newer_price_an_older_one():
     newer = Override("gpt-4o", date(2026, 6, 1), Decimal(7), Decimal(7), Decimal(0))
     assert price("gpt-4o", None, Tokens(1_000_000, 0), AT, [OWN, exact, newer]) == Decimal(7)
     assert price("gpt-4o", None, Tokens(1_000_000, 0, None, 1_000_000), AT, [newer]) == 0
+
+
+def test_a_projects_own_price_of_a_tier_is_for_its_calls_alone():
+    batch = Override("gpt-4o*:batch", date(2026, 1, 1), Decimal(3), Decimal(3))
+    exact = Override("gpt-4o", date(2026, 1, 1), Decimal(5), Decimal(5))
+    own = [OWN, batch, exact]
+    for model, tier, dollars in (
+        ("gpt-4o", "batch", 3), ("gpt-4o-mini", "batch", 3), ("gpt-4o", None, 5),
+        ("gpt-4o", "flex", 5), ("gpt-4o-mini", "flex", 1), ("gpt-4o-mini", None, 1),
+    ):  # fmt: skip
+        assert price(model, None, Tokens(1_000_000, 0), AT, own, tier) == dollars, (model, tier)
+    local = Override("llama3:8b", date(2026, 1, 1), Decimal(0), Decimal(0))
+    assert local.matches("llama3:8b", "batch")

@@ -32,7 +32,8 @@ PLACES = Decimal("1e-10")
 class Override:
     """A project's own price, in US dollars per million tokens, from a day on.
 
-    `model` is a name, or a prefix that ends in `*`. `cached`, `cache_write` and `audio_input`
+    `model` is a name, or a prefix that ends in `*`; with `:` and a tier after it, the price is for
+    calls of that tier alone, such as `gpt-4o*:batch`. `cached`, `cache_write` and `audio_input`
     default to `input`, `reasoning` and `audio_output` to `output`.
     """
 
@@ -46,10 +47,21 @@ class Override:
     audio_input: Decimal | None = None
     audio_output: Decimal | None = None
 
-    def matches(self, model: str) -> bool:
-        if self.model.endswith("*"):
-            return model.startswith(self.model[:-1])
-        return model == self.model
+    def matches(self, model: str, tier: str | None = None) -> bool:
+        name, own = self.parts
+        if own and own != tier:
+            return False
+        return model.startswith(name[:-1]) if name.endswith("*") else model == name
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The name or prefix, and the tier, "" for all.
+
+        >>> Override("gpt-4o*:batch", date(2026, 1, 1), Decimal(1), Decimal(2)).parts
+        ('gpt-4o*', 'batch')
+        """
+        name, _, tier = self.model.rpartition(":")
+        return (name, tier) if name and tier in TIERS else (self.model, "")
 
 
 def price(
@@ -63,7 +75,7 @@ def price(
     """The cost of one call in US dollars to ten places; None when nobody knows the price.
 
     The public list knows what some tiers of service cost, such as batch; a price of one's own
-    holds for all of them.
+    holds for all of them, unless it names one.
 
     Cached, cache-write and audio tokens are parts of input and output and have prices of their
     own; reasoning tokens cost what output costs, unless a price of one's own says otherwise. `at`
@@ -75,7 +87,7 @@ def price(
     """
     if tokens.input is None and tokens.output is None:
         return None
-    rates = _own(model, at.date(), overrides) if overrides else None
+    rates = _own(model, at.date(), overrides, tier) if overrides else None
     if rates is None:
         rates = rates_of(model, provider, at, tier)
     if rates is None:
@@ -104,9 +116,12 @@ def _sum(rates: Rates, tokens: Tokens) -> Decimal | None:
     return cost.quantize(PLACES) if cost < MAX_COST else None
 
 
-def _own(model: str, day: date, overrides: Sequence[Override]) -> Rates | None:
-    """The newest price of one's own that holds on a day; an exact name beats a prefix."""
-    fitting = [item for item in overrides if item.valid_from <= day and item.matches(model)]
+def _own(model: str, day: date, overrides: Sequence[Override], tier: str | None) -> Rates | None:
+    """The newest price of one's own that holds on a day.
+
+    One for the tier beats one for all, an exact name a prefix.
+    """
+    fitting = [item for item in overrides if item.valid_from <= day and item.matches(model, tier)]
     if not fitting:
         return None
     best = max(fitting, key=_rank)
@@ -125,8 +140,9 @@ def _own(model: str, day: date, overrides: Sequence[Override]) -> Rates | None:
     )
 
 
-def _rank(item: Override) -> tuple[bool, int, date]:
-    return not item.model.endswith("*"), len(item.model), item.valid_from
+def _rank(item: Override) -> tuple[bool, bool, int, date]:
+    name, tier = item.parts
+    return bool(tier), not name.endswith("*"), len(name), item.valid_from
 
 
 def tier_of(span: Span) -> str | None:

@@ -35,8 +35,9 @@ def set_price(
 ) -> ModelPrice:
     """Store a price, in place of the one of the same model and day. Raises ActionError.
 
-    In US dollars per million tokens; `model` is a name, or a prefix that ends in `*`. `others` may
-    name those of OTHERS; without one, input or output tells.
+    In US dollars per million tokens; `model` is a name, or a prefix that ends in `*`; a tier
+    may follow, such as `:batch`. `others` may name those of OTHERS; without one, input or output
+    tells.
     """
     if ModelPrice.objects.filter(project=project).count() >= MOST:
         raise ActionError(f"A project has at most {MOST} prices. Remove some first.", "model")
