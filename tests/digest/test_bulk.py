@@ -12,12 +12,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests import trace_factory
 from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.core import parquet
 from tracehub.core.query import parse
-from tracehub.digest import tasks
+from tracehub.digest import actions as digest
+from tracehub.digest import store, tasks
 from tracehub.digest.bulk import actions, files, work
 from tracehub.digest.models import BulkChange, BulkJob
 from tracehub.projects.actions import ActionError
@@ -143,17 +143,30 @@ def test_a_job_that_fails_stops_with_its_reason_and_goes_on_when_told(project, p
     assert (job.state, job.error, QueueItem.objects.count()) == ("done", "", 5)
 
 
-def test_the_worker_goes_on_with_jobs_until_a_trace_waits_for_it(project, person, monkeypatch):
+def test_jobs_take_turns_with_the_traces_they_change_and_wait_under_load(
+    project, person, monkeypatch
+):
     monkeypatch.setattr(tasks, "BULK_SECONDS", 0.001)
     job = start(project, person, "review", verdict="pass")
     tasks.bulk()
     job.refresh_from_db()
     assert job.state == "done"
-    trace_factory.trace(project)
+    assert not store.waiting(store.driver_cursor(), 3)
+    monkeypatch.setattr(tasks.actions, "digest_dirty", lambda seconds: False)
     other = start(project, person, "review", q="", verdict="fail")
     tasks.bulk()
     other.refresh_from_db()
     assert (other.state, other.traces) == ("running", 2)
+
+
+def test_second_looks_let_jobs_come_in_between(project, person, monkeypatch):
+    cycles = []
+    monkeypatch.setattr(digest, "PAUSE", 0.01)
+    monkeypatch.setattr(digest, "_cycle", lambda: cycles.append(1) or 0)
+    monkeypatch.setattr(digest.second, "look_some", lambda: 1)  # endless
+    start(project, person, "review", verdict="pass")
+    digest.digest_all(seconds=20)
+    assert len(cycles) == 1
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

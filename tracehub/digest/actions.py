@@ -20,6 +20,7 @@ from django.utils import timezone
 from tracehub.core.stored import digest_of, span_number
 from tracehub.digest import grouping, recheck, sampling, second, store
 from tracehub.digest.joining import supplement_spans
+from tracehub.digest.models import BulkJob
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
 from tracehub.evals.querysets import promoted
 from tracehub.failures import store as failures
@@ -62,11 +63,24 @@ def digest_all(*, seconds: float, sleep: Callable[[float], None] = time.sleep) -
         again = recheck.step()
         if done:
             sleep(max(0.0, PAUSE - (time.monotonic() - began)))
-        elif not (judged or looked or again):
+        elif not (judged or looked or again) or BulkJob.any_due():
             break
     if total > folded:
         rollup.fold_all()
     return total
+
+
+def digest_dirty(*, seconds: float) -> bool:
+    """Bring rows up to date and leave all that comes after; tell whether none is left behind.
+
+    For jobs that change many traces: their second looks follow when the jobs are done.
+    """
+    end, total = time.monotonic() + seconds, 0
+    while (done := _cycle()) and time.monotonic() < end:
+        total += done
+    if total:
+        rollup.fold_all()
+    return not done
 
 
 def _in_the_time_left(work: Callable[[], int], *, until: float) -> int:

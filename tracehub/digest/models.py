@@ -161,6 +161,11 @@ class BulkJob(models.Model):
     def open(self) -> bool:
         return self.state in self.OPEN
 
+    @classmethod
+    def any_due(cls) -> bool:
+        """Tell whether a job of any project can go on. One probe of a partial index."""
+        return cls.objects.filter(finished_at=None, turn_at__lte=timezone.now()).exists()
+
     @property
     def percent(self) -> int:
         """Return how far it is, from 0 to 100; an estimate may have been too low."""

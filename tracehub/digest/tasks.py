@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from tracehub.digest import actions, repricing, second, store, weekly
+from tracehub.digest import actions, repricing, second, weekly
 from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.erasure import work as erasures
@@ -83,12 +83,13 @@ def erase() -> None:
 def bulk() -> None:
     """Go on with jobs on many stored traces, masking too. Safe to run twice, and to be killed.
 
-    For BULK_SECONDS at a time, and no longer than that while traces wait to be digested.
+    For BULK_SECONDS at a time, in turns with the traces that they and senders change; when these
+    are more than the same time can digest, jobs wait.
     """
     end = time.monotonic() + BULK_MOST
     jobs = (bulk_work.work, remasking.work)
     while any(work(seconds=BULK_SECONDS) for work in jobs) and time.monotonic() < end:
-        if store.waiting(store.driver_cursor(), actions.TRIES):
+        if not actions.digest_dirty(seconds=2 * BULK_SECONDS):
             break
 
 
