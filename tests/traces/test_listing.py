@@ -49,6 +49,8 @@ def within(monkeypatch) -> Range:
     monkeypatch.setattr(listing, "CHUNK", 3)
     monkeypatch.setattr(extent, "HITS", 20)
     monkeypatch.setattr(extent, "PROBE", 8)
+    monkeypatch.setattr(extent, "FEW", 3)
+    monkeypatch.setattr(extent, "NEAR", 4)
     return Range(project, now - timedelta(days=DAYS), now + timedelta(seconds=1))
 
 

@@ -107,7 +107,7 @@ def _by_time(
     deadline = time.monotonic() + seconds / 2
     found: list[Trace] = []
     first = _first(extent, limit)
-    if extent.total > SMALL and extent.pointed:
+    if extent.pointed and extent.total > SMALL:
         with bounded(seconds):
             page = _by_words(extent, order, cursor, limit, without)
         if page is not None:

@@ -45,7 +45,11 @@ BY_HOUR = """
 HOURS = """
     SELECT bucket, sum(traces)::int8, array_agg(day) FROM term_counts
     WHERE project_id = %s AND key = %s AND bucket >= %s AND bucket < %s
-    GROUP BY 1 HAVING sum(traces) > 0 ORDER BY 1 DESC
+    GROUP BY 1 HAVING sum(traces) > 0 ORDER BY 1 DESC LIMIT %s
+"""
+SUM = """
+    SELECT coalesce(sum(traces), 0)::int8 FROM term_counts
+    WHERE project_id = %s AND key = %s AND bucket >= %s AND bucket < %s
 """
 TOTALS = """
     SELECT key, value, sum(traces)::int8, sum(failing)::int8 FROM term_counts
@@ -109,11 +113,18 @@ def _places(row: Row) -> Iterable[tuple[Any, ...]]:
         yield project_id, key, hour, value, day
 
 
-def hours(project_id: int, start: datetime, end: datetime) -> list[Hour]:
-    """Return the hours that touch [start, end) and hold traces, newest first."""
+def hours(project_id: int, start: datetime, end: datetime, newest: int | None = None) -> list[Hour]:
+    """Return the hours that touch [start, end) and hold traces, newest first; all, or some."""
     with connection.cursor() as cursor:
-        cursor.execute(HOURS, [project_id, ALL, floor(start), end])
+        cursor.execute(HOURS, [project_id, ALL, floor(start), end, newest])
         return [Hour(at, count, frozenset(days)) for at, count, days in cursor.fetchall()]
+
+
+def total(project_id: int, start: datetime, end: datetime) -> int:
+    """Return how many traces the hours hold that touch [start, end)."""
+    with connection.cursor() as cursor:
+        cursor.execute(SUM, [project_id, ALL, floor(start), end])
+        return int(cursor.fetchone()[0])
 
 
 def by_hour(

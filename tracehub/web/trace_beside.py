@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tracehub.core.query.tree import Filter, Pattern, Term
+from tracehub.core.series_filter import conditions
 from tracehub.metrics import querysets as metrics
 from tracehub.traces import querysets
 from tracehub.traces.extent import Range
@@ -53,12 +54,14 @@ def beside(loaded: LoadedTrace, *, now: datetime) -> dict[str, Any]:
 
 
 def _usual(loaded: LoadedTrace, now: datetime) -> dict[str, Any] | None:
+    """Compare with the series of the prompt; never with trace rows, which may be millions."""
     prompt = loaded.summary.prompts[0]
-    only = metrics.narrowed(Filter(Term("prompt", (Pattern((prompt,)),))), "prompt")
+    only = conditions(Filter(Term("prompt", (Pattern((prompt,)),))))
+    group = "" if only else "prompt"  # a name without version means all of them in a filter
     read = metrics.series(
-        loaded.project, "latency_p95", "prompt", now - USUAL, now, USUAL, now=now, narrow=only
+        loaded.project, "latency_p95", group, now - USUAL, now, USUAL, now=now, narrow=only or ()
     )
-    line = next((line for line in read.lines if line.group == prompt), None)
+    line = next((line for line in read.lines if line.group in ("", prompt)), None)
     if line is None or line.total is None or sum(line.requests) < 2:
         return None
     p95_ns = int(float(line.total) * 1_000_000)

@@ -54,22 +54,28 @@ def lexemes(field: str, text: str) -> set[str]:
     return found
 
 
-def asked(parts: tuple[str, ...]) -> list[str]:
-    """Return beginnings of words that a text with these parts has; `*` stood between the parts.
+def asked(parts: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Return words that a text with these parts has; `*` stood between the parts.
 
-    >>> asked(("Ref", "nd 418",)), asked(("返金してくれ",))
-    (['ref', '418'], ['返金し', '金して', 'してく', 'てくれ'])
+    With each, whether it is a whole one: others may go on, as the last one of a part.
+
+    >>> asked(("Ref", "nd 418 x",))
+    [('ref', False), ('418', True), ('x', False)]
+    >>> [word for word, _ in asked(("返金してくれ",))]
+    ['返金し', '金して', 'してく', 'てくれ']
     """
-    found: list[str] = []
+    found: list[tuple[str, bool]] = []
     for number, part in enumerate(parts):
         pieces = list(_pieces(part))
-        if number and pieces and part[:1].isalnum():
-            pieces = pieces[1:]  # the end of a word that begins with anything
-        for piece, unspaced in pieces:
+        last = len(pieces) - 1
+        for place, (piece, unspaced) in enumerate(pieces):
+            if number and not place and part[:1].isalnum():
+                continue  # the end of a word that begins with anything
             if unspaced and len(piece) > RUN:
-                found += [piece[at : at + RUN] for at in range(len(piece) - RUN + 1)]
+                runs = range(len(piece) - RUN + 1)
+                found += [(piece[at : at + RUN], False) for at in runs]
             else:
-                found.append(piece[:LONGEST])
+                found.append((piece[:LONGEST], place < last and not unspaced))
     return list(dict.fromkeys(found))
 
 
@@ -77,12 +83,15 @@ def tsquery(fields: tuple[str, ...], parts: tuple[str, ...]) -> str:
     """Return a text search query: all the words in one of the fields. Empty when there are none.
 
     >>> tsquery(("i", "o"), ("two words",))
-    "('itwo':*&'iwords':*)|('otwo':*&'owords':*)"
+    "('itwo'&'iwords':*)|('otwo'&'owords':*)"
     """
     words = asked(parts)
     if not words:
         return ""
-    each = ("&".join(f"'{field}{word}':*" for word in words) for field in fields)
+    each = (
+        "&".join(f"'{field}{word}'{'' if whole else ':*'}" for word, whole in words)
+        for field in fields
+    )
     return "|".join(f"({one})" for one in each)
 
 
