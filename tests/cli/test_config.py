@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 
 import pytest
+from django.db import connection
 
 from tracehub.cli import config, listening, locks
+from tracehub.cli.connect import application
 
 
 @pytest.fixture
@@ -73,3 +75,10 @@ def test_the_address_printed_can_be_opened():
     with listening.listen("0.0.0.0", 0) as everywhere:
         port = everywhere.getsockname()[1]
         assert listening.base_url(everywhere) == f"http://127.0.0.1:{port}"
+
+
+def test_tables_that_are_not_made_yet_are_named_with_the_mend(committed_db, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", committed_db)
+    waits = pytest.raises(config.ConfigError, match="Wait until `tracehub up` says")
+    with waits, application(migrate=False), connection.cursor() as cursor:
+        cursor.execute("SELECT FROM a_table_of_tomorrow")

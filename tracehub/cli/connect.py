@@ -14,6 +14,8 @@ import click
 from tracehub.cli import config, locks
 
 READY_SECONDS = 60.0
+# What a statement meets while another process still makes the tables, or where none did.
+NOT_YET = ("UndefinedTable", "UndefinedColumn", "InsufficientPrivilege")
 
 
 @contextlib.contextmanager
@@ -33,7 +35,7 @@ def application(*, migrate: bool = True) -> Iterator[None]:
         import django
 
         django.setup()
-        from django.db import OperationalError
+        from django.db import OperationalError, ProgrammingError
 
         from tracehub.cli import bootstrap, pgroles
         from tracehub.projects.actions import ActionError
@@ -48,6 +50,13 @@ def application(*, migrate: bool = True) -> Iterator[None]:
         except OperationalError as error:
             reason = str(error).strip().splitlines()[0]
             raise config.ConfigError(f"The database cannot be reached: {reason}") from error
+        except ProgrammingError as error:
+            if type(error.__cause__).__name__ not in NOT_YET:
+                raise
+            raise config.ConfigError(
+                f"The tables are not those of this version ({str(error).splitlines()[0]}). Wait "
+                "until `tracehub up` says that it is ready, or ask `tracehub doctor`."
+            ) from error
 
 
 def with_django() -> None:
