@@ -15,7 +15,7 @@ from tracehub.core.preview import SHORT, folded, last_user_message, preview
 from tracehub.core.query import terms
 from tracehub.core.query.words import CAP
 from tracehub.core.signals.base import Evidence
-from tracehub.core.signals.feedback import is_negative
+from tracehub.core.signals.feedback import is_negative, together
 from tracehub.core.signals.rules import Rules
 from tracehub.core.signals.run import detect, worst
 from tracehub.core.stored import when
@@ -86,8 +86,7 @@ def digested(known: Known) -> Digested:
     summary = summarise(known.spans)
     if known.held.escalated and summary.outcome is None:
         summary.outcome = "escalated"
-    sent = [score for span in known.spans for score in span.feedback]
-    feedback = [*known.feedback, *sent]
+    feedback = together(known.feedback, known.spans)
     spans = sorted(known.spans, key=lambda span: (span.start_ns, span.span_id))
     settled = summary.root_present
     rules = known.rules

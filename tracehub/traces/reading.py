@@ -14,6 +14,7 @@ from uuid import UUID
 
 from tracehub.core.digest import digest
 from tracehub.core.signals.base import Evidence
+from tracehub.core.signals.feedback import together
 from tracehub.core.signals.rules import Rules
 from tracehub.core.signals.run import detect
 from tracehub.core.stored import received_of, span_hex, span_of
@@ -104,10 +105,9 @@ def load_many(project: Project, traces: Collection[UUID]) -> dict[UUID, LoadedTr
         by_trace = groupby(store.spans_of(project.pk, day, ids, MAX_SPANS), _TRACE)
         for trace_id, each in by_trace:
             spans = [span_of(row) for row in each]
-            sent = [score for span in spans for score in span.feedback]
-            feedback = [*scores.get(trace_id, []), *sent]
             digests = [digest(span) for span in spans]
             summary, row = summarise(digests), rows.get(trace_id)
+            feedback = together(scores.get(trace_id, []), digests)
             found[trace_id] = LoadedTrace(project, summary, spans, digests, row, feedback)
     return found
 

@@ -11,7 +11,7 @@ from tracehub.core.digest import digest
 from tracehub.core.query.keys import SIGNALS
 from tracehub.core.signals.base import Asked, Contents, Evidence
 from tracehub.core.signals.detectors.wrong_language import languages
-from tracehub.core.signals.feedback import is_negative
+from tracehub.core.signals.feedback import is_negative, together
 from tracehub.core.signals.kinds import KINDS
 from tracehub.core.signals.offered import offered
 from tracehub.core.signals.rules import Baseline, Rules, ScoreLimit
@@ -149,6 +149,21 @@ def test_repetition_has_a_threshold():
 )  # fmt: skip
 def test_wrong_language(asked, words, fires):
     assert kinds(reply(words, asked)) == (["wrong_language"] if fires else [])
+
+
+def test_a_short_question_is_read_with_those_before_it():
+    english = "Yes, the money is already on its way to your card today."
+    assert kinds(reply(english, "Und jetzt?"), earlier=[Asked("1", GELD)]) == ["wrong_language"]
+    assert kinds(reply(english, "Und jetzt?"), earlier=[Asked("1", "Hallo")]) == []
+
+
+def test_scores_of_a_trace_that_was_loaded_again_count_once():
+    thumb = {"name": "thumbs", "value": 0, "label": None, "comment": None, "source": "user"}
+    other = {**thumb, "comment": "wrong"}
+    span = digest(reply("Yes", feedback=[{**thumb, "span_id": None}, other]))
+    assert together([thumb], [span]) == [thumb, other]
+    assert together([thumb, thumb], [span]) == [thumb, thumb, other]
+    assert together([], [span]) == span.feedback
 
 
 def test_a_json_answer_is_read_by_its_texts():

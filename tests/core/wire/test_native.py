@@ -161,6 +161,12 @@ def test_a_wrong_field_is_named_with_the_rule_and_what_came(value, field, words)
     assert words in message
 
 
+def test_the_scores_of_an_exported_trace_are_taken_back():
+    score = {"name": "thumbs", "value": 0, "span_id": "ab" * 8, "response_id": None}
+    (span,) = read({"name": "a", "feedback": [score]}).spans
+    assert span.feedback == [{"label": None, "comment": None, **score}]
+
+
 def test_nothing_that_is_no_json_is_read():
     with pytest.raises(WireError, match="not JSON"):
         read(b"{")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tracehub.core.signals.rules import ScoreLimit
+from tracehub.core.trace import SpanDigest
 
 THUMBS = frozenset({"thumbs", "thumb", "thumbs_up", "user_thumbs", "user-feedback"})
 LABELS = frozenset({"negative", "bad", "down", "thumbs_down", "thumbs-down", "dislike"})
@@ -19,6 +21,26 @@ NO_LIMITS: Mapping[str, ScoreLimit] = {}
 def by_judge(feedback: Mapping[str, Any]) -> bool:
     """Whether an automated judge gave this score, by its source."""
     return str(feedback.get("source") or "").lower() in JUDGES
+
+
+def together(kept: Sequence[dict[str, Any]], spans: Iterable[SpanDigest]) -> list[dict[str, Any]]:
+    """Return the scores kept beside a trace, and those of its spans that are not among them.
+
+    A trace that was exported and loaded again has those beside it in its spans as well.
+    """
+    left = Counter(map(_said, kept))
+    found = list(kept)
+    for score in (score for span in spans for score in span.feedback):
+        said = _said(score)
+        if left[said]:
+            left[said] -= 1
+        else:
+            found.append(score)
+    return found
+
+
+def _said(score: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(repr(score.get(k)) for k in ("name", "value", "label", "comment", "source"))
 
 
 def is_negative(feedback: Mapping[str, Any], limits: Mapping[str, ScoreLimit] = NO_LIMITS) -> bool:

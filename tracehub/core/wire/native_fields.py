@@ -281,12 +281,16 @@ def events(value: Json, path: str) -> list[dict[str, Json]]:
     return found
 
 
+# `span_id` and `response_id` stand in what TraceHub itself exports.
+_FEEDBACK = ("name", "value", "label", "comment", "source", "id", "at", "span_id", "response_id")
+
+
 def feedback(value: Json, path: str) -> list[dict[str, Json]]:
     found: list[dict[str, Json]] = []
     for index, item in enumerate(a_list(value, path)):
         place = f"{path}[{index}]"
         given = an_object(item, place)
-        reject_unknown(given, ("name", "value", "label", "comment", "source", "id", "at"), place)
+        reject_unknown(given, _FEEDBACK, place)
         if not text(given.get("name"), join(place, "name")):
             raise FieldError(join(place, "name"), "must name the score. Got nothing.")
         found.append({"label": None, "comment": None, **given})

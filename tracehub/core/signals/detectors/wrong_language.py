@@ -47,7 +47,7 @@ def detect(trace: Contents) -> Iterator[Signal]:
     """
     if _TRANSLATION.search(trace.given[:CAP]):
         return
-    asked, answered = languages(trace.question), languages(trace.answer)
+    asked, answered = _asked_in(trace), languages(trace.answer)
     if not asked or not answered:
         return
     one, other = max(asked, key=asked.__getitem__), max(answered, key=answered.__getitem__)
@@ -63,6 +63,12 @@ def detect(trace: Contents) -> Iterator[Signal]:
         trace.summary.output_span,
         evidence={"asked": one, "answered": other, "sure": round(sure, 2)},
     )
+
+
+def _asked_in(trace: Contents) -> dict[str, float]:
+    """Return the user's languages: of the question, of a short one with those before it."""
+    before = (one.text for one in trace.earlier)
+    return languages(trace.question) or languages("\n".join((trace.question, *before)))
 
 
 def languages(text: str) -> dict[str, float]:
