@@ -10,7 +10,7 @@ from tests.core.test_summary import asked, says, span, summary
 from tests.core.wire.test_conventions import raw
 from tests.core.wire.test_conventions import span as normalised
 from tracehub.core.summary import digest, summarise
-from tracehub.core.trace import Tokens, ValidationError
+from tracehub.core.trace import Tokens, ToolUse, ValidationError
 
 INVALID = [ValidationError("/amount", "float_type", "Input should be a valid number")]
 GENAI = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "{model}"}
@@ -175,3 +175,13 @@ def test_calls_kept_without_content_have_no_input_to_compare():
 
     found = normalised(quiet(1, 10**6).attributes)
     assert found.input is None
+
+
+def test_a_call_of_a_tool_that_two_instrumentations_nest_counts_once():
+    tool = ToolUse("get_booking", None, {"pnr": "X7K2QD"}, "418.60")
+    found = summary(
+        span(1, kind="agent", ms=100),
+        span(2, 1, kind="tool", ms=20, tool=tool),
+        span(3, 2, kind="tool", ms=10, tool=tool),
+    )
+    assert found.by_tool["get_booking"]["calls"] == 1

@@ -66,12 +66,21 @@ def summarise(digests: Sequence[SpanDigest]) -> TraceSummary:
         root_present=root is not None,
         by_model=_by(calls, lambda span: span.model if span.kind == "llm" else None),
         by_prompt=_by(calls, lambda span: span.prompt),
-        by_tool=_by(spans, lambda span: span.tool if span.kind == "tool" else None),
+        by_tool=_by(
+            [span for span in spans if not _told_above(span, tree)],
+            lambda span: span.tool if span.kind == "tool" else None,
+        ),
     )
     _facts(summary, tree)
     _names(summary, spans, llms)
     _payload_spans(summary, tree, llms)
     return summary
+
+
+def _told_above(span: SpanDigest, tree: SpanTree) -> bool:
+    """Whether a call of a tool is the one that the span above it tells already."""
+    parent = tree.parent_of(span)
+    return parent is not None and parent.kind == span.kind == "tool" and parent.tool == span.tool
 
 
 def _names(summary: TraceSummary, spans: list[SpanDigest], llms: list[SpanDigest]) -> None:

@@ -121,9 +121,14 @@ def blocks(
 
 
 def messages_of(value: Json) -> list[dict[str, Json]] | None:
-    """Return the messages of an input or output, or None when it is something else."""
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        return [m for m in value["messages"] if isinstance(m, dict)]
+    """Return the messages of an input or output, or None when it is something else.
+
+    >>> messages_of({"messages": ["AutoGen writes texts"]}) is None
+    True
+    """
+    items = value.get("messages") if isinstance(value, dict) else None
+    if isinstance(items, list) and all(isinstance(m, dict) for m in items):
+        return items
     return None
 
 

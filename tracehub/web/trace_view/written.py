@@ -17,9 +17,9 @@ def lines(value: Json) -> list[str]:
     >>> lines({"messages": [{"role": "user", "content": "Hi"}]}), lines('{"a": 1}'), lines(None)
     (['user: Hi'], ['{', '  "a": 1', '}'], [])
     """
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):
-        found = (line for m in value["messages"] if isinstance(m, dict) for line in _message(m))
-        return [visible(line) for line in found]
+    items = value.get("messages") if isinstance(value, dict) else None
+    if isinstance(items, list) and all(isinstance(m, dict) for m in items):
+        return [visible(line) for m in items for line in _message(m)]
     return [visible(line) for line in _text(value).splitlines()]
 
 
