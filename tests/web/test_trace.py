@@ -9,6 +9,7 @@ import pytest
 from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.metrics import rollup
+from tracehub.traces import saved
 
 pytestmark = pytest.mark.django_db
 
@@ -221,5 +222,8 @@ def test_a_trace_says_where_it_stands_in_the_list_it_was_opened_from(client, vie
     assert "2 of 3" in place(1, "q=prompt:refund")
     assert "3 of 3" in place(0, "sort=started_at")
     assert place(1, "q=prompt:other") == ""
+    view = saved.save(project, viewer, "Slow refunds", {"q": "prompt:refund"}, shared=False)
+    assert ">Slow refunds</a>" in place(1, f"q=prompt:refund&view={view.pk}")
+    assert ">Slow refunds</a>" not in place(1, "view=999999")
     assert place(1, "q=nonsense:1") == ""
     assert place(1, "to=2020-01-01") == ""

@@ -76,8 +76,8 @@ def _version(wanted: Filter) -> str:
 def _order(project: Project, found: Located, named: str) -> list[str]:
     """Return the versions of the prompt in question, first to last: the named or busiest one."""
     seen = Counter(prompt for row in found.rows.values() for prompt in row.prompts)
-    name = (named or max(seen, key=lambda label: (seen[label], label), default="")).partition("@")
-    order = [f"{name[0]}@{version}" for version in prompt_order(project.pk, name[0])]
+    name = named.partition("@")[0] or mode_pivot.prompt_to_compare(seen)
+    order = [f"{name}@{version}" for version in prompt_order(project.pk, name)]
     return [label for label in order if named or label in seen]
 
 

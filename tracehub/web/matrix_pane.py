@@ -79,7 +79,7 @@ def _listed(row: Trace, path: Path) -> dict[str, Any]:
     span_id = step.span_id if step else ""
     said = next((s["message"] for s in row.signals if s["span_id"] == span_id), "")
     asked = visible(row.input_preview or row.name)
-    return {"row": row, "span_id": span_id, "said": visible(said), "asked": asked}
+    return {"row": row, "span_id": span_id, "said": visible(said.replace("`", "")), "asked": asked}
 
 
 def _by_version(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,8 @@ def context(state: ListState, axis: str) -> dict[str, Any]:
     counts = _counted(list(found), axis)
     shown = _columns(state, axis, counts)
     pair = _pair(axis, shown, counts)
-    modes = [mode for mode in reviews.modes(state.project) if counts.having[mode.slug]]
+    every = reviews.modes(state.project)
+    modes = [m for m in every if any(counts.having[m.slug][value] for value in shown)]
     tabs = [(word, state.url(by=name), name == axis) for name, word in AXES.items()]
     told: dict[str, Any] = {"axis": axis, "axis_word": AXES[axis].lower(), "tabs": tabs}
     if not shown or not modes:
@@ -114,13 +115,22 @@ def _columns(state: ListState, axis: str, counts: Counts) -> list[str]:
         return busiest[:MOST_COLUMNS]
     if not busiest:
         return []
-    per_prompt: Counter[str] = Counter()
-    for value, n in counts.of.items():
-        per_prompt[value.partition("@")[0]] += n
-    name = per_prompt.most_common(1)[0][0]
+    name = prompt_to_compare(counts.of)
     order = [f"{name}@{version}" for version in prompt_order(state.project.pk, name)]
     known = [value for value in order if value in counts.of]
     return (known or [v for v in busiest if v.partition("@")[0] == name])[-MOST_COLUMNS:]
+
+
+def prompt_to_compare(traces: Mapping[str, int]) -> str:
+    """Return the busiest prompt of those with two versions or more, else the busiest.
+
+    >>> prompt_to_compare({"reply@v2": 90, "refund@v1": 20, "refund@v2": 30})
+    'refund'
+    """
+    versions: dict[str, list[int]] = defaultdict(list)
+    for label, n in traces.items():
+        versions[label.partition("@")[0]].append(n)
+    return max(versions, key=lambda p: (len(versions[p]) > 1, sum(versions[p]), p), default="")
 
 
 def _pair(axis: str, shown: Sequence[str], counts: Counts) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from tracehub.traces import listing, querysets
+from tracehub.traces import listing, querysets, saved
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.web import permissions
 from tracehub.web.loading import id_or_404
+from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
 SECONDS = 1  # of database time; the page can do without
@@ -74,5 +75,8 @@ def page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     if trace is None:
         raise Http404("There is no such trace in this project.")
     found = place(trace, state)
-    context = {"place": found, "many": found is not None and found[1] >= MOST}
+    views = saved.visible(project, person(request))
+    view = views.filter(pk=int(state.view)).first() if state.view else None
+    many = found is not None and found[1] >= MOST
+    context = {"place": found, "many": many, "view": view, "list_url": state.url()}
     return render(request, "trace/place.html", context)

@@ -62,7 +62,7 @@ def notes_of(span: Span, signals: Sequence[Signal]) -> list[Note]:
     found = [
         Note(
             visible(signal.pointer),
-            visible(signal.message),
+            visible(signal.message.removeprefix(f"`{signal.pointer}` ").replace("`", "")),
             tone="fail" if signal.severity in WORST else "unsure",
             icon=marks.signal(signal.kind).icon,
             contract=visible(signal.contract or ""),
