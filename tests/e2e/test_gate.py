@@ -81,7 +81,7 @@ def test_a_failing_trace_becomes_a_gate_that_fails_until_the_program_is_mended(s
     assert "FAIL 1 known failure regressed: c_0001." in said
     page = signed.open("/skylane/evals/refunds")
     expect(page.locator(".gate__verdict")).to_contain_text("GATE FAILED: 1 known failure regressed")
-    page.get_by_role("link", name="Open run 3").click()
+    page.get_by_role("link", name="Show the 1").click()
     expect(page.locator(".versus-io mark", has_text="EUR")).to_be_visible()
 
     run(CORRECT, "--branch", "feature", "--prompt-version", "refund@v15")

@@ -115,7 +115,7 @@ def test_from_a_sent_trace_to_an_exported_case(folder, start_up, run_command, pa
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_text("Export", exact=True).click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="JSONL").first.click()
+        page.get_by_role("button", name="JSONL").first.click()
     lines = download.value.path().read_text().splitlines()
     case = json.loads(lines[0])
     assert len(lines) == 1
