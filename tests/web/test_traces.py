@@ -148,6 +148,12 @@ def test_an_empty_list_says_which_filter_hides_traces(client, project, reviewer)
     page = client.get("/skylane/traces?q=model:gpt-4o+cost:>2").text
     assert "No traces match these filters" in page
     assert re.search(r'1 match without <span class="mono">cost:&gt;2</span>', page)
+    assert "of them cost" not in page
+    trace_row(project)
+    page = client.get("/skylane/traces?q=model:gpt-4o+cost:>2").text
+    assert "The most expensive one of them cost $0.0180." in page
+    page = client.get("/skylane/traces?q=latency:<1s").text
+    assert "The fastest one of them took 2.0 s." in page
 
 
 def test_an_empty_range_says_when_the_last_trace_came(client, project, reviewer):

@@ -32,7 +32,7 @@ from tracehub.web import concealing, permissions, saved_views, shell, trace_jobs
 from tracehub.web.context import VIEWS as NAV_VIEWS
 from tracehub.web.links import with_query
 from tracehub.web.settings_pages import person
-from tracehub.web.trace_list import aside, suggest
+from tracehub.web.trace_list import aside, extreme, suggest
 from tracehub.web.trace_list import histogram as drawn
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.columns import PREFERENCE, Look
@@ -274,6 +274,7 @@ def _why_empty(state: ListState) -> dict[str, Any]:
         part, count = max(relaxed, key=lambda pair: pair[1])
         return {
             "part": str(part),
+            "limit": extreme.told(state, part, seconds=SECONDS) if count else "",
             "count": count,
             "remove": state.filtered(state.wanted.without(part)) if count else "",
             "clear": state.filtered(Filter()),
