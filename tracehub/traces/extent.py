@@ -197,6 +197,8 @@ class Extent:
 
     def _telling(self, start: datetime, end: datetime) -> list[tuple[Pair, ...]]:
         """Return the rarest of what is required, with others only if these are rare as well."""
+        if not self.required:
+            return []
         inside = [hour for hour in self.hours if start - rollup.HOUR < hour.start < end]
         all_ = sum(hour.traces for hour in inside)
         sums = {
