@@ -101,6 +101,7 @@ def test_versions_are_compared_step_by_step_and_mode_by_mode(client):
     assert client.get(opened).text.count("data-trace=") == 8
     only = client.get("/skylane/failures/matrix", {"q": "prompt:refund@v2"}).text
     assert "failed at write, 100.0%, higher than in refund@v1" in only
+    assert "v1 → v2<small>" in only
     change = client.get(
         "/skylane/failures/matrix", {"q": "prompt:refund@v2", "show": "change"}
     ).text

@@ -44,7 +44,8 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             named = _version(state.wanted)
             order = _order(project, found, named)
             versions = _versions(state, found, order, named)
-            context |= mode_pivot.context(state, request.GET.get("by", ""))
+            prompt = order[0].partition("@")[0] if order else ""
+            context |= mode_pivot.context(state, request.GET.get("by", ""), prompt)
     except querysets.TooSlow:
         context["notice"] = f"This takes longer than {SECONDS} s. Choose a shorter range."
         return render(request, "failures/matrix.html", context)
@@ -56,7 +57,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     context |= cells | matrix_pane.context(project, state, found, shown, versions, chosen)
     context |= {
         "read": len(found.rows), "newest": NEWEST, "pinned": found.pinned, "change": change,
-        "versions": versions, "prompt": order[0].partition("@")[0] if order else "",
+        "versions": versions, "prompt": prompt,
         "choices": _choices(found, state, order, named, change=change),
         "change_url": state.url(show="change"),
     }  # fmt: skip

@@ -73,15 +73,15 @@ class Counts:
         return self.having[mode][value], self.of[value]
 
 
-def context(state: ListState, axis: str) -> dict[str, Any]:
-    """Return what the panel shows."""
+def context(state: ListState, axis: str, prompt: str) -> dict[str, Any]:
+    """Return what the panel shows; versions are those of `prompt`, whichever the filter names."""
     axis = axis if axis in AXES else "prompt"
-    wanted = state.wanted.plus(REVIEWED)
+    wanted = _without_version(state, axis).plus(REVIEWED)
     ranged = Trace.objects.in_project(state.project).in_range(state.start, state.end)
     columns = ("prompts", "model_names", "cohort", "tools", "failure_modes")
     found = ranged.matching(wanted).newest_first().values(*columns)[:MOST_TRACES]
     counts = _counted(list(found), axis)
-    shown = _columns(state, axis, counts)
+    shown = _columns(state, axis, counts, prompt)
     pair = _pair(axis, shown, counts)
     every = reviews.modes(state.project)
     modes = [m for m in every if any(counts.having[m.slug][value] for value in shown)]
@@ -108,14 +108,18 @@ def _counted(rows: Sequence[dict[str, Any]], axis: str) -> Counts:
     return counts
 
 
-def _columns(state: ListState, axis: str, counts: Counts) -> list[str]:
+def _without_version(state: ListState, axis: str) -> Filter:
+    return state.wanted.ignoring("prompt") if axis == "prompt" else state.wanted
+
+
+def _columns(state: ListState, axis: str, counts: Counts, prompt: str) -> list[str]:
     """Return the values with the most reviewed traces; versions are of one prompt, in order."""
     busiest = [value for value, _ in counts.of.most_common()]
     if axis != "prompt":
         return busiest[:MOST_COLUMNS]
     if not busiest:
         return []
-    name = prompt_to_compare(counts.of)
+    name = prompt or prompt_to_compare(counts.of)
     order = [f"{name}@{version}" for version in prompt_order(state.project.pk, name)]
     known = [value for value in order if value in counts.of]
     return (known or [v for v in busiest if v.partition("@")[0] == name])[-MOST_COLUMNS:]
@@ -197,7 +201,7 @@ def _cell(
     count, of = counts.rate(mode, value)
     low, high = wilson_interval(count, of)
     terms = (Term("mode", (Pattern((mode,)),)), Term(axis, (Pattern((value,)),)))
-    only = state.wanted.plus(Filter.of(terms))
+    only = _without_version(state, axis).plus(Filter.of(terms))
     query = {"q": str(only), "from": state.since, "to": state.until}
     url = links.with_query(
         reverse("traces", args=[state.project.slug]), {k: v for k, v in query.items() if v}
