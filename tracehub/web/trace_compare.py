@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.db.models.fields.json import KeyTextTransform
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -113,6 +114,6 @@ def _having(one: LoadedTrace, rows: Sequence[Trace], wanted: int) -> set[Any]:
         project_id=one.project.pk,
         day__in={row.day for row in rows},
         trace_id__in=[row.trace_id for row in rows],
-        facts__h=wanted,
     )
+    spans = spans.annotate(hashed=KeyTextTransform("h", "facts")).filter(hashed=str(wanted))
     return set(spans.values_list("trace_id", flat=True))
