@@ -68,6 +68,8 @@ MIN_FREE_MB = env_int("TRACEHUB_MIN_FREE_MB", 512, minimum=0, maximum=1_000_000)
 WEB_WORKERS = env_int("TRACEHUB_WEB_WORKERS", 1, minimum=1, maximum=64)
 # Where `tracehub up` takes OTLP over gRPC as well; 0 is off.
 OTLP_GRPC_PORT = env_int("TRACEHUB_OTLP_GRPC_PORT", 0, minimum=0, maximum=65535)
+# Calls that run at once; more are told to come again.
+OTLP_GRPC_CALLS = env_int("TRACEHUB_OTLP_GRPC_CALLS", 256, minimum=1, maximum=10_000)
 # Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
 # The built-in judge of traces, and the judge of rubrics in eval sets: OpenAI's chat API.
 JUDGE_URL = env_str("TRACEHUB_JUDGE_URL").rstrip("/")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import grpc
 import pytest
@@ -36,6 +38,7 @@ def address(committed_db, tmp_path):
         "DATABASE_URL": committed_db,
         "TRACEHUB_DATA_DIR": str(tmp_path),
         "TRACEHUB_MIN_FREE_MB": "0",
+        "TRACEHUB_OTLP_GRPC_CALLS": "2",
     }
     command = [sys.executable, "-m", "tracehub.cli.main", "otlp-grpc", "--port", "0"]
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
@@ -65,7 +68,34 @@ def refusal(*given, **options):
     return caught.value.code(), said
 
 
-def test_a_real_exporter_stores_over_grpc_and_refusals_are_named(address, key, project):
+@contextlib.contextmanager
+def held_back(address, key, calls):
+    """Calls that run and whose message does not come."""
+    ended = threading.Event()
+
+    def messages():
+        ended.wait(20)
+        yield b""
+
+    with grpc.insecure_channel(address) as channel:
+        metadata = (("authorization", f"Bearer {key}"),)
+        begin = channel.stream_unary(TRACES).future
+        held = [begin(messages(), metadata=metadata) for _ in range(calls)]
+        yield held  # who lets go of one ends it
+        ended.set()
+
+
+def refused_as_busy(address, key):
+    """Whether a call is told to come again, since others run."""
+    try:
+        call(address, TRACES, b"", key)
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        return "2 calls run at once" in error.details()
+    return False
+
+
+def test_a_real_exporter_stores_over_grpc_and_refusals_are_named(address, key, project, wait_for):
     exporter = OTLPSpanExporter(
         endpoint=f"http://{address}",
         insecure=True,
@@ -106,6 +136,8 @@ def test_a_real_exporter_stores_over_grpc_and_refusals_are_named(address, key, p
         call(address, TRACES.replace("trace", "profiles"), b"", key)
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert call(address, TRACES, ExportTraceServiceRequest().SerializeToString(), key) == b""
+    with held_back(address, key, 2):
+        wait_for(lambda: refused_as_busy(address, key))
 
 
 def test_a_server_that_is_behind_says_when_to_come_again():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from uuid import UUID
 
 import psycopg
@@ -10,6 +9,7 @@ import pytest
 import requests
 
 from tests.ingest.test_otlp import body, post, span
+from tests.stored_text import rows_as_text
 from tracehub.ingest import access
 from tracehub.projects import actions, masking
 from tracehub.projects.actions import ActionError, Conflict
@@ -31,12 +31,7 @@ def tables(database_url):
             "SELECT relname FROM pg_class"
             " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchall()
-        return {
-            name: json.dumps(
-                link.execute(f'SELECT t::text FROM "{name}" t').fetchall(), ensure_ascii=False
-            )
-            for (name,) in names
-        }
+        return {name: rows_as_text(link, name) for (name,) in names}
 
 
 def dumped(database_url):

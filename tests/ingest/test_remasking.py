@@ -16,9 +16,11 @@ from tracehub.digest import actions as digests
 from tracehub.digest import second
 from tracehub.digest.models import Remasking
 from tracehub.digest.remasking import work
+from tracehub.failures.models import Activity, Failure
 from tracehub.projects import actions, masking
 from tracehub.projects.models import AuditEntry
 from tracehub.review.actions import submit_review
+from tracehub.review.models import TraceComment
 from tracehub.traces.actions import save_prompt
 from tracehub.traces.models import Trace, TraceText
 from tracehub.traces.payloads import moving
@@ -78,6 +80,11 @@ def test_a_new_rule_takes_its_text_out_of_everything_stored(url, key, project, a
     save_prompt(project, "refund", "v1", f"Write to {ADDRESS}")
     digests.digest_all(seconds=20)
     second.look_some()
+    comment = TraceComment.objects.create(
+        project=project, trace_id=UUID(int=3), text=f"{ADDRESS} wrote", quote=f"mail {ADDRESS}"
+    )
+    failure = Failure.objects.filter(project=project)[0]
+    Activity.objects.create(failure=failure, actor="Maja", verb="comment", text=f"ask {ADDRESS}")
     held = [name for name, rows in tables(committed_db).items() if ADDRESS in rows]
     assert any("attributes_" in name for name in held)
     before = {n: shown(project, n) for n in (1, 2, 3, 4)}
@@ -91,6 +98,8 @@ def test_a_new_rule_takes_its_text_out_of_everything_stored(url, key, project, a
         digests.digest_all(seconds=20)
     for secret in (ADDRESS, "u-4711-secret"):
         assert [name for name, rows in tables(committed_db).items() if secret in rows] == []
+    comment.refresh_from_db()
+    assert (comment.text, comment.quote) == ("[masked:email] wrote", "mail [masked:email]")
     job = Remasking.objects.get()
     assert (job.traces, job.changed, job.total) == (4, 3, 4)
     assert job.finished_at is not None

@@ -16,7 +16,7 @@ from django.utils import timezone
 from tests import trace_factory as factory
 from tests.server import running
 from tests.web import stories
-from tracehub.core.packing import decompress
+from tracehub.core.packing import VERSION, decompress, unpack
 from tracehub.core.query import parse
 from tracehub.core.trace import SpanFacts
 from tracehub.digest import tasks
@@ -65,6 +65,8 @@ def held() -> str:
             for (row,) in cursor.fetchall():
                 packed = [bytes.fromhex(one) for one in re.findall(r"\\\\x([0-9a-f]+)", row)]
                 texts += [row, *(decompress(p).decode() for p in packed if p.startswith(ZSTD))]
+                payloads = [unpack(p) for p in packed if p.startswith(VERSION + ZSTD)]
+                texts += [part.decode() for payload in payloads for part in payload]
     return "\n".join(texts)
 
 

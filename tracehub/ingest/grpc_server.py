@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from django.conf import settings
 
 from tracehub.core.wire import otlp_answer
 from tracehub.ingest.admission import SMALL
@@ -48,6 +49,7 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
     def __init__(self, ingest: Ingest) -> None:
         self.ingest = ingest
         self._readers = asyncio.Semaphore(READERS)
+        self._calls = 0  # that run
 
     def service(self, details: Any) -> Any:
         path = PATHS.get(details.method)
@@ -62,7 +64,10 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
     async def _export(self, path: str, messages: AsyncIterator[bytes], context: Any) -> bytes:
         metadata = context.invocation_metadata() or ()
         headers = {key.lower(): value for key, value in metadata if isinstance(value, str)}
+        self._calls += 1
         try:
+            if self._calls > settings.OTLP_GRPC_CALLS:
+                raise busy(f"{settings.OTLP_GRPC_CALLS} calls run at once. Send again.")
             return await self._answer(path, messages, headers)
         except Refused as error:
             refused = error
@@ -71,6 +76,8 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no ty
         except Exception:
             logger.exception("A gRPC call failed.")
             refused = busy("The server met an error. Send again.")
+        finally:
+            self._calls -= 1
         code, details = otlp_answer.grpc_status(
             refused.status, refused.message, refused.field, _retry_after(refused)
         )

@@ -23,12 +23,13 @@ from tracehub.core.packing import compress, decompress
 from tracehub.core.remask import remask, touches
 from tracehub.digest.models import Remasking
 from tracehub.digest.remasking import store
+from tracehub.failures.models import Activity
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects import masking
 from tracehub.projects.actions import audit
 from tracehub.projects.models import Project, User
 from tracehub.projects.store import add_mask_counts
-from tracehub.review.models import Review
+from tracehub.review.models import Review, TraceComment
 from tracehub.traces.models import Feedback, PromptVersion, Supplement
 from tracehub.traces.querysets import TooSlow, bounded
 from tracehub.traces.store import mark_dirty
@@ -39,6 +40,8 @@ WAIT = timedelta(seconds=10)  # until no ingestion remembers the old rules (5 s)
 # Fields of people's words, and the characters that each holds.
 SCORE = {"name": 200, "value": 10_000, "label": 200, "comment": 10_000, "source": 60}
 REVIEW = {"note": 10_000, "corrected_output": 1_000_000}
+COMMENT = {"text": 4000, "quote": 1000, "prefix": 64}
+ACTIVITY = {"text": 4000, "detail": 400}
 COUNTED = 2.0  # seconds that counting the traces may take
 
 
@@ -90,6 +93,8 @@ def _step(job: Remasking) -> None:
         job.changed += len(changed)
     if last is None:
         _mask_prompts(job.project_id, masker, counts)
+        for line in Activity.objects.filter(failure__project_id=job.project_id).order_by("pk"):
+            _mask_fields(line, ACTIVITY, masker, counts)
         job.finished_at = timezone.now()
     else:
         job.after = last
@@ -132,7 +137,7 @@ def _mask_day(
 def _mask_apart(
     project_id: int, traces: Sequence[UUID], masker: Masker, counts: Counter[str]
 ) -> set[UUID]:
-    """Mask supplements, scores and reviews of traces; return the traces that changed."""
+    """Mask supplements, scores, reviews and comments; return the traces to write anew."""
     changed: set[UUID] = set()
     own = {"project_id": project_id, "trace_id__in": traces}
     for supplement in Supplement.objects.filter(**own).order_by("pk"):
@@ -148,11 +153,16 @@ def _mask_apart(
         changed |= _mask_fields(score, SCORE, masker, counts)
     for review in Review.objects.filter(**own).order_by("pk"):
         changed |= _mask_fields(review, REVIEW, masker, counts)
+    for comment in TraceComment.objects.filter(**own).order_by("pk"):
+        _mask_fields(comment, COMMENT, masker, counts)  # no list shows it
     return changed
 
 
 def _mask_fields(
-    row: Feedback | Review, fields: Mapping[str, int], masker: Masker, counts: Counter[str]
+    row: Feedback | Review | TraceComment | Activity,
+    fields: Mapping[str, int],
+    masker: Masker,
+    counts: Counter[str],
 ) -> set[UUID]:
     """Mask fields of a row, cut to their lengths; return its trace when something was masked."""
     found = masker.mask({name: getattr(row, name) for name in fields})
@@ -162,7 +172,7 @@ def _mask_fields(
         setattr(row, name, value[: fields[name]] if isinstance(value, str) else value)
     row.save(update_fields=list(found.value))
     counts.update(found.counts)
-    return {row.trace_id}
+    return set() if isinstance(row, Activity) else {row.trace_id}
 
 
 def _replace(supplement: Supplement, body: object) -> None:
