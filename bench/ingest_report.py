@@ -95,7 +95,9 @@ def targets(
         row("Answer to visible, p95 s", 2, half["visible_p95_s"], least=False, more=what)
     text = median(run["wire_bytes_per_span"] for run in own)
     kept = disk.total()
-    what = f"{kept:.0f} B; {text:.0f} sent; {disk.total(apart=True):.0f} with the indexes on words"
+    what = (
+        f"{kept:.0f} B; {text:.0f} sent; {disk.total(search=True):.0f} with the indexes of search"
+    )
     row("Disk per span, by what was sent", 1.3, kept / text, least=False, more=what)
     if probes:
         costs = [median(run["cpu_total_per_1k"] for run in each) for _, each in probes]

@@ -26,7 +26,7 @@ def detect(trace: Contents) -> Iterator[Signal]:
     known = {
         _stem(word)
         for text in (*(doc.text for doc in (*trace.documents, *trace.results)), trace.given)
-        for word in words(text)
+        for word in set(words(text))
     }
     judged = [sentence for sentence in sentences(trace.answer) if len(_telling(sentence)) >= LEAST]
     if len(judged) < FEWEST:

@@ -33,8 +33,12 @@ def _stuck(said: list[str], limit: int) -> tuple[str, int] | None:
     """Return the block that stands `limit` or more times in a row, and how often.
 
     A block of p words repeats where each word equals the one p before it. At most PERIODS
-    comparisons a word.
+    comparisons a word, and none where no run of words comes twice that is as long as the shortest.
     """
+    shortest = min(max(p * (limit - 1), LEAST - p) for p in range(1, PERIODS + 1))
+    runs = list(zip(*(said[at:] for at in range(shortest)), strict=False))
+    if shortest and len(set(runs)) == len(runs):
+        return None
     for period in range(1, PERIODS + 1):
         run = 0
         for at in range(period, len(said)):

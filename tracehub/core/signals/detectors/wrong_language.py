@@ -45,16 +45,15 @@ def detect(trace: Contents) -> Iterator[Signal]:
 
     Could be: the two are alike, or the model gives one of them more than DOUBT for both texts.
     """
-    if _TRANSLATION.search(trace.given[:CAP]):
-        return
-    asked, answered = _asked_in(trace), languages(trace.answer)
-    if not asked or not answered:
+    if not (asked := _asked_in(trace)) or not (answered := languages(trace.answer)):
         return
     one, other = max(asked, key=asked.__getitem__), max(answered, key=answered.__getitem__)
     sure = min(asked[one], answered[other])
     doubt = max(asked.get(other, 0.0), answered.get(one, 0.0))
     alike = any({one, other} <= group for group in ALIKE)
     if one == other or alike or doubt > DOUBT or sure < trace.rules.limit("wrong_language"):
+        return
+    if _TRANSLATION.search(trace.given[:CAP]):  # last, since it reads all that was given
         return
     yield Signal(
         "wrong_language",
