@@ -12,7 +12,9 @@ PER_TRACE = ("spans", "traces", "trace_texts", "trace_attributes", "arrivals")
 SIZES = """
     WITH tables AS (
         SELECT t AS name, c.oid, c.reltoastrelid FROM unnest(%s::text[]) AS t
-        CROSS JOIN LATERAL pg_partition_tree(t::regclass) AS p JOIN pg_class c ON c.oid = p.relid
+        CROSS JOIN LATERAL (SELECT t::regclass AS relid UNION  -- a plain table has no tree
+            SELECT relid FROM pg_partition_tree(t::regclass)) AS p
+        JOIN pg_class c ON c.oid = p.relid
     )
     SELECT name, 'rows', sum(pg_table_size(oid) - coalesce(pg_total_relation_size(
         nullif(reltoastrelid, 0)), 0)) FROM tables GROUP BY 1
