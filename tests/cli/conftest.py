@@ -113,7 +113,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """The data folder of a file's tests: the first that starts it makes it, each leaves it stopped.
+    """The data folder of a file's tests, in any order: the first makes it, each leaves it stopped.
 
     A first start takes twice the time of any other.
     """

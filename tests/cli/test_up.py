@@ -40,8 +40,10 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
 
 
-def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_about(start_up, home):
-    up = start_up(home)
+def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_about(
+    start_up, folder
+):
+    up = start_up(folder / "data")
     assert up.get("/readyz") == 200
     check_private(up)
     yields = up.child("--pool=solo").nice() - up.child("tracehub.cli.serve").nice()
@@ -49,8 +51,8 @@ def test_first_start_prints_link_and_key_the_second_the_prefix_whatever_lies_abo
     key = re.search(r"Ingest key \(default\): +(th_ing_\w+)\n", up.log)[1]
     first_link = re.search(r"http://\S+/accounts/\S+", up.log)[0]
     assert up.stop() == 0
-    plant_leftovers(home)
-    again = start_up(home)
+    plant_leftovers(folder / "data")
+    again = start_up(folder / "data")
     assert key not in again.log
     assert key[:17] + "…" + key[-4:] in again.log
     assert "tracehub createkey" in again.log
