@@ -29,14 +29,6 @@ def reviewer(client, project: Project) -> User:
     return user
 
 
-@pytest.fixture
-def viewer(client, project: Project) -> User:
-    user = User.objects.create_user("viewer@skylane.example")
-    Membership.objects.create(project=project, user=user, role="viewer")
-    client.force_login(user)
-    return user
-
-
 def fragment(client, url: str, target: str, **headers):
     return client.get(url, headers={"hx-request": "true", "hx-target": target, **headers})
 
