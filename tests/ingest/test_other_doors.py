@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.ingest.test_otlp import NOW, body, post, span
+from tracehub.core.stored import content_in
 from tracehub.digest.actions import digest_all
 from tracehub.traces.models import Feedback, Refusal, StoredSpan, Trace
 from tracehub.traces.reading import received
@@ -42,17 +43,17 @@ def test_log_records_join_their_spans_whichever_comes_first(url, key, order):
     digest_all(seconds=10)
     calls = [s for s in StoredSpan.objects.all() if s.kind == "llm"]
     assert calls
-    assert all("messages" in call.content["input"] for call in calls)
+    assert all("messages" in content_in(call.payload)["input"] for call in calls)
     assert Trace.objects.get().input_preview
 
 
 def test_a_retry_of_a_span_does_not_take_its_joined_records_away(url, key):
     replay(url, key, "otel-openai-v2-legacy")
     digest_all(seconds=10)
-    before = {s.span_id: s.content for s in StoredSpan.objects.all()}
+    before = {s.span_id: s.payload for s in StoredSpan.objects.all()}
     replay(url, key, "otel-openai-v2-legacy")
     digest_all(seconds=10)
-    assert {s.span_id: s.content for s in StoredSpan.objects.all()} == before
+    assert {s.span_id: s.payload for s in StoredSpan.objects.all()} == before
 
 
 @pytest.mark.parametrize("order", [list, lambda requests: list(reversed(requests))])

@@ -51,7 +51,7 @@ MORE = (
 # Fragments and files are parts of pages or are no pages.
 NO_PAGES = (
     "/json", ".json", ".jsonl", "/file", "/export", "/junit", ".csv", "/next", "newer",
-    "suggestions", "/status",
+    "suggestions", "/status", "<str:sha256>", "/place",
 )  # fmt: skip
 
 

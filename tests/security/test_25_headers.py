@@ -26,6 +26,7 @@ PAGE = {
     "default-src": "'none'",
     "style-src": "'self' 'nonce-N'",
     "img-src": "'self' data: blob:",
+    "media-src": "'self'",
     "font-src": "'self'",
     "connect-src": "'self'",
     "worker-src": "'self' blob:",

@@ -6,6 +6,8 @@ the answer is sandboxed and never sniffed.
 
 from __future__ import annotations
 
+from mimetypes import guess_extension
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
@@ -22,8 +24,9 @@ def medium(request: HttpRequest, slug: str, sha256: str) -> HttpResponse:
         raise Http404("No trace of this project holds this any more.")
     begins = (reading.SHOWN | reading.PLAYED).get(kept.type, ())
     plain = bool(begins) and kept.body.startswith(begins)
+    how, ending = ("inline", guess_extension(kept.type) or "") if plain else ("attachment", ".bin")
     return HttpResponse(
         kept.body,
         content_type=kept.type if plain else "application/octet-stream",
-        headers={"Content-Disposition": f"{'inline' if plain else 'attachment'}"},
+        headers={"Content-Disposition": f'{how}; filename="{sha256[:12]}{ending}"'},
     )
