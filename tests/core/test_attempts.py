@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.core.test_summary import asked, says, span, summary
-from tests.core.wire.test_conventions import raw
-from tests.core.wire.test_conventions import span as normalised
+from tests.core.wire.made import raw
+from tests.core.wire.made import span as normalised
 from tracehub.core.summary import digest, summarise
 from tracehub.core.trace import Tokens, ToolUse, ValidationError
 

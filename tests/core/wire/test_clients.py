@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.core.wire.test_conventions import CHAT, span
+from tests.core.wire.made import CHAT, span
 from tracehub.core.wire.conventions.langsmith import error_of_repr
 from tracehub.core.wire.langsmith_native import decode_batch
 from tracehub.core.wire.messages import read_messages, uniform

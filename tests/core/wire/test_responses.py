@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from tests.core.wire.made import CHAT, span
 from tests.core.wire.test_clients import LLM, REFUSAL, text
-from tests.core.wire.test_conventions import CHAT, span
 from tracehub.core.digest import digest
 from tracehub.core.finish import is_filtered, is_refused, is_truncated
 from tracehub.core.wire.messages import read_messages
