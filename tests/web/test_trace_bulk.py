@@ -8,6 +8,7 @@ import pytest
 
 from tests import trace_factory
 from tests.trace_rows import trace_row
+from tests.web import stories
 from tracehub.evals.models import Case
 from tracehub.projects.models import Membership, Project, User
 from tracehub.review import actions
@@ -18,21 +19,19 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    return Project.objects.create(slug="skylane", name="Skylane support")
+    return stories.project()
 
 
 @pytest.fixture
 def reviewer(client, project: Project) -> User:
-    user = User.objects.create_user("maja@skylane.example")
-    Membership.objects.create(project=project, user=user, role="reviewer")
+    user = stories.member(project, "reviewer")
     client.force_login(user)
     return user
 
 
 @pytest.fixture
 def viewer(client, project: Project) -> User:
-    user = User.objects.create_user("viewer@skylane.example")
-    Membership.objects.create(project=project, user=user, role="viewer")
+    user = stories.member(project, "viewer")
     client.force_login(user)
     return user
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests import trace_factory
 from tests.trace_rows import signal, trace_row
-from tracehub.projects.models import Membership, Project, User
+from tests.web import stories
+from tracehub.projects.models import Project, User
 from tracehub.traces.models import Arrival, Trace
 
 pytestmark = pytest.mark.django_db
@@ -18,13 +19,12 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    return Project.objects.create(slug="skylane", name="Skylane support")
+    return stories.project()
 
 
 @pytest.fixture
 def reviewer(client, project: Project) -> User:
-    user = User.objects.create_user("maja@skylane.example")
-    Membership.objects.create(project=project, user=user, role="reviewer")
+    user = stories.member(project, "reviewer")
     client.force_login(user)
     return user
 

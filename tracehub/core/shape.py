@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 MAX_DEPTH = 64
@@ -25,6 +25,10 @@ _NAMES = {
     "integer": "a whole number",
     "null": "null",
 }
+_KINDS = (
+    ("null", NoneType), ("boolean", bool), ("integer", int), ("string", str), ("array", list),
+    ("object", dict),
+)  # fmt: skip
 
 
 class ShapeError(ValueError):
@@ -118,24 +122,26 @@ def _types(schema: Schema) -> list[str]:
 
 
 def _fits(value: Any, types: list[str]) -> bool:
-    return any(name in types for name in _type_names(value))
+    name = type_of(value)
+    return name in types or (name == "integer" and "number" in types)
 
 
-def _type_names(value: Any) -> Iterator[str]:
+def type_of(value: Any) -> str:
+    """Return the narrowest type of JSON Schema that a decoded value has.
+
+    >>> [type_of(value) for value in (None, True, 1, 1.5, "a", [], {})]
+    ['null', 'boolean', 'integer', 'number', 'string', 'array', 'object']
+    """
     if value is None:
-        yield "null"
-    elif isinstance(value, bool):
-        yield "boolean"
-    elif isinstance(value, str):
-        yield "string"
-    elif isinstance(value, list):
-        yield "array"
-    elif isinstance(value, dict):
-        yield "object"
-    else:
-        yield "number"
-        if isinstance(value, int):
-            yield "integer"
+        return "null"
+    kinds = (
+        ("boolean", bool),
+        ("integer", int),
+        ("string", str),
+        ("array", list),
+        ("object", dict),
+    )
+    return next((name for name, kind in kinds if isinstance(value, kind)), "number")
 
 
 def _check_type(value: Any, schema: Schema, field: str) -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from tracehub.core.shape import type_of
+
 Json = Any
 
 
@@ -16,7 +18,7 @@ def infer(outputs: Iterable[Json]) -> dict[str, Json]:
     ['a']
     """
     values = list(outputs)
-    kinds = Counter(_kind(value) for value in values)
+    kinds = Counter(type_of(value) for value in values)
     if kinds["number"] and kinds.pop("integer", 0):
         kinds["number"] += 1
     names = sorted(kinds)
@@ -32,17 +34,3 @@ def infer(outputs: Iterable[Json]) -> dict[str, Json]:
     if items:
         schema["items"] = infer(items)
     return schema
-
-
-def _kind(value: Json) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, dict):
-        return "object"
-    if isinstance(value, list):
-        return "array"
-    return "integer" if isinstance(value, int) else "number"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tracehub.core.contracts.checking import Contract
 from tracehub.core.contracts.dryrun import Path
+from tracehub.core.shape import type_of
 
 Json = Any
 MOST = 3  # values or names that one mend adds
@@ -91,7 +92,7 @@ def _required(part: dict[str, Json], path: Path) -> str:
 
 def _type(part: dict[str, Json], path: Path) -> str:
     known = part["type"] if isinstance(part["type"], list) else [part["type"]]
-    new = sorted({_kind(hit.problem.value) for hit in path.failing})
+    new = sorted({type_of(hit.problem.value) for hit in path.failing})
     part["type"] = [*known, *new]
     return f"Allow {' and '.join(new)}"
 
@@ -113,15 +114,6 @@ def _commonest(values: Sequence[Json]) -> list[Json]:
 
 def _named(values: Sequence[Json]) -> str:
     return ", ".join(json.dumps(value, ensure_ascii=False) for value in values)
-
-
-def _kind(value: Json) -> str:
-    if value is None:
-        return "null"
-    kinds: list[tuple[Any, str]] = [
-        (bool, "boolean"), (str, "string"), (dict, "object"), (list, "array"), (int, "integer"),
-    ]  # fmt: skip
-    return next((name for kind, name in kinds if isinstance(value, kind)), "number")
 
 
 _CHANGES: dict[str, Callable[[dict[str, Json], Path], str]] = {
