@@ -94,11 +94,10 @@ def targets(
         what = f"{half['unseen']:.0f} not seen"
         row("Answer to visible, p95 s", 2, half["visible_p95_s"], least=False, more=what)
     text = median(run["wire_bytes_per_span"] for run in own)
-    kept = disk.total()
-    what = (
-        f"{kept:.0f} B; {text:.0f} sent; {disk.total(search=True):.0f} with the indexes of search"
-    )
-    row("Disk per span, by what was sent", 1.3, kept / text, least=False, more=what)
+    for part, search in (("search apart", False), ("search included", True)):
+        kept = disk.total(search=search)
+        what = f"{kept:.0f} B; {text:.0f} B sent"
+        row(f"Disk per span, {part}, by what was sent", 1.3, kept / text, least=False, more=what)
     if probes:
         costs = [median(run["cpu_total_per_1k"] for run in each) for _, each in probes]
         what = f"{costs[0]:.3f} to {max(costs):.3f} ms, {probes[0][0]:,} to {probes[-1][0]:,} spans"

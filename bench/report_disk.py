@@ -30,7 +30,7 @@ SIZES = """
 
 
 def _for_search(table: str, part: str) -> bool:
-    """Tell what is an index over words: the target leaves it out, and the report names it."""
+    """Tell what search alone reads: the report has a row with it and one without."""
     return part == "index (words)" or table == "trace_attributes"
 
 
