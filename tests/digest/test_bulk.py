@@ -27,6 +27,7 @@ from tracehub.review.models import Queue, QueueItem, Review
 from tracehub.traces import listing
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Arrival, Trace
+from tracehub.web.trace_list import job_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +142,33 @@ def test_a_job_that_fails_stops_with_its_reason_and_goes_on_when_told(project, p
     work.work(seconds=20)
     job.refresh_from_db()
     assert (job.state, job.error, QueueItem.objects.count()) == ("done", "", 5)
+
+
+def test_an_undo_that_fails_is_gone_on_with_and_never_done_again(project, person, monkeypatch):
+    job = start(project, person, "review", verdict="fail")
+    work.work(seconds=20)
+    job.refresh_from_db()
+    actions.undo(job)
+    job.refresh_from_db()
+    with monkeypatch.context() as broken:
+        broken.setattr(work.reviews, "withdraw_all", lambda *_: 1 / 0)
+        turn(job)
+    assert (job.state, job.undoable) == ("stopped", False)
+    assert job_rows.row(job, "/", mine=True).outcome.startswith("Taking back 5 of marking")
+    actions.go_on(job)
+    work.work(seconds=20)
+    job.refresh_from_db()
+    assert (job.state, standing(project), Review.objects.count()) == ("undone", 0, 5)
+
+
+def test_cancelling_an_export_that_is_done_keeps_its_file(project, person):
+    job = start(project, person, "export", format="csv")
+    seen = BulkJob.objects.get(pk=job.pk)  # as the page had it, while it was running
+    work.work(seconds=20)
+    actions.cancel(seen)
+    job.refresh_from_db()
+    assert job.state == "done"
+    assert files.path_of(job).exists()
 
 
 def test_jobs_take_turns_with_the_traces_they_change_and_wait_under_load(

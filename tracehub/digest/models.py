@@ -97,8 +97,8 @@ class BulkJob(models.Model):
     """One action on all traces that a filter finds; it goes on where it stopped.
 
     `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?}, {"format"}; of a deletion
-    {"traces"?}, those alone; of a search {"found"}, the newest that match. Else the traces are
-    those of [since, until) that match `q`, newest first; those up to `cursor` are done. `size` is
+    {"traces"?}, those alone; of a search {"found"}, the newest that match. "undoing" says that
+    taking it back has stopped. Unless they are named, the traces are those of [since, until) that match `q`, newest first; those up to `cursor` are done. `size` is
     how much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest
     ago is next; a deletion waits for its first.
     """
@@ -192,7 +192,13 @@ class BulkJob(models.Model):
     def undoable(self) -> bool:
         done = self.state in (self.State.DONE, self.State.CANCELLED, self.State.STOPPED)
         fresh = self.finished_at is not None and timezone.now() - self.finished_at < self.UNDO
-        return done and fresh and self.changed > 0 and self.kind not in self.FINAL
+        some = self.changed > 0 and not self.undo_stopped
+        return done and fresh and some and self.kind not in self.FINAL
+
+    @property
+    def undo_stopped(self) -> bool:
+        """Tell whether it stopped while it was being taken back: it goes on with that."""
+        return self.state == self.State.STOPPED and "undoing" in self.choice
 
     @property
     def waiting(self) -> bool:

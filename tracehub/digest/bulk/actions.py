@@ -61,8 +61,8 @@ def cancel(job: BulkJob) -> None:
 
     A deletion that waits is called off so: nothing has gone.
     """
-    _turn(job, (BulkJob.State.RUNNING,), BulkJob.State.CANCELLED)
-    if job.kind == BulkJob.Kind.EXPORT:
+    cancelled = _turn(job, (BulkJob.State.RUNNING,), BulkJob.State.CANCELLED)
+    if cancelled and job.kind == BulkJob.Kind.EXPORT:
         files.forget(job)
 
 
@@ -73,8 +73,9 @@ def undo(job: BulkJob) -> None:
 
 
 def go_on(job: BulkJob) -> None:
-    """Try again from where it stopped."""
-    _turn(job, (BulkJob.State.STOPPED,), BulkJob.State.RUNNING)
+    """Try again from where it stopped, with the work itself or with taking it back."""
+    again = BulkJob.State.UNDOING if job.undo_stopped else BulkJob.State.RUNNING
+    _turn(job, (BulkJob.State.STOPPED,), again)
 
 
 def forget_old() -> int:
@@ -86,15 +87,16 @@ def forget_old() -> int:
 
 
 @transaction.atomic
-def _turn(job: BulkJob, from_: tuple[str, ...], to: str) -> None:
-    """Change the state of a job that is in one of `from_`; else it is as it should be."""
+def _turn(job: BulkJob, from_: tuple[str, ...], to: str) -> bool:
+    """Change the state of a job that is in one of `from_`; False when it is in another."""
     locked = BulkJob.objects.select_for_update().get(pk=job.pk)
     if locked.state not in from_:
-        return
+        return False
     locked.state, locked.error = to, ""
     locked.finished_at = None if to in BulkJob.OPEN else timezone.now()
     locked.save(update_fields=["state", "error", "finished_at"])
     wake.on_commit()
+    return True
 
 
 def _check(project: Project, kind: str, choice: dict[str, Any]) -> None:

@@ -83,6 +83,8 @@ def _stop(job: BulkJob, why: str) -> None:
     """End a job with what it has done: the batch that failed is rolled back, fields included."""
     job.refresh_from_db()
     job.error = why[:500]
+    if job.state == BulkJob.State.UNDOING:
+        job.choice["undoing"] = True
     _end(job, BulkJob.State.STOPPED)
 
 

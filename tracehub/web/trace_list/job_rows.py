@@ -70,6 +70,8 @@ class JobRow:
         ):
             return "Nothing was deleted."
         match job.state:
+            case BulkJob.State.STOPPED if job.undo_stopped:
+                return f"Taking back {job.changed:,} of {_short(job)} stopped. {job.error}"
             case BulkJob.State.STOPPED:
                 return f"{capfirst(_short(job))} stopped at {part}. {job.error}"
             case BulkJob.State.CANCELLED:
