@@ -65,8 +65,9 @@ def test_a_share_is_tried_then_set_and_the_list_says_what_is_kept(client, admin,
 
 
 @pytest.mark.parametrize("sent", ["", "0", "1001", "2.5", "many"])
-def test_a_share_that_cannot_be_is_refused_with_the_rule(client, admin, project, sent):
-    answer = client.post(PATH, {"one_in": sent})
+@pytest.mark.parametrize("button", [{}, {"try": "1"}], ids=["set", "try"])
+def test_a_share_that_cannot_be_is_refused_with_the_rule(client, admin, project, sent, button):
+    answer = client.post(PATH, {"one_in": sent, **button})
     assert answer.status_code == 422
     assert "whole number" in answer.text
     assert not Sampling.objects.exists()

@@ -85,12 +85,17 @@ def save_prompt(
     return row, new
 
 
-@transaction.atomic
-def set_sampling(project: Project, one_in: int, *, by: User) -> None:
-    """Keep 1 in `one_in` of the traces that nothing speaks for, of those that come from now on."""
+def check_share(one_in: int) -> None:
+    """Raise ActionError unless 1 in `one_in` is a share that can be kept."""
     if not 1 <= one_in <= MOST:
         raise ActionError(
             f"Keep 1 in a whole number from 1 (all) to {MOST:,}. Got {one_in}.", "one_in"
         )
+
+
+@transaction.atomic
+def set_sampling(project: Project, one_in: int, *, by: User) -> None:
+    """Keep 1 in `one_in` of the traces that nothing speaks for, of those that come from now on."""
+    check_share(one_in)
     Sampling.objects.update_or_create(project=project, defaults={"one_in": one_in})
     audit("sampling.set", by=by, project=project, object=f"1 in {one_in}")

@@ -57,6 +57,7 @@ def save(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _preview(project: Project, one_in: int) -> Preview:
+    actions.check_share(one_in)
     now = timezone.now()
     within = Range(project, now - DAY, now)
     with bounded(SECONDS):

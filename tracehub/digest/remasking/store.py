@@ -101,4 +101,3 @@ def rewrite(day: date, rows: Sequence[SpanRow]) -> None:
     with connection.connection.cursor() as cursor:
         cursor.execute(REWRITE, (*columns, day))
         rewritten(cursor, [(row.project_id, day, row.trace_id, row.span_id) for row in rows])
-        rewritten(cursor, [(row.project_id, day, row.trace_id, row.span_id) for row in rows])

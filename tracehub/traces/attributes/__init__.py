@@ -1,1 +1,1 @@
-"""Full text: what inputs, outputs and errors say, and the index over their words."""
+"""Attributes of spans as words, and the index over them: what `attr.` in a filter asks for."""
