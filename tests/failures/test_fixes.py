@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests import trace_factory as factory
 from tests.web import stories
-from tracehub.failures import fixes
+from tracehub.failures import actions, fixes
 from tracehub.failures.models import Failure, FailureDay
 from tracehub.projects.actions import ActionError
 from tracehub.traces import rollup
@@ -59,6 +59,19 @@ def test_a_fix_says_what_it_brought(client, project, failure, after, reading, wo
     text = client.get("/skylane/failures/fixes").text
     assert words in text and "refund@v13" in text and failure.key in text
     assert words in client.get(f"/skylane/failures/{failure.key}").text
+
+
+def test_what_was_merged_into_a_failure_counts_for_its_fixes(project, failure):
+    by, now = stories.member(project, "reviewer"), timezone.now()
+    FailureDay.objects.all().delete()
+    factory.trace(project, trace_id=f"{2:032x}", finish_reasons=["content_filter"])
+    other = Failure.objects.exclude(pk=failure.pk).first()
+    at = now - timedelta(days=8)
+    fix = fixes.add([failure], "prompt", "Ask for a number", by=by, at=at)
+    days(project, other, at - timedelta(days=10), 10, hits=18)
+    assert fixes.effect(fix, now).before == (0, 1000)
+    actions.merge(other, failure, by=by)
+    assert fixes.effect(fix, now).before == (180, 1000)
 
 
 def test_on_its_first_day_a_fix_cannot_tell(client, project, failure):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from tracehub.core.comparison import rates_differ
 from tracehub.core.query.terms import ALL
@@ -93,18 +93,19 @@ def of_project(project: Project) -> list[Fix]:
 def effect(fix: Fix, now: datetime) -> Effect:
     """Return what a fix brought. The day of the fix itself counts on neither side.
 
-    A trace in two of its groups counts twice, so rates of several failures are an upper bound.
+    What was merged into its groups counts with them. A trace in two groups counts twice, so rates
+    of several failures are an upper bound.
     """
     day = fix.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     begins, today = day + timedelta(days=1), now.astimezone(UTC)
     ends = min(begins + timedelta(days=DAYS), today)
+    of_fix = Q(pk__in=fix.failures) | Q(merged_into__in=fix.failures)
+    groups = Failure.objects.filter(of_fix, project=fix.project_id).values("pk")
     sides = []
     for start, end in ((day - timedelta(days=DAYS), day), (begins, ends)):
-        counted = FailureDay.objects.filter(
-            failure__in=fix.failures, day__gte=start.date(), day__lt=end.date()
-        )
-        if end == today:  # the day that is not over yet counts as well
-            counted = FailureDay.objects.filter(failure__in=fix.failures, day__gte=start.date())
+        counted = FailureDay.objects.filter(failure__in=groups, day__gte=start.date())
+        if end != today:  # else the day that is not over yet counts as well
+            counted = counted.filter(day__lt=end.date())
         hits = counted.aggregate(total=Sum("events"))["total"] or 0
         totals = rollup.totals(fix.project_id, [ALL], start, end) if end > start else {}
         traces = sum(count for count, _ in totals.values())
