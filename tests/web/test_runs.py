@@ -181,15 +181,18 @@ def test_lines_are_compared_by_words():
 
 
 def test_an_answer_is_accepted_as_expected_in_the_draft_and_taken_back(reviewer, broken):
-    def expected():
+    def expected(number=1):
         rows = querysets.in_version(broken.eval_set, querysets.draft_number(broken.eval_set))
-        return rows.get(number=1).expected_output
+        return rows.get(number=number).expected_output
 
     assert "Accept as expected" in reviewer.get(f"{SET}/runs/3?case=c_0001").text
     reviewer.post(f"{SET}/runs/3/accept/c_0001")
     assert expected() == run_story.WRONG
     reviewer.post(f"{SET}/runs/3/accept/c_0001/undo")
     assert expected() == run_story.EXPECTED
+    assert "try 1 of 2" in reviewer.get(f"{SET}/runs/3?case=c_0004").text
+    reviewer.post(f"{SET}/runs/3/accept/c_0004")
+    assert expected(4) == run_story.WRONG  # of the try that is shown, not of the last one
     assert reviewer.post(f"{SET}/runs/3/accept/c_0099").status_code == 404
 
 

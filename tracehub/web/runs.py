@@ -134,7 +134,7 @@ def _chosen(run: Run, place: Place, beside: tuple[str, str]) -> dict[str, Any]:
     if case is None or result is None:
         raise Http404("This run has no such case.")
     tries = result.tries
-    index = next((n for n, one in enumerate(tries) if one["status"] != "pass"), 0)
+    index = _shown_try(tries)
     recent = list(run_querysets.of_version(run.eval_set, run.version)[:HISTORY])
     history = run_querysets.pips(recent, [number])[number]
     assertions = run_view.assertion_rows(case, tries)
@@ -154,6 +154,11 @@ def _chosen(run: Run, place: Place, beside: tuple[str, str]) -> dict[str, Any]:
         "previous": beside[0],
         "next": beside[1],
     }
+
+
+def _shown_try(tries: Sequence[Mapping[str, Any]]) -> int:
+    """Return the place of the try that the page shows: the first that did not pass, else the first."""
+    return next((n for n, one in enumerate(tries) if one["status"] != "pass"), 0)
 
 
 def _traces(project: Project, tries: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
@@ -181,21 +186,22 @@ def junit_file(request: HttpRequest, slug: str, set_slug: str, number: int) -> H
 def accept(
     request: HttpRequest, slug: str, set_slug: str, number: int, case_id: str
 ) -> HttpResponse:
-    """Take what a case's last try answered as its expected output, in the draft.
+    """Take the answer that the page shows of a case as its expected output, in the draft.
 
     The toast takes it back, unless the draft had changed the expected output since the run.
     """
     project = permissions.project_for(request, slug, Role.REVIEWER)
     run = _run(project, set_slug, number)
     result = RunResult.objects.filter(project=project, run=run, number=_number(case_id)).first()
-    if result is None or result.tries[-1]["output"] is None:
+    output = result.tries[_shown_try(result.tries)]["output"] if result else None
+    if result is None or output is None:
         raise Http404("This run has no answer to such a case.")
     fixed = querysets.in_version(run.eval_set, run.version).get(number=result.number)
     draft = querysets.in_version(run.eval_set, querysets.draft_number(run.eval_set))
     before = draft.filter(number=result.number).first()
     same = before is not None and before.expected_output == fixed.expected_output
     undo = reverse("evals_accept_undo", args=[slug, set_slug, number, case_id]) if same else ""
-    _expect(request, run, result.number, result.tries[-1]["output"], undo)
+    _expect(request, run, result.number, output, undo)
     return redirect("evals_run", slug=slug, set_slug=set_slug, number=number)
 
 
