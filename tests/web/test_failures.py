@@ -151,7 +151,9 @@ def test_several_are_assigned_merged_and_ignored_at_once(client, project, story,
         ({"act": "merge"}, "Choose two failures"),
         ({"act": "resolve", "value": "x" * 400}, "300 characters"),
         ({"act": "explode"}, "Say what to do"),
-        ({"act": "assign:999999"}, "assigned to nobody"),
+        ({"act": "assign:999999"}, "There is no such person. Got &#x27;999999&#x27;."),
+        ({"act": "assign:²"}, "There is no such person. Got &#x27;²&#x27;."),
+        ({"act": "assign:"}, "assigned to nobody"),
     ],
 )
 def test_what_cannot_be_done_is_said(client, project, story, given, said):

@@ -11,6 +11,7 @@ from tracehub.api.requests import ApiRequest
 from tracehub.api.router import Answer
 from tracehub.api.setup import plan, state
 from tracehub.core.trace_json import iso
+from tracehub.core.whole import whole_number
 from tracehub.projects import actions
 from tracehub.projects.models import ApiKey, Membership
 
@@ -40,9 +41,8 @@ def post_setup(asked: ApiRequest) -> Answer:
 
 def revoke_key(asked: ApiRequest) -> Answer:
     """Turn a key off. A key may revoke itself."""
-    wanted = asked.path["id"]
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 16 else 0
-    key = ApiKey.objects.filter(project=asked.project, pk=number, revoked_at=None).first()
+    rows = ApiKey.objects.filter(project=asked.project, revoked_at=None)
+    key = rows.filter(pk=whole_number(asked.path["id"]) or 0).first()
     if key is None:
         raise missing("such key")
     actions.revoke_key(key, by=asked.key)

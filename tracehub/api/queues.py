@@ -14,6 +14,7 @@ from tracehub.api.router import Answer
 from tracehub.core.sampling import MOST, STRATA, WAYS
 from tracehub.core.shape import Schema
 from tracehub.core.trace_json import iso
+from tracehub.core.whole import whole_number
 from tracehub.projects.models import Role, User
 from tracehub.review import progress, queueing
 from tracehub.review.models import Queue, QueueItem, Seat
@@ -188,8 +189,7 @@ def _find(asked: ApiRequest) -> Queue:
     """Return the queue of the path, by its number or slug. Raises ApiError 404."""
     wanted = asked.path["id"]
     rows = Queue.objects.filter(project=asked.project)
-    by_number = wanted.isascii() and wanted.isdigit() and len(wanted) < 16
-    queue = rows.filter(pk=int(wanted)).first() if by_number else None
+    queue = rows.filter(pk=whole_number(wanted) or 0).first()
     queue = queue or rows.filter(slug=wanted[:60].replace("\0", "")).first()
     if queue is None:
         raise missing("such queue")

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from tracehub.api.errors import ApiError
 from tracehub.core import shape
+from tracehub.core.whole import whole_number
 from tracehub.core.wire.decoded import Decoded, WireError
 from tracehub.core.wire.json_text import load
 from tracehub.projects.models import ApiKey, Project
@@ -75,7 +76,8 @@ def read_query(request: HttpRequest, params: tuple[Param, ...]) -> dict[str, str
 
 def _check_whole(param: Param, text: str) -> None:
     low, high = param.minimum, param.maximum
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and low <= int(text) <= high):
+    number = whole_number(text, most=high)
+    if number is None or number < low:
         raise ApiError(
             400,
             f"{param.name} must be a whole number from {low} to {high}. Got {text[:40]!r}.",

@@ -97,10 +97,11 @@ class BulkJob(models.Model):
     """One action on all traces that a filter finds; it goes on where it stopped.
 
     `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?}, {"format"}; of a deletion
-    {"traces"?}, those alone; of a search {"found"}, the newest that match. "undoing" says that
-    taking it back has stopped. Unless they are named, the traces are those of [since, until) that match `q`, newest first; those up to `cursor` are done. `size` is
-    how much of an export's file counts, in bytes. Jobs take turns: the one whose turn is longest
-    ago is next; a deletion waits for its first.
+    {"traces"?}, those alone; of a search {"found"}, the newest that match; "undoing" says that
+    taking it back has stopped. Unless they are named, the traces are those of [since, until) that
+    match `q`, newest first; those up to `cursor` are done. `size` is how much of an export's file
+    counts, in bytes. Jobs take turns: the one whose turn is longest ago is next; a deletion waits
+    for its first.
     """
 
     class Kind(models.TextChoices):

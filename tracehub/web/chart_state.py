@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from tracehub.core import metrics
 from tracehub.core.metrics import MetricError
+from tracehub.core.whole import whole_number
 from tracehub.projects.models import Project
 from tracehub.web import metric_specs
 from tracehub.web.links import with_query
@@ -117,7 +118,7 @@ def state_of(project: Project, params: QueryDict, now: datetime) -> ChartState:
         ChartState.of(project, params, now),
         compare=params.get("compare") == "previous",
         charts=_charts_of(params),
-        dashboard=params.get("dashboard", "") if params.get("dashboard", "").isdigit() else "",
+        dashboard=str(whole_number(params.get("dashboard")) or ""),
         edit=params.get("edit") == "1",
     )
     try:

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from tracehub.core.whole import whole_number
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import actions, coding, taxonomy
@@ -58,7 +59,7 @@ def _board(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
 
 def _chosen(request: HttpRequest) -> list[int]:
     given = request.POST.getlist("review")
-    return [int(text) for text in given if text.isdigit() and len(text) < 16]
+    return [number for text in given if (number := whole_number(text)) is not None]
 
 
 def _whole(request: HttpRequest, project: Project, by: User) -> None:
@@ -90,8 +91,8 @@ def _change(request: HttpRequest, project: Project, by: User) -> tuple[str, Reco
         into = _mode(project, post.get("into", ""))
         return f"{mode.name} merged into {into.name}", recheck.merge(mode, into, by=by)
     if act == "split":
-        first = [key.removeprefix("side-") for key, side in post.items() if side == "1"]
-        chosen += [int(text) for text in first if text.isdigit() and len(text) < 16]
+        first = (key.removeprefix("side-") for key, side in post.items() if side == "1")
+        chosen += [number for text in first if (number := whole_number(text)) is not None]
         name, rule = post.get("name", ""), post.get("definition", "")
         made, recoding = coding.split(mode, name, rule, chosen, by=by)
         return f"{made.name} split from {mode.name}", recoding

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from tracehub.core.whole import whole_number
 from tracehub.projects import actions
 from tracehub.projects.models import ApiKey, Project, Role, Scope
 from tracehub.traces.models import Refusal, Trace
@@ -73,7 +74,7 @@ def status(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _since(text: str) -> datetime:
     now = timezone.now()
-    seconds = int(text) if text.isdigit() and len(text) < 12 else 0
+    seconds = whole_number(text, most=10**11) or 0
     return max(datetime.fromtimestamp(seconds, UTC), now - timedelta(days=1))
 
 

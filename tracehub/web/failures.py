@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
+from tracehub.core.whole import whole_number
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Activity, Failure
 from tracehub.failures.store import first_day
@@ -123,12 +124,14 @@ def _do(
     if verb == "resolve":
         return [actions.resolve(one, by=by, where=value) for one in failures]
     if verb == "assign":
-        user = User.objects.filter(pk=int(value)).first() if value.isdigit() else None
+        user = User.objects.filter(pk=whole_number(value) or 0).first()
+        if value and user is None:
+            raise ActionError(f"There is no such person. Got {value[:20]!r}.", "assignee")
         return [actions.assign(one, user, by=by) for one in failures]
     if verb == "ignore":
         days = {"7d": 7, "30d": 30}.get(value)
         until = timezone.now() + timedelta(days=days) if days else None
-        events = int(value) if value.isdigit() and 0 < int(value) <= 1_000_000 else None
+        events = whole_number(value, most=1_000_000) or None
         doubled = value == "doubled"
         return [
             actions.ignore(one, by=by, until=until, events=events, doubled=doubled)
@@ -185,7 +188,7 @@ def _chosen(project: Project, key: str, rows: Sequence[querysets.Row]) -> Failur
 
 
 def _offset(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+    return whole_number(text, most=10**6) or 0
 
 
 def _tab_url(base: str, name: str, keep: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tracehub.core.exports.csv_table import safe_cell
+from tracehub.core.whole import whole_number
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
 from tracehub.review import filling, measuring, progress, queueing, repeats
@@ -161,8 +162,7 @@ def change(request: HttpRequest, slug: str, queue_slug: str) -> HttpResponse:
     elif act == "deal":
         shell.toast(request, f"{filling.rebalance(queue, by=by)} turns changed hands")
     elif act == "close":
-        number = request.POST.get("item", "")
-        item = get_object_or_404(queue.items, pk=int(number) if number.isdigit() else 0)
+        item = get_object_or_404(queue.items, pk=whole_number(request.POST.get("item")) or 0)
         queueing.close_item(item, by=by)
         shell.toast(request, "Closed")
     else:

@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from tracehub.core.bucket import Buckets
+from tracehub.core.whole import whole_number
 
 logger = logging.getLogger(__name__)
 MOST_BYTES = 8192
@@ -30,9 +31,9 @@ _buckets = Buckets()
 @require_POST
 def csp(request: HttpRequest) -> HttpResponse:
     """Note one violation. The answer says nothing, whatever came."""
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > MOST_BYTES:
-        return HttpResponse(status=413 if length.isdigit() else 400)
+    length = whole_number(request.headers.get("content-length"))
+    if length is None or length > MOST_BYTES:
+        return HttpResponse(status=413 if length else 400)
     if _buckets.take(0, A_SECOND):
         return HttpResponse(status=204)
     try:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tracehub.core.gate_files import junit
+from tracehub.core.whole import whole_number
 from tracehub.evals import actions, querysets, run_actions, run_querysets
 from tracehub.evals.models import EvalSet, Run, RunResult
 from tracehub.projects.actions import ActionError
@@ -157,7 +158,7 @@ def _chosen(run: Run, place: Place, beside: tuple[str, str]) -> dict[str, Any]:
 
 
 def _shown_try(tries: Sequence[Mapping[str, Any]]) -> int:
-    """Return the place of the try that the page shows: the first that did not pass, else the first."""
+    """Return which try the page shows: the first that did not pass, else the first."""
     return next((n for n, one in enumerate(tries) if one["status"] != "pass"), 0)
 
 
@@ -229,8 +230,7 @@ def _expect(request: HttpRequest, run: Run, number: int, output: Any, undo: str)
 
 
 def _number(case_id: str) -> int:
-    digits = case_id.removeprefix("c_")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
+    return whole_number(case_id.removeprefix("c_"), most=10**9) or 0
 
 
 @require_POST
@@ -334,7 +334,7 @@ def _baseline(run: Run, wanted: str) -> Run | None:
 
 
 def _named(run: Run, wanted: str) -> Run:
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else 0
+    number = whole_number(wanted, most=10**9) or 0
     found = run_querysets.of_set(run.eval_set).filter(number=number).first()
     if found is None:
         raise Http404("The set has no such run.")

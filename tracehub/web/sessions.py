@@ -16,6 +16,7 @@ from tracehub.core.concealment import HIDDEN
 from tracehub.core.query import Filter
 from tracehub.core.query.tree import Pattern, Term
 from tracehub.core.times import parse_range
+from tracehub.core.whole import whole_number
 from tracehub.evals.models import EvalSet
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
@@ -124,7 +125,7 @@ def session_page(request: HttpRequest, slug: str, session: str) -> HttpResponse:
     """One conversation, turn by turn. `turn` is the one that is looked at."""
     project = permissions.project_for(request, slug)
     within = _kept(project)
-    first = _number(request.GET.get("first", "")) or 1
+    first = whole_number(request.GET.get("first"), most=MOST_TURNS) or 1
     try:
         with querysets.bounded(SECONDS):
             page = threads.turns(
@@ -140,7 +141,7 @@ def session_page(request: HttpRequest, slug: str, session: str) -> HttpResponse:
     thread = whole[session]
     shown = _turns(request, project, thread, page, first)
     wrong = next((turn for turn in shown if turn.wrong), None)
-    here = _here(shown, wrong, _number(request.GET.get("turn", "")))
+    here = _here(shown, wrong, whole_number(request.GET.get("turn"), most=MOST_TURNS))
     context: dict[str, Any] = {
         "id": session,
         "thread": thread,
@@ -255,8 +256,3 @@ def _next(page: querysets.Page, first: int) -> str:
     if not page.following:
         return ""
     return with_query("", {"cursor": page.following, "first": str(first + len(page.traces))})
-
-
-def _number(text: str) -> int | None:
-    given = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
-    return given if 0 < given <= MOST_TURNS else None

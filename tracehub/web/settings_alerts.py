@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from tracehub.core import trackers
+from tracehub.core.whole import whole_number
 from tracehub.failures import owners, talk
 from tracehub.failures.models import OwnerRule, Tracker
 from tracehub.notify import actions, alert_actions, alerting, querysets, sending
@@ -91,10 +92,10 @@ def _context(request: HttpRequest, project: Project, **more: Any) -> dict[str, A
 
 def _edited(request: HttpRequest, project: Project) -> Alert | None:
     """Return the alert that the form is about, None for a new one."""
-    pk = request.POST.get("alert", request.GET.get("edit", ""))
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 16):
+    pk = whole_number(request.POST.get("alert", request.GET.get("edit")))
+    if pk is None:
         return None
-    return get_object_or_404(Alert.objects.select_related("project"), project=project, pk=int(pk))
+    return get_object_or_404(Alert.objects.select_related("project"), project=project, pk=pk)
 
 
 def _typed(edited: Alert | None) -> dict[str, Any]:
@@ -133,11 +134,11 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
     edited = _edited(request, project)
     given = {name: request.POST.get(name, "").strip()[:200] for name in
              ("key", "value", "against", "severity", "hours", "percent", "least")}  # fmt: skip
-    to = [int(pk) for pk in request.POST.getlist("to")[:50] if pk.isdigit() and len(pk) < 16]
+    to = [pk for one in request.POST.getlist("to")[:50] if (pk := whole_number(one)) is not None]
     name, silence = request.POST.get("name", ""), request.POST.get("quiet", "")
     people = request.POST.getlist("person")[:50]
     typed = {**given, "name": name, "to": to, "quiet": silence, "people": people}
-    quiet = int(silence) if silence.isascii() and silence.isdigit() and len(silence) < 5 else 0
+    quiet = whole_number(silence, most=10_000) or 0
     name = name or ("untitled" if "try" in request.POST else "")
     try:
         kind = edited.kind if edited else request.POST.get("kind", "")
@@ -276,8 +277,7 @@ def add_owner(request: HttpRequest, slug: str) -> HttpResponse:
     """Give new failures of a prompt or span to a member."""
     project = permissions.project_for(request, slug, Role.ADMIN)
     post = request.POST
-    pk = post.get("owner", "")
-    owner = User.objects.filter(pk=int(pk)).first() if pk.isdigit() and len(pk) < 16 else None
+    owner = User.objects.filter(pk=whole_number(post.get("owner")) or 0).first()
     try:
         rule = talk.add_owner_rule(
             project, post.get("key", ""), post.get("pattern", ""), owner, by=person(request)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from tracehub.core.exports.csv_table import safe_cell
+from tracehub.core.whole import whole_number
 from tracehub.projects import actions
 from tracehub.projects.models import AuditEntry, Project, Role
 from tracehub.web import permissions
@@ -73,7 +74,7 @@ def _plain(value: datetime) -> str:
 
 def _entries(project: Project, before: str) -> Any:
     entries = AuditEntry.objects.filter(project=project).order_by("-id")
-    number = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else 0
+    number = whole_number(before)
     return entries.filter(pk__lt=number) if number else entries
 
 

@@ -24,6 +24,7 @@ from tracehub.core import snippets
 from tracehub.core.concealment import HIDDEN
 from tracehub.core.trace import Json, Span
 from tracehub.core.trace_json import span_json
+from tracehub.core.whole import whole_number
 from tracehub.projects.models import Role
 from tracehub.traces import reading
 from tracehub.traces.reading import LoadedTrace
@@ -135,14 +136,10 @@ def _page(loaded: LoadedTrace, params: QueryDict) -> TracePage:
         tab=params.get("tab", ""),
         whole=params.get("all", ""),
         under=params.get("under", ""),
-        first=_number(params.get("first")) or 0,
-        past=_number(params.get("past")),
+        first=whole_number(params.get("first"), most=10**8) or 0,
+        past=whole_number(params.get("past"), most=10**8),
         from_end=params.get("end") == "1",
     )
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
 def _keep(state: ListState, params: QueryDict) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from tracehub.core.whole import whole_number
 from tracehub.evals import querysets
 from tracehub.evals.models import Case
 from tracehub.projects.models import Project
@@ -53,8 +54,7 @@ def page(request: HttpRequest, slug: str, set_slug: str) -> HttpResponse:
     only = request.GET.get("only", "")
     only = only if only in counts else ""
     numbers = [n for n, (old, new) in touched.items() if not only or only == _what(old, new)]
-    start = request.GET.get("after", "")
-    first = int(start) if start.isascii() and start.isdigit() and len(start) < 10 else 0
+    first = whole_number(request.GET.get("after")) or 0
     listed = [number for number in numbers if number > first]
     context: dict[str, Any] = {
         "set": after.eval_set,

@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 
 from tracehub.core.query import Filter, FilterError, parse
 from tracehub.core.times import TimeError, parse_range
+from tracehub.core.whole import whole_number
 from tracehub.projects.models import Project
 from tracehub.traces.facets import Range
 from tracehub.traces.querysets import DEFAULT_SORT, PageError, Sort
@@ -186,4 +187,4 @@ def _minute(moment: datetime) -> str:
 
 
 def _number(text: str) -> str:
-    return text if text.isascii() and text.isdigit() and len(text) < 16 else ""
+    return text if whole_number(text) is not None else ""
