@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.wire.expectations import ARRIVED_NS, FOLDER, decode, is_traces, load_meta
 from tracehub.core import stored
 from tracehub.core.digest import digest
-from tracehub.core.packing import pack, unpack
+from tracehub.core.packing import DICTIONARIES, pack, unpack
 from tracehub.core.stored import content_of
 from tracehub.core.wire.normalise import normalise
 
@@ -60,6 +61,12 @@ def test_threads_that_pack_at_once_do_not_disturb_each_other():
         assert list(pool.map(unpack, payloads)) == [(text, text) for text in texts]
 
 
+def test_what_was_packed_with_the_names_alone_is_read():
+    both = (b'{"input":"refund 418.60"}', b'{"attributes":{"input.value":"refund 418.60"}}')
+    before = zstandard.ZstdCompressor(dict_data=DICTIONARIES[b"\x02"], write_dict_id=False)
+    assert unpack(b"\x02" + before.compress(b"\n".join(both))) == both
+
+
 def test_an_unknown_version_is_named():
-    with pytest.raises(ValueError, match="must begin with"):
+    with pytest.raises(ValueError, match="must begin with one of"):
         unpack(b"\x09abc")
