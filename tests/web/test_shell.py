@@ -126,3 +126,13 @@ def test_too_small_a_role_is_told_so(client, viewer):
     answer = client.post("/skylane/traces/bulk")
     assert answer.status_code == 403
     assert "Not allowed with your role" in answer.text
+
+
+def test_a_text_that_the_database_cannot_hold_is_a_bad_request(client, viewer):
+    client.force_login(viewer)
+    for address in ("sessions/a%00b", "contracts/refund?prompt=%00", "failures?group=%00"):
+        answer = client.get(f"/skylane/{address}")
+        assert (answer.status_code, "not understood" in answer.text) == (400, True)
+    name = {"name": "a\0", "q": ""}
+    assert client.post("/skylane/traces/views", name).status_code == 400
+    assert "finds nothing" in client.get("/skylane/traces?q=%00").text

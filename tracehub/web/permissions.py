@@ -10,7 +10,7 @@ import time
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth import logout
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest
 
 from tracehub.projects.models import Membership, Project, Role, User
@@ -70,10 +70,22 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
         User.objects.filter(pk=user.pk).update(last_project=project)
     if _lacks_second_factor(user, held):
         raise SecondFactorNeeded
+    _check_text(request)
     concealing.guard(request, project, held)
     request.project = project  # type: ignore[attr-defined]  # read by context.shell
     request.role = held  # type: ignore[attr-defined]
     return project
+
+
+def _check_text(request: HttpRequest) -> None:
+    """Raise BadRequest on a NUL in an address or form: PostgreSQL has no such text.
+
+    Filters are left to their parser, which says where it stands.
+    """
+    given = [*request.GET.lists(), *request.POST.lists()]
+    texts = [text for name, values in given if name != "q" for text in values]
+    if any("\0" in text for text in (request.path, *texts)):
+        raise BadRequest("The address or the form holds the character U+0000.")
 
 
 def _lacks_second_factor(user: User, role: str) -> bool:
