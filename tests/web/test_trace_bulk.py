@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests import trace_factory
 from tests.trace_rows import trace_row
@@ -64,6 +66,22 @@ def test_a_verdict_from_a_row_shows_at_once_and_can_be_undone(client, project, r
     assert "Not reviewed</span>" in page
     assert "Undone" in page
     assert "Undone" not in client.get("/skylane/traces").text
+
+
+def test_a_trace_is_read_from_its_own_partition(client, project, reviewer):
+    trace = trace_factory.trace(project)
+    row = {"hx-request": "true"}
+    with CaptureQueriesContext(connection) as asked:
+        client.post("/skylane/traces/verdict", {"act": f"fail:{trace}"}, headers=row)
+        client.get(f"/skylane/traces/{trace}/place")
+        client.get(f"/skylane/traces/{trace}/alike")
+    by_id = [
+        one["sql"]
+        for one in asked.captured_queries
+        if 'FROM "traces"' in one["sql"] and '"traces"."trace_id" ' in one["sql"]
+    ]
+    assert len(by_id) >= 3
+    assert all('"traces"."day" ' in sql or "traces.day" in sql for sql in by_id)
 
 
 def test_selected_traces_are_marked_with_a_failure_mode(client, project, reviewer):

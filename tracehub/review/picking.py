@@ -12,7 +12,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, User
 from tracehub.review.models import Queue, QueueItem, Seat
 from tracehub.review.queueing import MOST_ITEMS
-from tracehub.traces.models import Arrival, Trace
+from tracehub.traces import reading
 
 
 @transaction.atomic
@@ -66,8 +66,6 @@ def _deal(queue: Queue, items: Sequence[QueueItem]) -> None:
 
 
 def _titles(project: Project, traces: Sequence[UUID]) -> dict[UUID, str]:
-    arrived = Arrival.objects.filter(project_id=project.pk, trace_id__in=traces)
-    days = set(arrived.values_list("day", flat=True))
-    rows = Trace.objects.in_project(project).in_partitions(days).filter(trace_id__in=traces)
+    rows = reading.rows_of(project, traces)
     told = rows.values_list("trace_id", "input_preview", "name")
     return {trace: " ".join((said or name).split())[:200] for trace, said, name in told}

@@ -24,6 +24,7 @@ from tracehub.core.trace_json import trace_json
 from tracehub.projects.models import Project
 from tracehub.traces import store
 from tracehub.traces.models import Arrival, Feedback, Trace
+from tracehub.traces.querysets import TraceQuerySet
 
 MAX_SPANS = 20_000  # of one trace on a page or in an answer
 _TRACE = itemgetter("trace_id")
@@ -70,6 +71,13 @@ def day_of(project: Project, trace_id: UUID) -> Any:
         .values_list("day", flat=True)
         .first()
     )
+
+
+def rows_of(project: Project, traces: Collection[UUID]) -> TraceQuerySet:
+    """Return the rows of these traces. Their partitions come first: an id alone could be in any."""
+    arrived = Arrival.objects.filter(project_id=project.pk, trace_id__in=traces)
+    days = set(arrived.values_list("day", flat=True))
+    return Trace.objects.in_project(project).in_partitions(days).filter(trace_id__in=traces)
 
 
 def known(project: Project, traces: Iterable[UUID]) -> set[UUID]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -18,11 +18,12 @@ from tracehub.core.concealment import HIDDEN
 from tracehub.core.query import Filter
 from tracehub.core.query.tree import Pattern, Term
 from tracehub.projects.models import Project
-from tracehub.traces import listing, querysets, reading
+from tracehub.traces import listing, querysets
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.web import marks, permissions
 from tracehub.web.links import with_query
+from tracehub.web.loading import row_or_404
 from tracehub.web.trace_view.text import one_line
 
 NEAR = timedelta(days=7)  # before and after
@@ -47,7 +48,7 @@ class Alike:
 def page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     """The traces most like one: a part of its page, or a page of their own."""
     project = permissions.project_for(request, slug)
-    trace = _trace(project, trace_id)
+    trace = row_or_404(project, trace_id)
     try:
         found = alike(project, trace)
     except querysets.TooSlow:
@@ -61,18 +62,6 @@ def page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     }
     fragment = request.headers.get("HX-Request") == "true"
     return render(request, f"trace/alike{'' if fragment else '_page'}.html", context)
-
-
-def _trace(project: Project, trace_id: str) -> Trace:
-    try:
-        known = UUID(hex=trace_id)
-    except ValueError:
-        raise Http404("A trace id has 32 hex digits.") from None
-    day = reading.day_of(project, known)
-    found: Trace | None = Trace.objects.in_project(project).filter(day=day, trace_id=known).first()
-    if found is None:
-        raise Http404("There is no such trace in this project.")
-    return found
 
 
 def alike(project: Project, trace: Trace) -> list[Alike]:

@@ -102,6 +102,7 @@ def case_page(request: HttpRequest, slug: str, set_slug: str, case_id: str) -> H
             ("Recorded output", case.recorded_output),
         )
     ]
+    names = _mode_names(project, case.failure_modes)
     context = {
         "set": shown.eval_set,
         "shown": shown,
@@ -117,7 +118,7 @@ def case_page(request: HttpRequest, slug: str, set_slug: str, case_id: str) -> H
             for call in (case.tool_calls.get("recorded") or [])[:PAGE]
         ],
         "history": runs.history_of(shown.eval_set, number),
-        "modes": [_mode_names(project, case.failure_modes).get(m, m) for m in case.failure_modes],
+        "modes": [names.get(slug, slug) for slug in case.failure_modes],
     }
     return render(request, "evals/case.html", context)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -13,7 +13,7 @@ from tracehub.traces import listing, querysets, saved
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.web import permissions
-from tracehub.web.loading import id_or_404
+from tracehub.web.loading import row_or_404
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.state import DEFAULT_RANGE, ListState
 
@@ -71,9 +71,7 @@ def page(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
     """Where the trace stands in the list that the query names, for the bar of its page."""
     project = permissions.project_for(request, slug)
     state = ListState.of(project, request.GET, timezone.now())
-    trace = Trace.objects.in_project(project).filter(trace_id=id_or_404(trace_id)).first()
-    if trace is None:
-        raise Http404("There is no such trace in this project.")
+    trace = row_or_404(project, trace_id)
     found = place(trace, state)
     views = saved.visible(project, person(request))
     view = views.filter(pk=int(state.view)).first() if state.view else None

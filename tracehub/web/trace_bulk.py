@@ -18,7 +18,6 @@ from tracehub.projects.models import Project, Role
 from tracehub.review import actions, picking, querysets
 from tracehub.review.models import Queue, Verdict
 from tracehub.traces import reading
-from tracehub.traces.models import Trace
 from tracehub.web import permissions, promote_many, shell, trace_jobs, undoing
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.columns import Look
@@ -43,7 +42,7 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
     shell.toast(request, f"Marked {Verdict(value).label.lower()}", icon=value, undo=back)
     if request.headers.get("HX-Request") != "true":
         return shell.back(request)
-    trace = Trace.objects.in_project(project).filter(trace_id=known).first()
+    trace = reading.rows_of(project, [known]).first()
     params = request.GET.copy()
     state = ListState.of(project, params, timezone.now())
     standing = querysets.standing(project.pk, [known])

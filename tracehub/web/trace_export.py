@@ -16,7 +16,7 @@ from tracehub.digest import trace_files
 from tracehub.digest.models import BulkJob
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Project
-from tracehub.traces import facets, querysets
+from tracehub.traces import facets, querysets, reading
 from tracehub.traces.models import Trace
 from tracehub.traces.sampling import store as sampled
 from tracehub.web import permissions, shell, trace_bulk, trace_jobs
@@ -37,9 +37,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
             known = ", ".join(trace_files.FORMATS)
             raise ActionError(f"format must be one of {known}. Got {kind[:20]!r}.", "format")
         if not request.POST.get("all"):
-            chosen = Trace.objects.in_project(project).filter(
-                trace_id__in=trace_bulk.selected(request, project)
-            )
+            chosen = reading.rows_of(project, trace_bulk.selected(request, project))
             return _sent(request, project, kind, chosen.newest_first())
         state = ListState.of(project, request.POST, timezone.now())
         if state.error is None and _is_small(state):
