@@ -35,10 +35,16 @@ ROWS = """() => { window.took = new Promise((done) => addEventListener("click", 
 }, {once: true, capture: true})); }"""
 # From the navigation to the frame with the first chart.
 CHART = """
-    window.took = new Promise((done) => {
-        const look = () => document.querySelector(".main-svg .plot path")
-            ? requestAnimationFrame(() => done(performance.now()))
-            : requestAnimationFrame(look);
+    window.took = new Promise((done, failed) => {
+        const look = () => {
+            if (document.querySelector(".main-svg .trace path")) {
+                requestAnimationFrame(() => done(performance.now()));
+            } else if (performance.now() > 30000) {
+                failed(new Error("no chart within 30 s"));
+            } else {
+                requestAnimationFrame(look);
+            }
+        };
         look();
     });
 """

@@ -34,11 +34,12 @@ PACKAGES: list[tuple[str, str, dict[str, str]]] = [
     ),
     (
         # Pinned as a pair with `plotly` in pyproject.toml, which writes the figures it draws.
-        "plotly.js-strict-dist-min",
+        # Lines and bars: a fifth of all of Plotly, and like its strict form without `Function`.
+        "plotly.js-basic-dist-min",
         "4.1.1",
         {
-            "plotly-strict.min.js": "plotly-strict-4.1.1.min.js",
-            "LICENSE": "plotly-strict-4.1.1.LICENSE",
+            "plotly-basic.min.js": "plotly-basic-4.1.1.min.js",
+            "LICENSE": "plotly-basic-4.1.1.LICENSE",
         },
     ),
     (

@@ -170,7 +170,7 @@ def test_what_a_trace_contains_is_shown_as_text(client, viewer, project):
 
 def test_the_page_costs_few_queries(client, viewer, trace, django_assert_max_num_queries):
     client.get(f"/skylane/traces/{trace}")
-    with django_assert_max_num_queries(41):
+    with django_assert_max_num_queries(42):
         client.get(f"/skylane/traces/{trace}")
 
 

@@ -28,11 +28,20 @@ def load(project: Project, trace_id: UUID) -> LoadedTrace | None:
         if held.escalated and loaded.summary.outcome is None:
             loaded.summary.outcome = "escalated"
         loaded.rules = store.rules_of(project.pk)
-        before = looking.earlier(project.pk, loaded.summary)
-        loaded.late = looking.look(loaded.summary, loaded.spans, loaded.rules, before)
-        if loaded.row is not None:  # own rules are filters on the row, so they are as old as it
-            loaded.late += [s for s in loaded.row_signals if s.kind.startswith(CUSTOM)]
+        loaded.late = _late(project, trace_id, loaded)
     return loaded
+
+
+def _late(project: Project, trace_id: UUID, loaded: LoadedTrace) -> list[Signal]:
+    """Return what the second pass finds: as the worker kept it, or now when it is not done yet."""
+    kept = store.settled(project.pk, trace_id)
+    if kept is not None:
+        return kept
+    before = looking.earlier(project.pk, loaded.summary)
+    found = looking.look(loaded.summary, loaded.spans, loaded.rules, before)
+    if loaded.row is not None:  # own rules are filters on the row, so they are as old as it
+        found += [s for s in loaded.row_signals if s.kind.startswith(CUSTOM)]
+    return found
 
 
 def checked(contracts: Iterable[checking.Contract], span: SpanDigest) -> list[checking.Contract]:

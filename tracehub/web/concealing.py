@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from tracehub.core import concealment
 from tracehub.core.concealment import HIDDEN
 from tracehub.core.query import FilterError, parse
+from tracehub.core.query.words import Fragment
 from tracehub.projects.actions import audit
 from tracehub.projects.models import Project, Role, User
 from tracehub.review.models import Review
@@ -134,7 +135,8 @@ def rows(project: Project, listed: Sequence[Any]) -> list[Any]:
         row.trace.output_preview = HIDDEN
         for signal in row.trace.signals:
             signal["message"] = HIDDEN
-    return [replace(row, found_in=None, found_out=None) for row in listed]
+    hidden = Fragment(HIDDEN, "", "")
+    return [replace(row, said=hidden, answered=hidden) for row in listed]
 
 
 def reviews(project: Project, given: Sequence[Review]) -> list[Review]:

@@ -42,16 +42,27 @@ def tick(metric: Metric, value: Number | None) -> str:
     ['5%', '$0.025', '$0.00']
     >>> [tick(METRICS["latency_p50"], v) for v in (0, 500, 2500)]
     ['0 s', '500 ms', '2.5 s']
+    >>> tick(METRICS["input_tokens"], 2_500_000), tick(METRICS["cost"], 20_000)
+    ('2.5M', '$20k')
     """
     number = float(value or 0)
     if metric.unit == "share":
         return f"{number * 100:g}%"
     if metric.unit == "usd":
+        if number >= 1000:
+            return f"${_short(number)}"
         text = f"{number:.6f}".rstrip("0")
         return f"${text}" if len(text.partition(".")[2]) > 2 else f"${number:.2f}"
     if metric.unit == "ms":
         return f"{number:g} ms" if 0 < number < 1000 else f"{number / 1000:g} s"
-    return f"{number / 1000:g}k" if number >= 1000 else f"{number:g}"
+    return _short(number)
+
+
+def _short(number: float) -> str:
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:g}{name}"
+    return f"{number:g}"
 
 
 def length(span: timedelta) -> str:

@@ -50,6 +50,15 @@ DONE = """
 """
 LAG = "SELECT count(*), min(asked_at) FROM second_looks WHERE project_id = %s"
 FOUND = "SELECT trace_id, signals FROM late_signals WHERE project_id = %s AND trace_id = ANY(%s)"
+# By key; no row while the worker has not done all that it has to do with the trace.
+SETTLED = """
+    SELECT coalesce((SELECT l.signals FROM late_signals l
+        WHERE l.project_id = a.project_id AND l.trace_id = a.trace_id), '[]')
+    FROM arrivals a
+    WHERE a.project_id = %(project)s AND a.trace_id = %(trace)s AND a.dirty_seq IS NULL
+        AND NOT EXISTS (SELECT FROM second_looks w
+            WHERE w.project_id = a.project_id AND w.trace_id = a.trace_id)
+"""
 KEEP = """
     INSERT INTO late_signals (project_id, trace_id, day, signals)
     SELECT %s, t, %s, s::jsonb FROM unnest(%s::uuid[], %s::text[]) AS sent (t, s) ORDER BY t
@@ -212,6 +221,14 @@ def found(project_id: int, traces: Sequence[UUID]) -> dict[UUID, list[Signal]]:
             trace: [Signal(**signal) for signal in orjson.loads(signals)]
             for trace, signals in cursor.fetchall()
         }
+
+
+def settled(project_id: int, trace_id: UUID) -> list[Signal] | None:
+    """Return what the second pass found in a trace; None while the worker is not done with it."""
+    with connection.cursor() as cursor:
+        cursor.execute(SETTLED, {"project": project_id, "trace": trace_id})
+        row = cursor.fetchone()
+    return None if row is None else [Signal(**signal) for signal in orjson.loads(row[0])]
 
 
 def keep(project_id: int, day: date, signals: Mapping[UUID, Sequence[Signal]]) -> None:

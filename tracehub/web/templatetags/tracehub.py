@@ -7,6 +7,7 @@ cleaned markdown.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -16,7 +17,9 @@ from typing import Any
 from django import template
 from django.contrib.messages import get_messages
 from django.contrib.staticfiles import finders
+from django.template.base import FilterExpression, Parser, TextNode, Token
 from django.template.context import Context
+from django.template.engine import Engine
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -45,15 +48,47 @@ def sprite() -> SafeString:
     return mark_safe(_sprite_text())  # noqa: S308 our own file
 
 
-@register.simple_tag
 @lru_cache(maxsize=512)
 def icon(name: str, size: str = "") -> SafeString:
-    """`{% icon "fail" %}`, `{% icon "fail" "sm" %}`: 16 px, 14 px (sm) or 12 px (xs)."""
+    """An icon of our sprite: 16 px, 14 px (sm) or 12 px (xs)."""
     return format_html(
         '<svg class="icon{}" viewBox="0 0 16 16" aria-hidden="true"><use href="#i-{}"/></svg>',
         f" icon--{size}" if size else "",
         name,
     )
+
+
+class IconNode(template.Node):
+    """An icon whose name the page knows only when it is made."""
+
+    def __init__(self, given: list[FilterExpression]) -> None:
+        self.given = given
+
+    def render(self, context: Context) -> SafeString:
+        return icon(*(one.resolve(context) for one in self.given))
+
+
+@register.tag("icon")
+def icon_tag(parser: Parser, token: Token) -> template.Node:
+    """`{% icon "fail" %}`, `{% icon mark.icon "sm" %}`.
+
+    A name in quotes is drawn when the template is compiled: a list has hundreds of icons.
+    """
+    given = [parser.compile_filter(word) for word in token.split_contents()[1:]]
+    if any(one.is_var or one.filters for one in given):
+        return IconNode(given)
+    return TextNode(icon(*(one.var for one in given)))
+
+
+def _cell(key: str) -> template.NodeList:
+    return Engine.get_default().get_template(f"traces/cells/{key}.html").nodelist
+
+
+@register.simple_tag(takes_context=True)
+def cells(context: Context, columns: Sequence[str]) -> SafeString:
+    """The chosen cells of `row`: traces/cells/ has a template for each column."""
+    found = (_cell(key).render(context) for key in columns)
+    return mark_safe("".join(found))  # noqa: S308 from our templates
 
 
 @register.inclusion_tag("components/behind.html")

@@ -27,6 +27,7 @@ class Row:
     """A trace and what its row adds: link, gravest signals, verdict of now, width of its bar."""
 
     trace: Trace
+    hex: str
     url: str
     signals: list[dict[str, Any]]
     more_signals: int
@@ -35,8 +36,8 @@ class Row:
     more_labels: int
     bar: int  # percent of the longest trace of the page
     tone: str
-    found_in: Fragment | None  # where the input has what was looked for, and the output
-    found_out: Fragment | None
+    said: Fragment  # the input from where it has what was looked for, or as it begins
+    answered: Fragment  # the output
 
     @property
     def prompt(self) -> tuple[str, str] | None:
@@ -100,6 +101,7 @@ def _row(
     page = reverse("trace", args=[state.project.slug, trace.hex])
     return Row(
         trace=trace,
+        hex=trace.hex,
         url=with_query(page, state.params),
         signals=signals[:SIGNALS_SHOWN],
         more_signals=max(0, len(signals) - SIGNALS_SHOWN),
@@ -107,10 +109,15 @@ def _row(
         label=labels[0] if labels else "",
         more_labels=max(0, len(labels) - 1),
         bar=round(100 * (trace.duration_ns or 0) / longest),
-        found_in=fragment(texts[0], looked_for(state.wanted, "input")),
-        found_out=fragment(texts[1], looked_for(state.wanted, "output")),
+        said=_shown(trace.input_preview, texts[0], looked_for(state.wanted, "input")),
+        answered=_shown(trace.output_preview, texts[1], looked_for(state.wanted, "output")),
         tone=next((tone for kind, tone in _TONES.items() if kind in kinds), "neutral"),
     )
+
+
+def _shown(preview: str | None, text: str, asked: list[str]) -> Fragment:
+    """Return the part of a text that the row shows."""
+    return fragment(text, asked) or Fragment(preview or "", "", "")
 
 
 def _gravest(signals: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
