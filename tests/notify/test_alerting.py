@@ -83,6 +83,17 @@ def test_what_comes_while_an_alert_is_snoozed_or_off_is_not_told_later(project, 
     assert alerting.check_all(now + 3 * HOUR) == 0 and fired() == []
 
 
+def test_an_alert_of_another_kind_does_not_tell_what_was_before(project, add, to, admin):
+    alert = add("spike", hours=1)
+    told(project, "TH-1")
+    made = alert_actions.draft(project, "new", alert.name, {}, to, 1)
+    alert_actions.change(alert, made, by=admin)
+    assert alerting.check_all(timezone.now()) == 0
+    told(project, "TH-2")
+    assert alerting.check_all(timezone.now()) == 1
+    assert fired() == [["TH-2 is new: wrong"]]
+
+
 def test_a_spike_is_sent_once_and_the_preview_saw_it(project, add, carry, mailoutbox):
     alert = add("spike", hours=1)
     end = counts(project, 200, key=alerting.ALL, last=20)

@@ -130,6 +130,19 @@ def test_slack_and_mail_get_the_same_words(project, admin, receiver, carry, mail
     assert "Severity high, 3 traces so far." in mailoutbox[0].body
 
 
+def test_a_mail_that_cannot_be_written_does_not_hold_up_the_others(
+    project, admin, receiver, carry, monkeypatch
+):
+    def refuse(_mail):
+        raise UnicodeEncodeError("ascii", "ü", 0, 1, "not in this header")
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+    to = actions.add_destination(project, "email", "maja", "maja@x.example", by=admin)
+    actions.send_test(to, by=admin)
+    carry()
+    assert Delivery.objects.get().error == "The mail server did not take it (UnicodeEncodeError)."
+
+
 def test_a_silent_destination_does_not_hold_up_the_others(project, admin, hook, receiver, carry):
     receiver.answers = [(500, {})]
     for run in range(5):

@@ -40,7 +40,7 @@ def test_it_says_what_is_new_back_dear_and_waiting(project, told):
     said = texts(project)
     title = f"{told.key} refund.amount: must be number, got a string"
     assert said["New failures"] == [f"{title}: 3 times, since refund@v12"]
-    assert said["Dearest failures"][0].startswith(f"{title}: $0.75 and 0 min in 3 traces")
+    assert said["Costliest failures"][0].startswith(f"{title}: $0.75 and 0 min in 3 traces")
     assert said["Queues that wait"][0].startswith("Refunds: 3 traces to review, the oldest for 0 h")
     assert "Gates" not in said and "Failures that are back" not in said
     Failure.objects.update(status=Status.REGRESSED, regressed_at=timezone.now() - timedelta(days=2))

@@ -68,7 +68,7 @@ def test_publishing_puts_it_in_force_and_checks_the_past_again(client, project):
         marked += Arrival.objects.filter(dirty_seq__isnull=False).count()
         Arrival.objects.update(dirty_seq=None, dirty_at=None)
     job = Recheck.objects.get()
-    assert (job.q, job.traces, marked) == ('prompt:"refund"', 1, 1)
+    assert (job.q, job.traces, marked) == ("prompt:refund", 1, 1)
     assert job.finished_at is not None
     factory.digest_now(project, trace_id)
     assert Trace.objects.get().signal_kinds == ["schema_error"]

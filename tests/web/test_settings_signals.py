@@ -92,7 +92,7 @@ def test_precision_comes_from_reviews_with_its_interval(client, project, admin):
         factory.digest_now(project, trace_id)
     page = client.get(URL).text
     assert '67% <span class="quiet">of 3</span>' in page
-    assert "95% interval 21 to 94 %" in page
+    assert "95% interval 21 to 94%" in page
 
 
 def test_an_own_signal_is_tried_then_made_then_found(client, project, admin):

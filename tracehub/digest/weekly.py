@@ -47,7 +47,7 @@ def parts(project: Project, now: datetime) -> list[Part]:
     found = [
         ("New failures", _new(project, now)),
         ("Failures that are back", _back(project, now)),
-        ("Dearest failures", _dearest(project, now)),
+        ("Costliest failures", _costliest(project, now)),
         ("Queues that wait", _queues(project, now)),
         ("Gates", _gates(project, now)),
     ]
@@ -73,8 +73,8 @@ def _back(project: Project, now: datetime) -> Iterator[str]:
         yield f"{_named(project, one)}: back for {_age(one.regressed_at, now)}"
 
 
-def _dearest(project: Project, now: datetime) -> Iterator[str]:
-    """Yield the dearest of the failures of most impact; one that takes too long is left out."""
+def _costliest(project: Project, now: datetime) -> Iterator[str]:
+    """Yield the costliest of the failures of most impact; one that takes too long is left out."""
     priced = []
     for row in querysets.page(project, now=now, since=first_day(now), limit=WEIGHED):
         try:

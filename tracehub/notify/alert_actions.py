@@ -81,8 +81,8 @@ def add(alert: Alert, *, by: Actor | None) -> Alert:
     project = alert.project
     if Alert.objects.filter(project=project).count() >= MOST:
         raise ActionError(f"A project may have {MOST} alerts.", "name")
-    newest = Event.objects.filter(project=project).aggregate(newest=Max("id"))["newest"]
-    alert.seen, alert.created_by, alert.checked_until = newest or 0, actor_name(by), timezone.now()
+    alert.created_by = actor_name(by)
+    _begin_now(alert)
     try:
         with transaction.atomic():
             alert.save()
@@ -93,20 +93,28 @@ def add(alert: Alert, *, by: Actor | None) -> Alert:
     return alert
 
 
+def _begin_now(alert: Alert) -> list[str]:
+    """Let an alert pass over what there is by now; return the fields that this sets."""
+    newest = Event.objects.filter(project=alert.project_id).aggregate(newest=Max("id"))["newest"]
+    alert.seen, alert.checked_until = newest or 0, timezone.now()
+    return ["seen", "checked_until"]
+
+
 def change(alert: Alert, made: Alert, *, by: Actor | None) -> Alert:
     """Give an alert what a draft says; what it has told already is not told again.
 
-    Raises ActionError, Conflict.
+    One of another kind looks at what comes from now on. Raises ActionError, Conflict.
     """
     if not made.to:
         raise ActionError("Choose at least one destination.", "to")
     before = alert.rule
     fields = ["name", "kind", "rule", "to", "quiet"]
+    anew = _begin_now(alert) if made.kind != alert.kind else []
     for field in fields:
         setattr(alert, field, getattr(made, field))
     try:
         with transaction.atomic():
-            alert.save(update_fields=fields)
+            alert.save(update_fields=[*fields, *anew])
             audit("alert.changed", by=by, project=alert.project, object=alert.name, before=before,
                   rule=alert.rule)  # fmt: skip
     except IntegrityError:
@@ -118,12 +126,7 @@ def change(alert: Alert, made: Alert, *, by: Actor | None) -> Alert:
 def turn(alert: Alert, on: bool, *, by: Actor | None) -> None:
     """Turn an alert on or off. What happens while it is off is not told later."""
     alert.on = on
-    fields = ["on"]
-    if on:
-        newest = Event.objects.filter(project=alert.project_id).aggregate(newest=Max("id"))
-        alert.seen, alert.checked_until = newest["newest"] or 0, timezone.now()
-        fields += ["seen", "checked_until"]
-    alert.save(update_fields=fields)
+    alert.save(update_fields=["on", *(_begin_now(alert) if on else [])])
     audit("alert.turned", by=by, project=alert.project, object=alert.name, on=on)
 
 

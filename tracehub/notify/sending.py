@@ -210,7 +210,7 @@ def _mail(event: Event, destination: Destination) -> None:
     mail.extra_headers["Message-ID"] = f"<{event}.{destination.pk}@tracehub.invalid>"
     try:
         mail.send()
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:
         raise NotSent(f"The mail server did not take it ({type(error).__name__}).") from error
 
 

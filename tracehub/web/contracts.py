@@ -17,7 +17,7 @@ from tracehub.core.contracts import checking, inference
 from tracehub.core.contracts.bounds import ContractError
 from tracehub.core.contracts.layout import pretty
 from tracehub.core.query import parse
-from tracehub.core.query.tree import quote as quoted
+from tracehub.core.query.tree import Pattern
 from tracehub.core.trace import Json
 from tracehub.digest import recheck
 from tracehub.failures import actions, querysets
@@ -125,7 +125,7 @@ def _used_by(project: Project, draft: Draft) -> list[tuple[str, str, int | None,
         try:
             with bounded(SECONDS):
                 found.append(
-                    (key, value, *facets.matching(within, parse(f"{key}:{quoted(value)}")))
+                    (key, value, *facets.matching(within, parse(f"{key}:{Pattern((value,))}")))
                 )
         except TooSlow:
             found.append((key, value, None, False))
@@ -135,7 +135,7 @@ def _used_by(project: Project, draft: Draft) -> list[tuple[str, str, int | None,
 def _under(draft: Draft) -> str:
     """Return the filter of the traces that a contract is about."""
     named = (("prompt", draft.prompt), ("span", draft.span))
-    return " ".join(f"{key}:{quoted(value)}" for key, value in named if value)
+    return " ".join(f"{key}:{Pattern((value,))}" for key, value in named if value)
 
 
 def _publish(request: HttpRequest, project: Project, draft: Draft) -> bool:

@@ -134,7 +134,7 @@ SPECS = (
     ),
     Spec(
         "volume",
-        "Tokens in all",
+        "Total tokens",
         "input_tokens",
         "in",
         (
@@ -166,7 +166,7 @@ SPECS = (
     ),
     Spec(
         "spend",
-        "Cost in all",
+        "Total cost",
         "cost",
         "in this range",
         (Drawn("cost", "cost", _1),),

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from tracehub.core.metrics import Number
+from tracehub.core.exports.csv_table import safe_cell
 from tracehub.core.query import Filter
 from tracehub.core.steps import RangeError, Window, window
 from tracehub.metrics import querysets
@@ -32,7 +32,6 @@ from tracehub.web.metric_specs import Spec
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.state import DEFAULT_RANGE
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")
 READ_SECONDS = 5.0  # a filter that the rollups cannot answer reads every trace of the range
 
 
@@ -72,14 +71,8 @@ def _csv(state: ChartState, panels: list[Panel]) -> HttpResponse:
     for panel in panels:
         units = [f"{name} ({unit})" for name, unit in zip(panel.head[1:], panel.units, strict=True)]
         rows.writerow(["chart", panel.head[0], *units])
-        rows.writerows([panel.title, *map(_cell, row)] for row in panel.exact)
+        rows.writerows([panel.title, *map(safe_cell, row)] for row in panel.exact)
     return answer
-
-
-def _cell(value: str | Number | None) -> str | Number | None:
-    """A name that begins like a formula is text to a spreadsheet too."""
-    formula = isinstance(value, str) and value.startswith(_FORMULAS)
-    return f"'{value}" if formula else value
 
 
 def _context(state: ChartState, now: datetime) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Agreed:
 
     @property
     def said(self) -> str:
-        return f"{self.low:.0f} to {self.high:.0f} %"
+        return f"{self.low:.0f} to {self.high:.0f}%"
 
 
 @dataclass(slots=True)

@@ -145,7 +145,7 @@ def narrow(state: ListState, found: Sequence[tuple[Pair, int, int]]) -> list[Nar
             value,
             failing if asked == ["failing"] else traces,
             state.filtered(state.wanted.toggled(key, _value(key, value))),
-            f"{round(100 * failing / traces)} % of them fail",
+            f"{round(100 * failing / traces)}% of them fail",
         )
         for (key, value), traces, failing in found
     ]

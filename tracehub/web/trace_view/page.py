@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from tracehub.core.query.attributes import indexed
+from tracehub.core.query.tree import Pattern
 from tracehub.core.trace import Json, Prompt, Signal, Span, TraceSummary
 from tracehub.web import copy
 from tracehub.web.trace_view import carried, findings, pane, tree, tries
@@ -103,7 +104,7 @@ class TracePage:
                 *([("retries", "Retries", len(again) - 1)] if again else []),
             ),
             "tries": tries.laid_out(again, self.failed) if self.tab == "retries" else [],
-            "span_term": f"span:{quoted(span.name)}",
+            "span_term": f"span:{Pattern((span.name,))}",
             "blocks": blocks,
             "error_count": len(notes),
             "span_signals": [
@@ -161,14 +162,15 @@ def trace_facts(summary: TraceSummary) -> dict[str, Any]:
         "trace_id": summary.trace_id,
         "name": visible(summary.name),
         "prompts": [
-            {"label": visible(prompt), "term": f"prompt:{quoted(prompt)}"}
+            {"label": visible(prompt), "term": f"prompt:{Pattern((prompt,))}"}
             for prompt in summary.prompts
         ],
         "models": [
-            {"label": visible(model), "term": f"model:{quoted(model)}"} for model in summary.models
+            {"label": visible(model), "term": f"model:{Pattern((model,))}"}
+            for model in summary.models
         ],
         "terms": {
-            key: f"{key}:{quoted(value or '')}"
+            key: f"{key}:{Pattern((value or '',))}"
             for key, value in (
                 ("cohort", summary.cohort),
                 ("env", summary.environment),
@@ -190,14 +192,6 @@ def trace_facts(summary: TraceSummary) -> dict[str, Any]:
         "retries": summary.retries,
         "span_count": summary.span_count,
     }
-
-
-def quoted(value: str) -> str:
-    """Return a value for the filter language, in quotes when it is more than a plain word."""
-    if value and all(c.isalnum() or c in "@._-/" for c in value):
-        return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def facts(span: Span) -> Iterator[str]:
