@@ -30,6 +30,8 @@ PAGES = {
     "last seen": {"sort": "last_seen"},
     "words": {"q": "must be"},
     "page 20": {"after": "950"},
+    "by signal": {"by": "signal"},
+    "30 days": {"from": "30d"},
 }
 GROUPS = """
     INSERT INTO failures_failure (project_id, number, fingerprint, kind, title, span, severity,

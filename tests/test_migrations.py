@@ -18,7 +18,7 @@ from tracehub.cli.config import ConfigError
 # The newest migrations when rolling upgrades were first promised. What is older ran with no user.
 MARK = {
     "digest": 7,
-    "evals": 10,
+    "evals": 11,
     "failures": 7,
     "metrics": 6,
     "notify": 3,

@@ -91,6 +91,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/contracts", contracts.contract_list, name="contracts"),
     path("<slug:slug>/contracts/<str:name>", contracts.contract_page, name="contract"),
     path("<slug:slug>/failures", failures.group_list, name="failures"),
+    path("<slug:slug>/failures/suggestions", failures.suggestions, name="failures_suggestions"),
     path("<slug:slug>/failures/act", failures.act, name="failures_act"),
     path("<slug:slug>/failures/undo/<str:token>", failures.undo, name="failures_undo"),
     path("<slug:slug>/failures/matrix", matrix.page, name="failures_matrix"),

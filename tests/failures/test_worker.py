@@ -15,6 +15,7 @@ from tracehub.core.trace import Prompt, SpanFacts, ValidationError
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Failure, FailureDay
 from tracehub.failures.store import first_day
+from tracehub.failures.triage import querysets as triage
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions as reviews
 from tracehub.traces.models import Trace
@@ -152,7 +153,7 @@ def test_a_trace_that_no_longer_fails_leaves_its_group(project, contract):
     failure.refresh_from_db()
     assert failure.events == 0
     assert row(f"{1:032x}").failures == []
-    assert querysets.tab_counts(project, timezone.now())["all"] == 0
+    assert triage.tab_counts(project, timezone.now())["all"] == 0
 
 
 def test_a_failing_review_groups_by_mode_until_it_is_withdrawn(project):
@@ -268,7 +269,7 @@ def test_a_merge_holds_for_later_events_and_is_undone_at_once(project, contract)
 
     def page():
         since = timezone.now().date() - timedelta(days=14)
-        rows = querysets.page(project, now=timezone.now(), since=since)
+        rows = triage.page(project, now=timezone.now(), since=since)
         return [(one.failure.key, one.recent) for one in rows]
 
     assert page() == [(first.key, 3)]
@@ -330,7 +331,7 @@ def test_a_group_keeps_its_recent_days_for_lists(project, contract):
 
     def listed(later):
         since = first_day(now + timedelta(days=later))
-        return [row.recent for row in querysets.page(project, now=now, since=since)]
+        return [row.recent for row in triage.page(project, now=now, since=since)]
 
     assert [listed(later) for later in (0, 1, 10, 11, 14, 40)] == [[3], [2], [2], [1], [0], [0]]
     Failure.objects.update(last_seen=now - timedelta(days=20))

@@ -188,6 +188,7 @@ PAGES: dict[str, dict[str, str]] = {
     "review/<slug:queue_slug>/disagreements/<int:item_id>": {"POST": "reviewer"},
     "failures": READ,
     "failures/matrix": READ,
+    "failures/suggestions": READ,
     "failures/act": {"POST": "reviewer"},
     "failures/undo/<str:token>": {"POST": "reviewer"},
     "failures/fixes": READ,

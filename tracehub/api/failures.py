@@ -13,6 +13,8 @@ from tracehub.api import cursors
 from tracehub.api.errors import ApiError, missing
 from tracehub.api.requests import ApiRequest
 from tracehub.api.router import Answer
+from tracehub.api.traces import too_slow
+from tracehub.core.query import groups, parse
 from tracehub.core.shape import Schema
 from tracehub.core.times import TimeError, parse_moment
 from tracehub.core.trace_json import iso
@@ -20,8 +22,11 @@ from tracehub.failures import actions, querysets
 from tracehub.failures.lifecycle import RELEASE
 from tracehub.failures.models import Activity, Failure
 from tracehub.failures.store import first_day
+from tracehub.failures.triage import filtering
+from tracehub.failures.triage import querysets as triage
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import User
+from tracehub.traces.querysets import TooSlow
 
 HISTORY = 50  # lines of it in one answer
 _AGE = re.compile("[0-9]{1,6}[smhdw]")  # 7d: in seven days
@@ -43,19 +48,23 @@ CHANGE: Schema = {
 
 def list_failures(asked: ApiRequest) -> Answer:
     """Answer groups by impact. A cursor goes on in the order of its first page."""
-    status, words = asked.query.get("status", ""), asked.query.get("q", "")
-    if status and status not in querysets.TABS:
-        known = ", ".join(querysets.TABS)
+    status, text = asked.query.get("status", ""), asked.query.get("q", "")
+    if status and status not in triage.TABS:
+        known = ", ".join(triage.TABS)
         raise ApiError(400, f"status must be one of {known}. Got {status[:40]!r}.", "status")
-    if "\x00" in words:
-        raise ApiError(400, "q may hold no NUL.", "q")
-    listing = {"project": asked.project.pk, "list": "failures", "status": status, "q": words}
+    wanted = parse(text, groups.KEYS)
+    listing = {"project": asked.project.pk, "list": "failures", "status": status, "q": text}
     cursor, limit = asked.query.get("cursor"), asked.whole("limit", 50)
     offset = cursors.decode(cursor, listing) if cursor else 0
     now = timezone.now()
-    rows = querysets.page(
-        asked.project, now=now, since=first_day(now), status=status, words=words[:200],
-        limit=limit + 1, offset=offset,
+    since = first_day(now)
+    try:
+        about = filtering.asked(asked.project, wanted, since=since, now=now)
+    except TooSlow as error:
+        raise too_slow() from error
+    rows = triage.page(
+        asked.project, now=now, since=since, status=status, asked=about, limit=limit + 1,
+        offset=offset,
     )  # fmt: skip
     more = cursors.encode(listing, offset + limit) if len(rows) > limit else None
     items = [failure_json(row.failure, now) | {"recent": row.recent} for row in rows[:limit]]

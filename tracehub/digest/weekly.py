@@ -21,6 +21,7 @@ from tracehub.evals.models import Run
 from tracehub.failures import querysets
 from tracehub.failures.models import Failure, Status
 from tracehub.failures.store import first_day
+from tracehub.failures.triage import querysets as triage
 from tracehub.notify.models import WeeklyMail
 from tracehub.projects import outbox
 from tracehub.projects.models import Project, User
@@ -76,7 +77,7 @@ def _back(project: Project, now: datetime) -> Iterator[str]:
 def _costliest(project: Project, now: datetime) -> Iterator[str]:
     """Yield the costliest of the failures of most impact; one that takes too long is left out."""
     priced = []
-    for row in querysets.page(project, now=now, since=first_day(now), limit=WEIGHED):
+    for row in triage.page(project, now=now, since=first_day(now), limit=WEIGHED):
         try:
             with bounded(SECONDS):
                 traces, cost, spent = querysets.price(row.failure, now - WEEK, now)

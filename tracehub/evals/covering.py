@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.db.models import CharField, Count, F, Func, JSONField, QuerySet, Value
 from django.db.models.fields.json import KeyTextTransform
@@ -10,9 +12,11 @@ from django.db.models.fields.json import KeyTextTransform
 from tracehub.core.coverage import NO_MODE
 from tracehub.evals import querysets
 from tracehub.evals.models import Case, EvalSet
+from tracehub.failures.models import Failure
 from tracehub.projects.models import Project
 
 SEGMENTS = ("prompt", "model", "tag")
+PIPS = 5  # that a row shows
 
 
 def cases(
@@ -90,3 +94,46 @@ def cases_by_mode(project: Project) -> Counter[str]:
     rows = Case.objects.filter(project=project, removed_in=None).exclude(failure_modes=[])
     counts = rows.order_by().annotate(mode=modes).values_list("mode").annotate(n=Count("*"))
     return Counter(dict(counts))
+
+
+class Coverage(NamedTuple):
+    """Of the eval sets that test the prompt of a failure, those with a case made from it."""
+
+    sets: int
+    covered: int
+    cases: int
+
+    @property
+    def pips(self) -> list[bool]:
+        """One for each set, those with a case first; of many sets the share is kept."""
+        most = min(self.sets, PIPS)
+        full = -(-self.covered * most // self.sets) if self.sets else 0
+        return [i < full for i in range(most)]
+
+
+def of_failures(project: Project, failures: Sequence[Failure]) -> dict[int, Coverage]:
+    """Return by id of a failure what covers it. Two reads of today's drafts for all of them."""
+    home = {one.key: top.pk for top in failures for one in (top, *top.merged.all())}
+    rows = Case.objects.filter(project=project, removed_in=None).order_by()
+    made: dict[int, Counter[int]] = {one.pk: Counter() for one in failures}
+    for key, eval_set, count in (
+        rows.filter(source_failure__in=list(home))
+        .exclude(source_failure="")
+        .values_list("source_failure", "eval_set_id")
+        .annotate(cases=Count("*"))
+    ):
+        made[home[key]][eval_set] += count
+    names = {one.pk: one.since.rpartition("@")[0] for one in failures}
+    testing: dict[str, set[int]] = {}
+    named = rows.annotate(named=KeyTextTransform("name", "prompt"))
+    wanted = sorted(set(names.values()) - {""})
+    for name, eval_set in (
+        named.filter(named__in=wanted).values_list("named", "eval_set_id").distinct()
+        if wanted
+        else ()
+    ):
+        testing.setdefault(name, set()).add(eval_set)
+    return {
+        pk: Coverage(len(testing.get(names[pk], set()) | set(counts)), len(counts), counts.total())
+        for pk, counts in made.items()
+    }

@@ -11,6 +11,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
 from tracehub.projects.models import Project, User
@@ -121,7 +122,18 @@ class Case(models.Model):
                 condition=models.Q(removed_in__isnull=False),
                 name="case_removed",
             ),
-        )
+            # What drafts hold of a failure, and of a prompt: asked for all that a list shows.
+            models.Index(
+                fields=["project", "source_failure", "eval_set"],
+                condition=models.Q(removed_in__isnull=True) & ~models.Q(source_failure=""),
+                name="case_by_failure",
+            ),
+            models.Index(
+                models.F("project"), KeyTextTransform("name", "prompt"), models.F("eval_set"),
+                condition=models.Q(removed_in__isnull=True),
+                name="case_by_prompt",
+            ),
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.case_id} of {self.eval_set}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.db import connection
@@ -23,7 +23,6 @@ from tracehub.core.query.tree import quote
 from tracehub.core.stored import content_in
 from tracehub.core.versions import Known, in_order
 from tracehub.failures.models import (
-    RECENT_DAYS,
     Activity,
     Contract,
     Failure,
@@ -36,66 +35,10 @@ from tracehub.traces.payloads.objects import whole
 
 _KEY = re.compile(r"TH-([1-9][0-9]{0,8})")
 NEW_FOR = timedelta(days=7)  # then a group that nobody decided about is ongoing
-TABS = ("all", "triage", "new", "regressed", "ongoing", "resolved", "ignored")
-TRIAGE = ("new", "regressed")  # what needs a decision
-SEVERITY_WEIGHT = "CASE severity WHEN 'critical' THEN 8 WHEN 'high' THEN 4 ELSE 2 END"
-# Time passes without an event: what is new grows old, and an ignored group shows again.
-SHOWN = """
-    CASE WHEN status = 'ignored' AND (ignored_until <= %(now)s OR ignored_events <= events)
-            THEN 'ongoing'
-        WHEN status = 'new' AND first_seen < %(old)s THEN 'ongoing' ELSE status END
-"""
 NEWEST = """
     SELECT DISTINCT ON (name) id, name, version, prompt, span FROM failures_contract
     WHERE project_id = %s ORDER BY name, version DESC
 """
-TABS_SQL = f"""
-    SELECT {SHOWN} AS shown, count(*) FROM failures_failure
-    WHERE project_id = %(project)s AND merged_into_id IS NULL AND (events > 0 OR status <> 'new')
-    GROUP BY 1
-"""  # noqa: S608 our own expression
-# The sum of what `recent` holds from the start of the list on: plain subscripts, NULL past its end,
-# since a subquery per group would cost more than all the rest.
-RECENT = " + ".join(
-    f"coalesce(recent[greatest(0, %(since)s::date - recent_from) + {i}], 0)"
-    for i in range(1, RECENT_DAYS + 2)
-)
-# Reads the groups of the project once and nothing else: 200 pages at 5,000 groups
-# (bench/failures.py). One that was last seen before the range has no counts in it.
-LIST = f"""
-    WITH merged AS (
-        SELECT merged_into_id AS id, sum({RECENT}) AS events FROM failures_failure
-        WHERE project_id = %(project)s AND merged_into_id IS NOT NULL AND last_seen >= %(since)s
-        GROUP BY 1
-    ), shown AS MATERIALIZED (
-        SELECT id, number, last_seen, {SHOWN} AS shown, {SEVERITY_WEIGHT} AS weight,
-            CASE WHEN last_seen >= %(since)s THEN {RECENT} ELSE 0 END AS events
-        FROM failures_failure
-        WHERE project_id = %(project)s AND merged_into_id IS NULL
-            AND (events > 0 OR status <> 'new')
-            AND (%(words)s = '' OR title ILIKE %(words)s OR span ILIKE %(words)s
-                OR kind ILIKE %(words)s OR 'TH-' || number ILIKE %(words)s)
-    ), summed AS (
-        SELECT s.*, s.events + coalesce(m.events, 0) AS recent
-        FROM shown s LEFT JOIN merged m USING (id)
-    )
-    SELECT s.id, s.shown, s.recent, s.recent * s.weight AS impact FROM summed s
-    WHERE %(status)s = '' OR s.shown = ANY(string_to_array(%(status)s, ','))
-    ORDER BY {{order}} LIMIT %(limit)s OFFSET %(offset)s
-"""  # noqa: S608 our own expressions
-ORDERS = {
-    "impact": "impact DESC, s.last_seen DESC, s.number",
-    "last_seen": "s.last_seen DESC, s.number",
-    "number": "s.number",
-}
-
-
-class Row(NamedTuple):
-    """A group as a list shows it. `recent` counts traces since the start of the list's range."""
-
-    failure: Failure
-    shown: str
-    recent: int
 
 
 @lru_cache(maxsize=500)
@@ -139,44 +82,6 @@ def shown_status(failure: Failure, now: datetime) -> str:
     if failure.status == Status.NEW and failure.first_seen < now - NEW_FOR:
         return "ongoing"
     return failure.status
-
-
-def tab_counts(project: Project, now: datetime) -> dict[str, int]:
-    """Return how many groups each tab has."""
-    with connection.cursor() as cursor:
-        cursor.execute(TABS_SQL, {"project": project.pk, "now": now, "old": now - NEW_FOR})
-        found = dict(cursor.fetchall())
-    counts = {tab: found.get(tab, 0) for tab in TABS}
-    counts["all"] = sum(found.values())
-    counts["triage"] = sum(found.get(tab, 0) for tab in TRIAGE)
-    return counts
-
-
-def page(
-    project: Project,
-    *,
-    now: datetime,
-    since: date,
-    status: str = "",
-    words: str = "",
-    order: str = "impact",
-    limit: int = 50,
-    offset: int = 0,
-) -> list[Row]:
-    """Return groups with what they counted since a day. `status` is a tab or empty."""
-    wanted = ",".join(TRIAGE) if status == "triage" else "" if status == "all" else status
-    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    values: dict[str, Any] = {
-        "project": project.pk, "now": now, "old": now - NEW_FOR, "since": since,
-        "words": f"%{escaped}%" if words else "", "status": wanted, "limit": limit,
-        "offset": offset,
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(LIST.format(order=ORDERS[order]), values)
-        found = cursor.fetchall()
-    rows = Failure.objects.filter(pk__in=[row[0] for row in found])
-    by_id = rows.select_related("assignee").prefetch_related("merged").in_bulk()
-    return [Row(by_id[pk], shown, recent) for pk, shown, recent, _ in found if pk in by_id]
 
 
 def get(project: Project, number: int) -> Failure | None:

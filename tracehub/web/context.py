@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tracehub.core.query.terms import FINE
-from tracehub.failures.querysets import tab_counts
+from tracehub.failures.triage.querysets import tab_counts
 from tracehub.projects.models import Project, User
 from tracehub.traces import rollup, saved
 from tracehub.traces.models import SavedView

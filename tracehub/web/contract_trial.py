@@ -21,7 +21,7 @@ from tracehub.failures.models import Contract as Version
 from tracehub.projects.models import Project
 from tracehub.traces.models import Trace
 from tracehub.web.contract_draft import Draft
-from tracehub.web.failure_view import features
+from tracehub.web.failure_pane import features
 from tracehub.web.trace_view.text import visible
 
 TRIED = 1_000  # traces of a dry run

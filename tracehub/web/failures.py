@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core import signing
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,65 +18,104 @@ from django.views.decorators.vary import vary_on_headers
 from tracehub.core.whole import whole_number
 from tracehub.failures import actions, querysets
 from tracehub.failures.models import Activity, Failure
-from tracehub.failures.store import first_day
+from tracehub.failures.triage import filtering
+from tracehub.failures.triage import querysets as triage
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.web import failure_view, links, permissions, shell
+from tracehub.traces.querysets import TooSlow, bounded
+from tracehub.web import (
+    failure_offers,
+    failure_pane,
+    failure_view,
+    permissions,
+    promote_many,
+    shell,
+    trace_bulk,
+)
+from tracehub.web.failure_list import FailureState
+from tracehub.web.trace_list import suggest
+from tracehub.web.trace_list.chips import chips
 
 PAGE = 50
 MAX_SELECTED = 200
 UNDO_SALT = "tracehub.failures.undo"
 UNDO_SECONDS = 24 * 3600
-TABS = (
-    ("all", "All"),
-    ("triage", "Needs triage"),
-    ("new", "New"),
-    ("regressed", "Regressed"),
-    ("ongoing", "Ongoing"),
-    ("resolved", "Resolved"),
-    ("ignored", "Ignored"),
-)
+# Which template answers when this element is being swapped.
+FRAGMENTS = {"main": "failures/content.html", "foot": "failures/more.html"}
 
 
 @require_GET
 @vary_on_headers("HX-Request", "HX-Target")
 def group_list(request: HttpRequest, slug: str) -> HttpResponse:
-    """The groups of a tab, and the chosen one beside them; or only what is inside `main`."""
+    """The groups of a tab, and the chosen one beside them; or what is being swapped of it."""
     project = permissions.project_for(request, slug)
-    now = timezone.now()
-    get = request.GET
-    tab = get.get("status", "all")
-    tab = tab if tab in querysets.TABS else "all"
-    words = get.get("q", "").replace("\x00", "").strip()[:200]
-    order = "last_seen" if get.get("sort") == "last_seen" else "impact"
-    first = _offset(get.get("after", ""))
-    rows = querysets.page(
-        project, now=now, since=first_day(now), status=tab, words=words, order=order,
-        limit=PAGE + 1, offset=first,
-    )  # fmt: skip
-    keep = {"status": tab if tab != "all" else "", "q": words}
-    keep |= {"sort": order if order != "impact" else "", "after": str(first) if first else ""}
-    keep = {name: value for name, value in keep.items() if value}
-    chosen = _chosen(project, get.get("group", ""), rows)
-    counts = querysets.tab_counts(project, now)
-    base = reverse("failures", args=[slug])
+    state = FailureState.of(project, request.GET)
+    swapped = request.headers.get("HX-Request") == "true"
+    target = request.headers.get("HX-Target", "").partition("#")[2] if swapped else ""
+    if "add" in request.GET and not target:
+        return HttpResponseRedirect(state.url())
+    context = _context(request, state, timezone.now(), paned=target != "foot")
+    bad = state.error and not target
+    template = FRAGMENTS.get(target, "failures/list.html")
+    answer = render(request, template, context, status=400 if bad else 200)
+    if target == "main" and ("add" in request.GET or state.error):
+        answer["HX-Push-Url"] = state.url()
+    return answer
+
+
+def _context(
+    request: HttpRequest, state: FailureState, now: datetime, *, paned: bool
+) -> dict[str, Any]:
+    """Return what the page or fragment shows; `paned` asks for the open group as well."""
+    project = state.project
     context: dict[str, Any] = {
-        "tabs": [(_tab_url(base, name, keep), name, word, counts[name]) for name, word in TABS],
-        "tab": tab, "words": words, "order": order, "counts": counts,
-        "shown_from": first + 1, "shown_to": first + len(rows[:PAGE]),
-        "lines": failure_view.lines(
-            project, rows[:PAGE], now=now, keep=keep, chosen=chosen.key if chosen else ""
-        ),
-        "sorts": _sorts(base, keep),
-        "next_url": links.with_query(base, {**keep, "after": str(first + PAGE)})
-        if len(rows) > PAGE else "",
-        "back_url": base if first else "",
+        "state": state, "chips": chips(state), "counts": triage.tab_counts(project, now),
+        "offers_url": reverse("failures_suggestions", args=[project.slug]),
     }  # fmt: skip
-    if chosen is not None:
-        context |= failure_view.pane(project, chosen, now)
-    inside = request.headers.get("HX-Target", "").endswith("#main")
-    part = "content" if inside and request.headers.get("HX-Request") == "true" else "list"
-    return render(request, f"failures/{part}.html", context)
+    context["tabs"] = state.tabs(context["counts"])
+    if state.error is not None:
+        return context | {"mended": state.error.mended(state.text)}
+    since = state.first_day(now)
+    me = request.user.pk if isinstance(request.user, User) else None
+    try:
+        asked = filtering.asked(project, state.wanted, since=since, now=now, me=me)
+    except TooSlow:
+        return context | {"too_slow": filtering.SECONDS}
+    if state.wanted.parts:
+        context["tabs"] = state.tabs(triage.tab_counts(project, now, asked))
+    rows = triage.page(
+        project, now=now, since=since, status=state.tab, asked=asked, order=state.order,
+        by=state.by, limit=PAGE + 1, offset=state.after,
+    )  # fmt: skip
+    chosen = _chosen(project, state.group, rows)
+    at = state.after + PAGE
+    context |= {
+        "matching": next(n for _, name, _, n in context["tabs"] if name == state.tab),
+        "lines": failure_view.lines(state, rows[:PAGE], now, chosen.key if chosen else ""),
+        "listed": state.after + len(rows[:PAGE]),
+        "next": state.url(after=str(at)) if len(rows) > PAGE else "",
+        "first_page": state.url() if state.after else "",
+    }
+    if chosen is not None and paned:
+        line = next((one for one in context["lines"] if one.current), None)
+        covered = line.coverage if line else None
+        context |= failure_pane.pane(project, chosen, now, state.days, covered)
+        context |= failure_view.beside(context["lines"], chosen.key)
+    return context
+
+
+@require_GET
+def suggestions(request: HttpRequest, slug: str) -> HttpResponse:
+    """The list under the filter field: keys and values that what is typed may become."""
+    project = permissions.project_for(request, slug)
+    typed = (request.GET.getlist("add") or [""])[-1][:200]
+    state = FailureState.of(project, request.GET)
+    try:
+        with bounded(1):
+            found = failure_offers.groups(state, typed, timezone.now())
+    except TooSlow:
+        found = suggest.keys_only(typed)
+    return render(request, "traces/suggestions.html", {"groups": found, "typed": typed})
 
 
 @require_GET
@@ -86,7 +125,8 @@ def group_page(request: HttpRequest, slug: str, key: str) -> HttpResponse:
     failure = querysets.by_key(project, key)
     if failure is None:
         raise Http404("There is no such failure in this project.")
-    context = failure_view.pane(project, failure, timezone.now())
+    days = FailureState.of(project, request.GET).days
+    context = failure_pane.pane(project, failure, timezone.now(), days)
     return render(request, "failures/page.html", context)
 
 
@@ -99,6 +139,8 @@ def act(request: HttpRequest, slug: str) -> HttpResponse:
     if not failures:
         shell.toast(request, "No failures were selected", icon="none")
         return shell.back(request)
+    if "set" in request.POST or request.POST.get("act") == "promote":
+        return _promote(request, project, failures)
     verb, _, value = request.POST.get("act", "").partition(":")
     value = value or request.POST.get("value", "").strip()
     try:
@@ -112,6 +154,19 @@ def act(request: HttpRequest, slug: str) -> HttpResponse:
         words = f"{len(done)} failures {done[0].verb}"
     shell.toast(request, words, undo=_undo_url(request, project, done))
     return shell.back(request)
+
+
+def _promote(request: HttpRequest, project: Project, failures: Sequence[Failure]) -> HttpResponse:
+    """Add different examples of each group to the draft of the set that the form names."""
+    traces = failure_pane.of_each(failures, timezone.now())[: trace_bulk.MAX_SELECTED]
+    try:
+        slug = request.POST.get("set") or trace_bulk.new_set(request, project)
+        if not traces:
+            raise ActionError("No trace of these failures is in the last 14 days.", "key")
+        return promote_many.promote(request, project, [one.trace_id for one in traces], slug)
+    except ActionError as error:
+        shell.toast(request, str(error), icon="failures")
+        return shell.back(request)
 
 
 def _do(
@@ -181,24 +236,7 @@ def _undo_url(request: HttpRequest, project: Project, done: Sequence[Activity]) 
     return reverse("failures_undo", args=[project.slug, token])
 
 
-def _chosen(project: Project, key: str, rows: Sequence[querysets.Row]) -> Failure | None:
+def _chosen(project: Project, key: str, rows: Sequence[triage.Row]) -> Failure | None:
     """Return the group that the URL names, else the first of the list."""
     named = querysets.by_key(project, key)
     return named or (rows[0].failure if rows else None)
-
-
-def _offset(text: str) -> int:
-    return whole_number(text, most=10**6) or 0
-
-
-def _tab_url(base: str, name: str, keep: dict[str, str]) -> str:
-    kept = {k: v for k, v in keep.items() if k not in {"status", "after"}}
-    return links.with_query(base, kept if name == "all" else {**kept, "status": name})
-
-
-def _sorts(base: str, keep: dict[str, str]) -> list[tuple[str, str, str]]:
-    kept = {k: v for k, v in keep.items() if k not in {"sort", "after"}}
-    return [
-        ("impact", "Impact", links.with_query(base, kept)),
-        ("last_seen", "Last seen", links.with_query(base, {**kept, "sort": "last_seen"})),
-    ]

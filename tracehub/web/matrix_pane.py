@@ -16,7 +16,7 @@ from tracehub.projects.models import Project
 from tracehub.review.models import Queue
 from tracehub.traces.models import Trace
 from tracehub.web import copy, links, matrix_cells
-from tracehub.web.failure_view import features
+from tracehub.web.failure_pane import features
 from tracehub.web.matrix_cells import Place
 from tracehub.web.matrix_reading import Located, Versions
 from tracehub.web.trace_list.state import ListState

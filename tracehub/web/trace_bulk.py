@@ -99,8 +99,13 @@ def _choice(request: HttpRequest, project: Project) -> tuple[str, dict[str, str]
     near = {"near": promote_many.KEEP} if post.get("near") == promote_many.KEEP else {}
     if post.get("set"):
         return BulkJob.Kind.PROMOTE, {"set": post["set"], **near}
-    made, _ = evals.create_set(project, post.get("new_set", ""))
-    return BulkJob.Kind.PROMOTE, {"set": made.slug, **near}
+    return BulkJob.Kind.PROMOTE, {"set": new_set(request, project), **near}
+
+
+def new_set(request: HttpRequest, project: Project) -> str:
+    """Make the eval set that a form names; return its slug. Raises ActionError."""
+    made, _ = evals.create_set(project, request.POST.get("new_set", ""))
+    return made.slug
 
 
 def selected(request: HttpRequest, project: Project) -> list[UUID]:

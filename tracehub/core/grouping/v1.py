@@ -29,6 +29,21 @@ WITHOUT_MESSAGE = frozenset(
         "wrong_language", "unknown_citation", "judge_fail",
     }
 )  # fmt: skip
+# What a list shows for them: a message would tell of one trace, with its numbers and words.
+TITLES = {
+    "negative_feedback": "Thumbs down on {span}",
+    "tool_loop": "{tool} called again and again with equal arguments",
+    "repetition": "{span} repeated itself",
+    "low_grounding": "Sentences without support in what was retrieved",
+    "unknown_citation": "Answers cite what was not retrieved",
+    "wrong_language": "Answers in another language than asked",
+    "rephrased": "Users asked the same again",
+    "too_long": "{span} answered beyond its length limit",
+    "slow": "{span} took longer than usual",
+    "cost_outlier": "{span} cost more than usual",
+    "token_outlier": "{span} used more tokens than usual",
+    "judge_fail": "A judge says fail: {name}",
+}
 MAX_MESSAGE = 200
 _MASKS = (
     (re.compile(r"https?://[^\s\"'<>]+"), "URL"),
@@ -148,6 +163,8 @@ def title(signal: Signal, span: str) -> str:
     >>> title(Signal("schema_error", '`/refund/amount` must be number. Got the string `"4 EUR"`.',
     ...     "high", pointer="/refund/amount"), "compose")
     'refund.amount: must be number, got a string'
+    >>> title(Signal("slow", "compose took 9 s, 3.0 times the p95", "medium"), "compose")
+    'compose took longer than usual'
     """
     message = " ".join(signal.message.split())
     if signal.pointer:
@@ -155,8 +172,9 @@ def title(signal: Signal, span: str) -> str:
         said = message.removeprefix(f"`{signal.pointer}`").strip()
         demand, got, value = said.partition(". Got ")
         return f"{place}: {demand}, got {_kind(value)}" if got else f"{place}: {said.rstrip('.')}"
-    if signal.kind == "negative_feedback":
-        return f"Thumbs down on {span}"
+    if signal.kind in TITLES:
+        parts = {part: str(signal.evidence.get(part) or span) for part in ("tool", "name")}
+        return TITLES[signal.kind].format(span=span, **parts)
     return message or signal.kind
 
 

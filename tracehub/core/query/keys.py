@@ -5,6 +5,8 @@ docs/reference/filters.md has a row for each; `traces/filter_sql.py` an expressi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from tracehub.core.trace import KINDS, OUTCOMES, SEVERITIES
@@ -113,6 +115,7 @@ _TABLE = (
     Key("error", "words", "Text in an error or signal message", optional=False),
 )
 KEYS: dict[str, Key] = {key.name: key for key in _TABLE}
+NO_KEYS: Mapping[str, Key] = MappingProxyType({})
 META = "meta."
 META_KEY = Key("meta.KEY", "text", "Value in the metadata")
 SCORE = "score."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NoReturn
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.exceptions import VisitError
 
 from tracehub.core.query.errors import FilterError
+from tracehub.core.query.keys import NO_KEYS, Key
 from tracehub.core.query.tree import And, Filter, Node, Not, Or, Term, Text, quote
 from tracehub.core.query.values import read_term, unquote
 
@@ -40,8 +42,10 @@ _CONNECTIVES = {
 }
 
 
-def parse(text: str) -> Filter:
+def parse(text: str, more: Mapping[str, Key] = NO_KEYS) -> Filter:
     """Return the filter that `text` says. Raises FilterError, and nothing else.
+
+    `more` are keys that this list knows beside those of traces.
 
     >>> str(parse('model:gpt-4o*  latency:>5s -tag:synthetic "exact words"'))
     'model:gpt-4o* latency:>5s -tag:synthetic "exact words"'
@@ -51,7 +55,7 @@ def parse(text: str) -> Filter:
     """
     _check_size(text)
     try:
-        root = _Builder(text).transform(_PARSER.parse(text))
+        root = _Builder(text, more).transform(_PARSER.parse(text))
     except VisitError as error:  # how lark wraps what the builder raises
         raise error.orig_exc from None
     except UnexpectedInput as error:
@@ -83,9 +87,10 @@ def _check_size(text: str) -> None:
 class _Builder(Transformer[Token, Node | None]):
     """Parse tree -> our tree; counts values against the limit."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, more: Mapping[str, Key]) -> None:
         super().__init__()
         self.text = text
+        self.more = more
         self.count = 0
 
     def _counted(self, more: int) -> None:
@@ -109,7 +114,7 @@ class _Builder(Transformer[Token, Node | None]):
 
     def term(self, tokens: list[Token]) -> Term:
         start, _ = _span(tokens[0])
-        term = read_term(str(tokens[0]), start)
+        term = read_term(str(tokens[0]), start, self.more)
         self._counted(len(term.values))
         return term
 

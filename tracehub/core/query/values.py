@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, cast
 
@@ -11,7 +11,7 @@ from rapidfuzz import process
 
 from tracehub.core.query import keys
 from tracehub.core.query.errors import FilterError
-from tracehub.core.query.keys import Key
+from tracehub.core.query.keys import NO_KEYS, Key
 from tracehub.core.query.tree import (
     Absent,
     Amount,
@@ -59,10 +59,10 @@ def unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
 
-def read_term(text: str, start: int) -> Term:
+def read_term(text: str, start: int, more: Mapping[str, Key] = NO_KEYS) -> Term:
     """Return the term `key:a,b` that begins at `start` of the filter. Raises FilterError."""
     name, _, rest = text.partition(":")
-    key = _find_key(name, start)
+    key = more.get(name.lower()) or _find_key(name, start, more)
     at = start + len(name) + 1
     values: list[Value] = []
     for raw in _split(rest):
@@ -81,7 +81,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
-def _find_key(name: str, start: int) -> Key:
+def _find_key(name: str, start: int, more: Mapping[str, Key]) -> Key:
     end = start + len(name)
     if key := keys.find(name) or keys.find(name.lower()):
         if key.type == "attribute":
@@ -89,7 +89,7 @@ def _find_key(name: str, start: int) -> Key:
         return key
     if example := keys.NAMED.get(f"{name.removesuffix('.')}."):
         raise FilterError(start, end, f"{name} needs a name after the dot, such as {example}.")
-    near = nearest(name.lower(), list(keys.KEYS))
+    near = nearest(name.lower(), [*keys.KEYS, *more])
     hint = f"Did you mean {near}?" if near else "For text with a colon, put it in quotes."
     raise FilterError(start, end, f"There is no key {name!r}. {hint}", near)
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from tracehub.core.query import FilterError
-from tracehub.web.trace_list.state import ListState
+from tracehub.core.query import Filter, FilterError
 
 # A part as it was typed: up to white space, which quotes and parentheses protect.
 _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|\([^)]*\)?|[^\s"(])+', re.DOTALL)
 _KEY = re.compile(r'-?[^\s":(),]+:')
+
+
+class Filtered(Protocol):
+    """The state of a list under a filter."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def wanted(self) -> Filter: ...
+    @property
+    def error(self) -> FilterError | None: ...
+    def filtered(self, wanted: Filter | str) -> str: ...
 
 
 class Chip(NamedTuple):
@@ -23,7 +34,7 @@ class Chip(NamedTuple):
     wrong: bool = False
 
 
-def chips(state: ListState) -> list[Chip]:
+def chips(state: Filtered) -> list[Chip]:
     """Return the chips of a filter; of one that does not parse, the parts of its text."""
     if state.error is not None:
         return _typed(state, state.error)
@@ -32,7 +43,7 @@ def chips(state: ListState) -> list[Chip]:
     ]
 
 
-def _typed(state: ListState, error: FilterError) -> list[Chip]:
+def _typed(state: Filtered, error: FilterError) -> list[Chip]:
     found = []
     for match in _PART.finditer(state.text):
         start, end = match.span()

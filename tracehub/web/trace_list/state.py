@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 
 from tracehub.core.query import Filter, FilterError, parse
+from tracehub.core.query.keys import NO_KEYS, Key
 from tracehub.core.times import TimeError, parse_range
 from tracehub.core.whole import whole_number
 from tracehub.projects.models import Project
@@ -53,8 +54,8 @@ class ListState:
     @classmethod
     def of(cls, project: Project, params: QueryDict, now: datetime) -> Self:
         """Read the state from a query string; `add` joins the filter. Bad values become notes."""
-        text = _joined(params.get("q", ""), params.getlist("add")[-1:])
-        wanted, error = _read(text)
+        text = joined(params.get("q", ""), params.getlist("add")[-1:])
+        wanted, error = read(text)
         since, until, sort = (params.get(name, "").strip() for name in ("from", "to", "sort"))
         problem = ""
         try:
@@ -166,18 +167,19 @@ class ListState:
         return replace(self, text="", wanted=Filter(), error=None)
 
 
-def _joined(text: str, added: list[str]) -> str:
+def joined(text: str, added: list[str], more: Mapping[str, Key] = NO_KEYS) -> str:
     """Return the filter of `text` and what was added to it, as text."""
     extra = added[0].strip() if added else ""
     if not extra or not text.strip():
         return extra or text.strip()
-    (first, bad), (second, worse) = _read(text), _read(extra)
+    (first, bad), (second, worse) = read(text, more), read(extra, more)
     return f"{text} {extra}" if bad or worse else str(first.plus(second))
 
 
-def _read(text: str) -> tuple[Filter, FilterError | None]:
+def read(text: str, more: Mapping[str, Key] = NO_KEYS) -> tuple[Filter, FilterError | None]:
+    """Return the filter, or an empty one and what is wrong with the text."""
     try:
-        return parse(text), None
+        return parse(text, more), None
     except FilterError as error:
         return Filter(), error
 

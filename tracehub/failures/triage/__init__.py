@@ -1,0 +1,1 @@
+"""The list of failures: its filter, its order, and groups of groups."""
