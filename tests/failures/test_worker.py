@@ -12,9 +12,9 @@ from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.core.query import parse
 from tracehub.core.trace import Prompt, SpanFacts, ValidationError
-from tracehub.failures import actions, querysets
+from tracehub.failures import actions, lifecycle, querysets
 from tracehub.failures.models import Failure, FailureDay
-from tracehub.failures.store import first_day
+from tracehub.failures.store import Seen, first_day
 from tracehub.failures.triage import querysets as triage
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions as reviews
@@ -234,6 +234,20 @@ def test_it_regresses_from_a_release_on(project, contract, release, comes_back):
     reply(project, WRONG, number=2, facts={"release": release})
     failure.refresh_from_db()
     assert (failure.status == "regressed") is comes_back
+
+
+@pytest.mark.parametrize("where", ["refund@v13", "blue"], ids=["version", "release"])
+def test_what_many_events_are_held_against_is_read_once(
+    project, contract, django_assert_max_num_queries, where
+):
+    reply(project, WRONG, number=1, facts={"release": "green"})
+    failure = Failure.objects.get()
+    actions.resolve(failure, by=None, where=where)
+    many = [Seen(timezone.now(), None, ("refund@v12",), "green") for _ in range(9)]
+    with django_assert_max_num_queries(4):  # the group twice, and both sides of the comparison
+        lifecycle.after_events({failure.pk: many}, timezone.now())
+    failure.refresh_from_db()
+    assert failure.status == "resolved"
 
 
 def test_an_old_event_that_arrives_late_does_not_reopen(project, contract):

@@ -261,7 +261,7 @@ def test_terms_that_set_failing_traces_apart_are_offered(client, project, review
     strip = page.text.split("Narrow by")[1].split("</div>")[0]
     assert "canary" in strip
     assert "cohort%3Acanary" in strip
-    assert "88 % of them fail" in strip
+    assert "88% of them fail" in strip
     assert "control" not in strip
     assert "gpt-4o" not in strip
     assert "Narrow by" not in client.get("/skylane/traces?q=cohort:canary").text

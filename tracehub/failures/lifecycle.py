@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from tracehub.core.grouping.v1 import masked
 from tracehub.core.trace import Json
@@ -38,7 +39,8 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
             elif querysets.shown_status(failure, now) != Status.IGNORED:
                 _reopen(failure, Status.ONGOING, "shown again", "The time or count is over.")
             continue
-        back = [seen for seen in fresh[failure.pk] if came_back(failure, seen)]
+        past = _Past(failure.project_id)
+        back = [seen for seen in fresh[failure.pk] if _came_back(failure, seen, past)]
         if back:
             first = min(back, key=lambda seen: seen.started_at)
             failure.regressed_at = first.started_at
@@ -92,25 +94,31 @@ def _where(seen: Seen) -> str:
     return f"Seen again in {', '.join(found)}." if found else "Seen again."
 
 
-def came_back(failure: Failure, seen: Seen) -> bool:
+class _Past:
+    """In which order prompts had their versions, and when releases began; each read once."""
+
+    def __init__(self, project_id: int) -> None:
+        self.versions = cache(partial(querysets.prompt_order, project_id))
+        self.start = cache(partial(_first_start, project_id))
+
+
+def _came_back(failure: Failure, seen: Seen, past: _Past) -> bool:
     """Whether an event is one that the resolution said would not happen any more."""
     rule = failure.resolved_in
     if rule.startswith(RELEASE):
-        return _release_reached(failure, seen, rule.removeprefix(RELEASE))
+        return _release_reached(seen, rule.removeprefix(RELEASE), past)
     if not rule:
         return failure.resolved_at is None or seen.started_at > failure.resolved_at
     name, _, version = rule.removeprefix(">").rpartition("@")
+    labels = (label.rpartition("@") for label in seen.prompts)
     return any(
-        _version_reached(failure.project_id, name, version, label, later=rule[0] == ">")
-        for label in seen.prompts
+        _version_reached(past.versions(name), version, label_version, later=rule[0] == ">")
+        for label_name, _, label_version in labels
+        if label_name == name
     )
 
 
-def _version_reached(project_id: int, name: str, version: str, label: str, *, later: bool) -> bool:
-    label_name, _, label_version = label.rpartition("@")
-    if label_name != name:
-        return False
-    order = querysets.prompt_order(project_id, name)
+def _version_reached(order: list[str], version: str, label_version: str, *, later: bool) -> bool:
     if version == label_version or label_version not in order:
         return version == label_version and not later
     if version not in order:
@@ -118,22 +126,17 @@ def _version_reached(project_id: int, name: str, version: str, label: str, *, la
     return order.index(label_version) > order.index(version)
 
 
-def _release_reached(failure: Failure, seen: Seen, release: str) -> bool:
+def _release_reached(seen: Seen, release: str, past: _Past) -> bool:
     if not seen.release:
         return False
     mine, theirs = release_number(seen.release), release_number(release)
     if seen.release == release or (mine and theirs):
         return seen.release == release or (mine or ()) >= (theirs or ())
-    starts = _first_starts(failure.project_id, [seen.release, release])
-    return release in starts and starts.get(seen.release, seen.started_at) >= starts[release]
+    began = past.start(release)
+    return began is not None and (past.start(seen.release) or seen.started_at) >= began
 
 
-def _first_starts(project_id: int, releases: Sequence[str]) -> dict[str, datetime]:
-    """Return the earliest start of each release that is still kept. Only for names like `blue`."""
-    found = {}
-    for release in releases:
-        rows = Trace.objects.filter(project_id=project_id, release=release)
-        first = rows.order_by("started_at").values_list("started_at", flat=True).first()
-        if first is not None:
-            found[release] = first
-    return found
+def _first_start(project_id: int, release: str) -> datetime | None:
+    """Return the earliest start of a release that is still kept. Only for names like `blue`."""
+    rows = Trace.objects.filter(project_id=project_id, release=release)
+    return rows.order_by("started_at").values_list("started_at", flat=True).first()

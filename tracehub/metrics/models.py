@@ -28,9 +28,9 @@ class Counters(models.Model):
     """What is summed; the same columns in a delta and in a rollup. Costs in US dollars.
 
     A trace counts once in each row, so `failing` of `requests` is a share. `own_*` are the tokens
-    and the cost of the row's model or prompt alone, `tool_*` those of its tool where the row is of
-    one; the others are those of the whole trace. `weight_*`
-    are sums over reviewed traces of 1 / chance of a queue to take them, in thousandths.
+    and the cost of the row's model or prompt alone, `tool_*` the calls and errors of its tool; all
+    others are of the whole trace. `weight_*` are sums over reviewed traces of 1 / (chance of a
+    queue to take them), in thousandths.
     """
 
     requests = models.BigIntegerField(default=0)

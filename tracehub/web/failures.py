@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core import signing
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -31,6 +30,7 @@ from tracehub.web import (
     promote_many,
     shell,
     trace_bulk,
+    undoing,
 )
 from tracehub.web.failure_list import FailureState
 from tracehub.web.trace_list import suggest
@@ -38,8 +38,6 @@ from tracehub.web.trace_list.chips import chips
 
 PAGE = 50
 MAX_SELECTED = 200
-UNDO_SALT = "tracehub.failures.undo"
-UNDO_SECONDS = 24 * 3600
 # Which template answers when this element is being swapped.
 FRAGMENTS = {"main": "failures/content.html", "foot": "failures/more.html"}
 
@@ -152,7 +150,8 @@ def act(request: HttpRequest, slug: str) -> HttpResponse:
     words = f"{done[0].failure.key} {done[0].verb} {done[0].detail}".strip()
     if len(done) > 1:
         words = f"{len(done)} failures {done[0].verb}"
-    shell.toast(request, words, undo=_undo_url(request, project, done))
+    back = undoing.signed(request, project, "failures_undo", lines=[line.pk for line in done])
+    shell.toast(request, words, undo=back)
     return shell.back(request)
 
 
@@ -216,24 +215,13 @@ def _merge(
 def undo(request: HttpRequest, slug: str, token: str) -> HttpResponse:
     """Take back what one request did, as its signed token says."""
     project = permissions.project_for(request, slug, Role.REVIEWER)
-    try:
-        done = signing.loads(token, salt=UNDO_SALT, max_age=UNDO_SECONDS)
-    except signing.BadSignature:
-        raise Http404("This can no longer be undone.") from None
-    if done["project"] != project.pk or done["user"] != request.user.pk:
-        raise Http404("This can no longer be undone.")
+    done = undoing.read(request, project, "failures_undo", token)
     by = request.user if isinstance(request.user, User) else None
     with transaction.atomic():
         lines = Activity.objects.filter(failure__project=project, pk__in=done["lines"])
         count = sum(actions.undo(line, by=by) for line in lines.order_by("-pk"))
     shell.toast(request, "Undone" if count else "That was undone before", icon="undo")
     return shell.back(request)
-
-
-def _undo_url(request: HttpRequest, project: Project, done: Sequence[Activity]) -> str:
-    about = {"project": project.pk, "user": request.user.pk, "lines": [line.pk for line in done]}
-    token = signing.dumps(about, salt=UNDO_SALT, compress=True)
-    return reverse("failures_undo", args=[project.slug, token])
 
 
 def _chosen(project: Project, key: str, rows: Sequence[triage.Row]) -> Failure | None:

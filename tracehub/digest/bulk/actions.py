@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.query import Filter
-from tracehub.digest.bulk import files, wake
+from tracehub.digest.bulk import files
 from tracehub.digest.models import BulkJob
 from tracehub.digest.trace_files import FORMATS
 from tracehub.evals.models import EvalSet
@@ -18,6 +18,7 @@ from tracehub.projects.models import Project, User
 from tracehub.review.models import FailureMode, Queue, Verdict
 from tracehub.traces import facets
 from tracehub.traces.extent import Range
+from tracehub.traces.wake import BULK, wake_on_commit
 
 MOST_OPEN = 20  # jobs of one project that are not over
 FORGOTTEN_AFTER = timedelta(days=30)
@@ -52,7 +53,7 @@ def start(within: Range, wanted: Filter, kind: str, choice: dict[str, Any], *, b
         f"traces.{kind}", by=by, project=within.project, object=f"job {job.pk}",
         q=str(wanted), expected=expected, **choice,
     )  # fmt: skip
-    wake.on_commit()
+    wake_on_commit(BULK)
     return job
 
 
@@ -95,7 +96,7 @@ def _turn(job: BulkJob, from_: tuple[str, ...], to: str) -> bool:
     locked.state, locked.error = to, ""
     locked.finished_at = None if to in BulkJob.OPEN else timezone.now()
     locked.save(update_fields=["state", "error", "finished_at"])
-    wake.on_commit()
+    wake_on_commit(BULK)
     return True
 
 
