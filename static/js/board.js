@@ -97,7 +97,7 @@ on(" ", (event) => {
   current().querySelector(".note__meta a").click();
 });
 on("r", act("edit"));
-on("m", act("edit"));
+on("m", act("merge"));
 on("s", act("split"));
 for (const number of "123456789") {
   on(number, () => {
@@ -127,6 +127,7 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     location.hash = link.hash.slice(1);
     opened();
+    document.getElementById(link.dataset.focus)?.focus();
   }
   const card = event.target.closest(".mode[data-mode]");
   if (card) mark(document.querySelectorAll(".mode"), card);

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 from django.db import connections
+from django.utils import timezone
 
 from tests.server import running
 from tracehub.cli.demo import send
@@ -16,7 +17,8 @@ from tracehub.cli.demo.command import demo
 from tracehub.digest.actions import digest_all
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.models import ApiKey, Membership, Project, User
-from tracehub.review.models import FailureMode, Review
+from tracehub.review import judging, progress
+from tracehub.review.models import FailureMode, Queue, QueueItem, Review, Seat
 from tracehub.traces.models import Feedback, StoredSpan, Trace
 
 
@@ -61,7 +63,8 @@ def test_a_demo_fills_a_project_once_and_is_completed_when_it_was_cut_short(serv
     assert any(failing for _, _, failing in first.values())
     reviews = Review.objects.filter(project=project).count()
     assert reviews > 50
-    assert traces.exclude(verdict=None).count() == reviews
+    counted = Review.objects.filter(project=project, sealed=False, is_repeat=False)
+    assert traces.exclude(verdict=None).count() == counted.values("trace_id").distinct().count()
 
     code, said = run("--url", server, "--traces", "150", "--days", "14")
     assert (code, said.strip()) == (0, "The demo is there already: 150 traces in project demo.")
@@ -89,8 +92,9 @@ def test_reviews_modes_scores_and_the_eval_set_tell_one_story(server):
     assert {"wrong-amount", "wrong-scope", "tool-loop"} <= {mode.slug for mode in modes}
     assert all(mode.definition for mode in modes)
     assert Feedback.objects.filter(project=project, name="thumbs", value=0).exists()
-    for review in Review.objects.filter(project=project, verdict="fail"):
-        assert review.modes.exists()
+    blind = QueueItem.objects.filter(queue__blind=True)
+    for review in Review.objects.filter(project=project, verdict="fail", adjudicates=False):
+        assert review.modes.exists() or blind.filter(trace_id=review.trace_id).exists()
         assert review.severity
         assert review.note
     eval_set = EvalSet.objects.get(project=project, slug="refund-regressions")
@@ -104,6 +108,23 @@ def test_reviews_modes_scores_and_the_eval_set_tell_one_story(server):
     assert [run.verdict for run in runs[-3:]] == ["passed", "passed", "failed"]
     assert runs[-1].gate["headline"].startswith("GATE FAILED: 2 known failures regressed")
     assert Trace.objects.filter(project_id=project.pk, promoted=True).exists()
+    _has_a_blind_queue(project, admin)
+    again = Trace.objects.get(project_id=project.pk, session_id="s-91-again")
+    same = Trace.objects.filter(input_preview=again.input_preview)
+    assert {prompt for trace in same for prompt in trace.prompts} > {"refund@v11", "refund@v12"}
+
+
+def _has_a_blind_queue(project, admin):
+    queue = Queue.objects.get(project=project, blind=True)
+    stands = progress.progress(queue, now=timezone.now())
+    assert stands.closed == round(stands.items * 2 / 3)
+    assert stands.doubles > 10
+    assert stands.median_ms > 1000
+    assert len(progress.disagreements(queue)[1]) == 3
+    assert len(progress.agreement_of(queue).pairs) == 3
+    assert not Review.objects.filter(sealed=True).exists()
+    assert [judge.name for judge in judging.judges(project)] == ["reply-quality"]
+    assert Seat.objects.filter(item__queue=queue, reviewer=admin, review=None).exists()
 
 
 def test_the_key_of_a_demo_is_of_no_use_afterwards(server):

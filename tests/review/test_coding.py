@@ -107,8 +107,12 @@ def test_a_new_rule_or_a_split_sends_just_the_old_labels_to_be_checked(project, 
 
 def test_a_split_leaves_the_rest_to_be_checked_and_undo_does_not(project, maja, noted):
     mode, _ = coding.name_group(project, "Format", "Is text.", [r.pk for r in noted], by=maja)
-    _, change = coding.split(mode, "Invented policy", "", [noted[2].pk], by=maja)
+    rest = ("Text, not a number", "The sum is text.")
+    _, change = coding.split(mode, "Invented policy", "", [noted[2].pk], by=maja, rest=rest)
     assert modes_to_check(project) == [(mode, 2)]
+    now = FailureMode.objects.get(pk=mode.pk)
+    assert (now.name, now.definition, now.slug) == (*rest, "format")
     coding.undo(change)
     assert modes_to_check(project) == []
+    assert FailureMode.objects.get(pk=mode.pk).name == "Format"
     assert slugs(noted[2]) == {"format"}

@@ -6,7 +6,8 @@ import pytest
 
 from tests.trace_rows import trace_row
 from tests.web import stories
-from tracehub.review import actions, judging
+from tracehub.review import actions, judge_pairs, judging, progress
+from tracehub.review.models import Queue, QueueItem, Review, Seat
 from tracehub.traces.models import Feedback
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +56,23 @@ def test_few_verdicts_and_other_feedback_are_not_corrected(project):
     assert (found.caught.number, found.kappa, found.true_rate) == (3, None, None)
     assert "too few" in found.refusal
     assert judging.judges(stories.project("other")) == []
+
+
+def test_each_reviewer_stands_beside_the_judge(client, project):
+    maja, tor = (stories.member(project, "reviewer", f"{n}@skylane.example") for n in ("m", "t"))
+    queue = Queue.objects.create(project=project, slug="refunds", name="Refunds")
+    judged(project, says=False, number=8, person="fail", author=maja)
+    judged(project, says=True, number=4, person="pass", author=maja)
+    judged(project, says=False, number=3, person="pass", author=tor)
+    judged(project, says=False, number=1, person="unsure", author=tor)
+    for review in Review.objects.all():
+        item = QueueItem.objects.create(
+            queue=queue, project=project, trace_id=review.trace_id, closed_at=review.created_at
+        )
+        Seat.objects.create(item=item, reviewer=review.author, review=review)
+    said = judging.said_by(project)
+    first, second = judge_pairs.pairs(progress.closed_items(queue), said)
+    assert (first.person, first.judge, first.shared, first.kappa) == (maja, "grounded", 12, 1.0)
+    assert (second.person, second.shared, second.same, second.kappa) == (tor, 3, 0.0, None)
+    client.force_login(maja)
+    assert 'title="Reviewer and judge"' in client.get("/skylane/review/refunds").text

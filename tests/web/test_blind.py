@@ -7,20 +7,29 @@ that the others read must be the same to the byte, apart from tokens and the tim
 
 from __future__ import annotations
 
+import html
 import re
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests import trace_factory as factory
 from tests.web import stories
+from tracehub.core.query import Filter
+from tracehub.digest import trace_files, weekly
+from tracehub.digest.bulk import actions as bulk
+from tracehub.digest.bulk import work
+from tracehub.digest.models import BulkJob
+from tracehub.evals.models import Case
 from tracehub.metrics import rollup
 from tracehub.projects.actions import create_key
-from tracehub.review import actions, queueing
-from tracehub.review import querysets as reviews
-from tracehub.review.models import Queue, Review
-from tracehub.review.summaries import trace_summary
+from tracehub.projects.models import Event
+from tracehub.review import actions, coding, queueing
+from tracehub.review.models import FailureMode, Review
+from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 
 pytestmark = pytest.mark.django_db
@@ -41,10 +50,19 @@ PAGES = (
     "/skylane/failures/matrix", "/skylane/evals", "/skylane/metrics", "/skylane/metrics?format=csv",
     "/skylane/settings", "/skylane/reviews", "/skylane/traces?from=7d&q=queue:refunds",
     "/skylane/review/modes/wrong-amount/recheck", "/skylane/review/modes/wrong-amount/judge",
+    "/skylane/review/open", "/skylane/review/open/coding", "/skylane/review/open/labels.csv",
+    "/skylane/review/open/disagreements", "/skylane/review/open/next", "/skylane/traces/newer",
+    "/skylane/traces/suggestions?q=mode:", "/skylane/traces/suggestions?q=reviewer:",
+    "/skylane/traces?from=7d&q=note:zeb", "/skylane/traces/jobs", "/skylane/traces/{trace}/alike",
+    "/skylane/traces/{trace}/diff", "/skylane/traces/{trace}/place", "/skylane/traces/{trace}/case",
+    "/skylane/sessions", "/skylane/users", "/skylane/prompts", "/skylane/prompts/refund",
+    "/skylane/metrics/breakdown", "/skylane/metrics/compare", "/skylane/settings/audit",
+    "/skylane/failures/matrix?by=model", "/skylane/contracts", "/skylane/rollout",
 )  # fmt: skip
 CALLS = (
     "/traces", "/traces?q=verdict:fail", "/traces/{trace}", "/traces/{trace}/raw", "/facets",
     "/failure-modes", "/failures", "/queues", "/queues/refunds/next", "/queues/refunds/stats",
+    "/queues/open/stats", "/prompts", "/rollouts",
     "/eval-sets", "/metrics?metric=failing_rate", "/metrics?metric=traces&group=verdict",
 )  # fmt: skip
 
@@ -69,8 +87,9 @@ def aino(project):
 @pytest.fixture
 def trace(project, maja, aino) -> str:
     made = stories.refund_trace(project)
-    queueing.create_queue(project, "Refunds", blind=True, overlap=100, reviewers=[maja, aino])
-    assert Queue.objects.get().items.count() == 1
+    for name, rules in (("Refunds", {"blind": True, "overlap": 100}), ("Open", {})):
+        queue, _ = queueing.create_queue(project, name, reviewers=[maja, aino], **rules)
+        assert queue.items.count() == 1
     return made
 
 
@@ -96,9 +115,12 @@ def everything(project, trace: str, user, key: str) -> dict[str, str]:
         answer = program.get(path, headers={"x-api-key": key})
         found[call] = f"{answer.status_code} {CHANGES.sub('', answer.text)}"
     row = Trace.objects.get(trace_id=UUID(hex=trace))
-    said = reviews.of_traces(project, [row.trace_id]).get(row.trace_id, [])
-    found["export"] = CHANGES.sub("", str(trace_summary(row, project.slug, said)))
+    for kind in trace_files.FORMATS:
+        pieces = trace_files.pieces(kind, project, [row], head=True)
+        found[kind] = CHANGES.sub("", b"".join(pieces).decode())
     found["contribution"] = str(row.contribution)
+    found["weekly mail"] = CHANGES.sub("", str(weekly.parts(project, timezone.now())))
+    found["webhooks"] = str(list(Event.objects.order_by("pk").values_list("kind", "body")))
     return found
 
 
@@ -144,6 +166,55 @@ def test_nothing_is_promoted_out_of_an_open_blind_item(client, project, trace, m
     assert answer.status_code == 422
     assert "blind queue" in answer.text
     assert not Review.objects.exists()
+    say(project, trace, maja)
+    client.post("/skylane/traces/bulk", {"trace": trace, "new_set": "Refunds"})
+    _, key = create_key(project, "reviewer", "robot")
+    answer = client.post(
+        "/api/v1/eval-sets/refunds/cases", {"from_trace": trace}, "application/json",
+        headers={"x-api-key": key},
+    )  # fmt: skip
+    assert "blind queue" in answer.text
+    assert not Case.objects.exists()
+
+
+def test_a_new_mode_waits_until_it_tells_nobody_what_was_seen(client, project, trace, maja, aino):
+    client.force_login(maja)
+    url = f"/skylane/traces/{trace}/review"
+    sent = {"verdict": "fail", "new_mode": "Refunds all four"}
+    answer = client.post(url, sent)
+    assert answer.status_code == 422
+    assert "a new mode would tell them" in html.unescape(answer.text)
+    assert 'name="new_mode"' not in answer.text
+    assert not Review.objects.exists()
+    assert FailureMode.objects.count() == 1
+    say(project, trace, maja)
+    client.force_login(aino)  # the last one
+    assert 'name="new_mode"' in client.get(f"/skylane/traces/{trace}").text
+    assert client.post(url, sent).status_code == 302
+    assert Review.objects.get(author=aino).modes.get().slug == "refunds-all-four"
+
+
+def test_a_verdict_on_everything_that_a_filter_finds_leaves_blind_traces_out(project, trace, maja):
+    now = timezone.now()
+    other = factory.trace(project)
+    within = Range(project, now - timedelta(days=3), now + timedelta(hours=1))
+    choice = {"verdict": "fail"}
+    job = bulk.start(within, Filter(), BulkJob.Kind.REVIEW, choice, by=maja)
+    work.work(seconds=5)
+    job.refresh_from_db()
+    assert (job.state, job.changed) == ("done", 1)
+    assert Review.objects.get().trace_id.hex == other
+
+
+def test_what_an_undone_grouping_leaves_does_not_depend_on_sealed_reviews(project, trace, maja):
+    note, _ = actions.submit_review(
+        project, UUID(hex=factory.trace(project)), "fail", author=maja, note="Two tickets"
+    )
+    mode, made = coding.name_group(project, "Tickets", "", [note.pk], by=maja)
+    actions.submit_review(project, UUID(hex=trace), "fail", author=maja, modes=[mode.slug])
+    coding.undo(made)
+    mode.refresh_from_db()
+    assert mode.archived_at is not None
 
 
 def test_reviews_are_read_through_the_querysets_alone():
@@ -151,7 +222,12 @@ def test_reviews_are_read_through_the_querysets_alone():
 
     import tracehub
 
-    allowed = {"web/panel.py", "web/trace_bulk.py", "cli/demo/reviews.py"}  # by key, of one's own
+    allowed = {
+        "web/panel.py",
+        "web/trace_bulk.py",
+        "cli/demo/reviews.py",
+        "cli/demo/blind.py",
+    }  # by key, of one's own
     # What masks or erases must reach sealed ones as well; neither shows any to anybody.
     allowed |= {"digest/remasking/work.py", "digest/erasure/elsewhere.py", "cli/project_archive.py"}
     root = Path(tracehub.__file__).parent

@@ -23,6 +23,7 @@ from tracehub.review import querysets as reviews
 from tracehub.traces.media.reading import bodies
 from tracehub.traces.reading import LoadedTrace
 
+BLIND = "The trace is in a blind queue: keep it when all reviews are in."
 _PERSONAL = Masker((*SECRETS, *PERSONAL.values()))
 
 
@@ -68,8 +69,11 @@ def promote_trace(
     """Make a draft case from a trace and its newest review; return it with whether it is new.
 
     The same step of the same trace again gives the case that is there. Raises Conflict when the
-    draft has it as another kind, ActionError when the trace has no such span.
+    draft has it as another kind, ActionError when the trace has no such span, or is in a blind
+    queue: a case would show everybody what was found.
     """
+    if reviews.is_sealing(eval_set.project, UUID(hex=trace.summary.trace_id)):
+        raise ActionError(BLIND, "from_trace")
     locked, draft = actions.lock(eval_set)
     content = proposed(locked.project, trace, kind=kind, span_id=span_id)
     there = querysets.in_version(locked, draft).filter(

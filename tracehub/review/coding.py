@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from tracehub.projects.actions import ActionError, audit
@@ -71,11 +72,13 @@ def merge(mode: FailureMode, into: FailureMode, *, by: User) -> Recoding:
 
 @transaction.atomic
 def split(
-    mode: FailureMode, name: str, definition: str, reviews: Sequence[int], *, by: User
-) -> tuple[FailureMode, Recoding]:
+    mode: FailureMode, name: str, definition: str, reviews: Sequence[int], *, by: User,
+    rest: tuple[str, str] = ("", ""),
+) -> tuple[FailureMode, Recoding]:  # fmt: skip
     """Move some reviews of a mode into a new one. Raises ActionError naming the field.
 
-    What is left in the mode means less than before: its labels are to be checked again.
+    What is left in the mode means less than before: its labels are to be checked again. `rest` is
+    its name and rule from now on, empty for those it has.
     """
     chosen = _labels(mode, reviews, review__sealed=False)
     if not chosen:
@@ -84,6 +87,11 @@ def split(
     if not new:
         raise ActionError(f"There is a failure mode {made.name!r} already.", "name")
     next_version(mode, mode.definition, f"{made.name} was split from it", by=by)
+    before = [mode.name, mode.definition]
+    mode.name = " ".join(rest[0].split())[:80] or mode.name
+    mode.definition = rest[1].strip()[:2000] or mode.definition
+    mode.save(update_fields=["name", "definition"])
+    renamed = {"modes": {mode.pk: before}} if before != [mode.name, mode.definition] else {}
     recoding = _write(
         mode.project,
         Recoding.Kind.SPLIT,
@@ -92,6 +100,7 @@ def split(
         added=[(review, made.pk, made.version) for review, _, _ in chosen],
         created=[made.pk],
         raised=[(mode.pk, mode.version)],
+        above=renamed,
     )
     audit("mode.split", by=by, project=mode.project, object=mode.slug, into=made.slug)
     return made, recoding
@@ -126,8 +135,12 @@ def undo(recoding: Recoding) -> None:
     for mode, version in recoding.raised:  # it means what it meant: labels of then hold
         labels = ModeLabel.objects.filter(failuremode_id=mode, version=version - 1)
         labels.update(version=version)
+    for mode, (name, definition) in recoding.above.get("modes", {}).items():
+        FailureMode.objects.filter(pk=mode).update(name=name, definition=definition)
     FailureMode.objects.filter(pk__in=recoding.archived).update(archived_at=None)
-    unused = FailureMode.objects.filter(pk__in=recoding.created, reviews=None)
+    # By what all may read: a mode that goes on would tell that a sealed review names it.
+    named = counted(recoding.project_id).filter(modes=OuterRef("pk"))
+    unused = FailureMode.objects.filter(~Exists(named), pk__in=recoding.created)
     unused.update(archived_at=timezone.now())
     recoding.undone_at = timezone.now()
     recoding.save(update_fields=["undone_at"])

@@ -24,6 +24,7 @@ from tracehub.traces.models import Feedback
 BUILT_IN = "judge:rubric"  # source of the built-in judge, whose name is the slug of a mode
 MOST = 5000  # verdicts of judges that are read, the newest
 WORDS = {"fail": True, "failed": True, "bad": True, "pass": False, "passed": False, "good": False}
+Said = dict[str, dict[UUID, bool]]
 ENOUGH = 30  # of each class; below it rates are too uncertain to correct with
 
 
@@ -58,16 +59,15 @@ class Judge:
     refusal: str  # why there is no true rate
 
 
-def judges(project: Project, *, traces: Iterable[UUID] | None = None) -> list[Judge]:
+def judges(
+    project: Project, *, traces: Iterable[UUID] | None = None, said: Said | None = None
+) -> list[Judge]:
     """Return every judge of the project that judged a reviewed trace, by name.
 
-    `traces` narrows the comparison with people; what a judge says of all traces stays all.
+    `traces` narrows the comparison with people; what a judge says of all traces stays all. `said`
+    is of `said_by`, when it is read already.
     """
-    said: dict[str, dict[UUID, bool]] = {}
-    for row in _verdicts(project)[:MOST].iterator():
-        fails = says_fail(row.value, row.label)
-        if fails is not None:
-            said.setdefault(row.name, {}).setdefault(row.trace_id, fails)
+    said = said_by(project) if said is None else said
     wanted = None if traces is None else set(traces)
     everything = {trace for found in said.values() for trace in found}
     asked = everything if wanted is None else everything & wanted
@@ -78,6 +78,16 @@ def judges(project: Project, *, traces: Iterable[UUID] | None = None) -> list[Ju
         for name, fails in sorted(said.items())
     ]
     return [judge for judge in found if judge.caught.number + judge.cleared.number]
+
+
+def said_by(project: Project) -> Said:
+    """Return by judge whether it says fail of each trace, in its newest verdict."""
+    said: dict[str, dict[UUID, bool]] = {}
+    for row in _verdicts(project)[:MOST].iterator():
+        fails = says_fail(row.value, row.label)
+        if fails is not None:
+            said.setdefault(row.name, {}).setdefault(row.trace_id, fails)
+    return said
 
 
 def verdicts(project: Project) -> dict[UUID, tuple[str, bool]]:

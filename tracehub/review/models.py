@@ -359,7 +359,7 @@ class Recoding(models.Model):
     """One change of the taxonomy over reviews that were there: what `undo` reads.
 
     `added` and `removed` hold [review, mode, version of the mode]; `archived` and `created` modes;
-    `raised` [mode, its next version], all by id. `above` is what other parts rewrote along with it.
+    `raised` [mode, its next version], all by id. `above` is what else was rewritten along with it.
     """
 
     class Kind(models.TextChoices):

@@ -6,9 +6,10 @@ Only closed items tell verdicts; of open ones, no more than that a review is in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from django.db.models import Prefetch
 
 from tracehub.core import agreement
+from tracehub.core.agreement import FEWEST_SHARED
 from tracehub.projects.models import User
 from tracehub.review.models import FailureMode, Queue, QueueItem, Review, Seat, Severity, Verdict
 
@@ -115,12 +117,20 @@ def progress(queue: Queue, *, now: datetime) -> Progress:
 
 
 def closed_items(queue: Queue) -> list[QueueItem]:
-    """Return closed items with their reviews and adjudication, the newest first."""
+    """Return closed items with their reviews and adjudication, the newest first.
+
+    Without those that are open in a blind queue as well: what was said of them is still sealed.
+    """
     seats = Seat.objects.filter(review__withdrawn_at=None).exclude(review=None)
     seats = seats.select_related("review__author").prefetch_related("review__modes")
     rows = QueueItem.objects.filter(queue=queue).exclude(closed_at=None).order_by("-closed_at")
     rows = rows.select_related("adjudication__author").prefetch_related("adjudication__modes")
-    return list(rows.prefetch_related(Prefetch("seats", queryset=seats, to_attr="answered")))
+    found = rows.prefetch_related(Prefetch("seats", queryset=seats, to_attr="answered"))
+    return [
+        item
+        for item in found
+        if not any(review.sealed for review in (*answers(item), item.adjudication) if review)
+    ]
 
 
 def answers(item: QueueItem) -> list[Review]:
@@ -161,7 +171,7 @@ def agreement_of(queue: Queue) -> Agreement:
         for person in people
     ]
     shared = sum(sum(v is not None for v in unit) > 1 for unit in zip(*rows, strict=True))
-    enough = shared >= agreement.FEWEST_SHARED
+    enough = shared >= FEWEST_SHARED
     return Agreement(
         shared=shared,
         percent=agreement.percent_agreement(rows),
@@ -196,7 +206,16 @@ def _coefficient(
     if not enough:
         return Coefficient(None, None)
     value = measure(rows)
-    return Coefficient(value, None if value is None else agreement.bootstrap(measure, rows))
+    return Coefficient(
+        value, None if value is None else _interval(measure, tuple(map(tuple, rows)))
+    )
+
+
+@lru_cache(maxsize=512)  # a thousand draws; the same ratings have the same interval
+def _interval(
+    measure: Callable[[Any], float | None], rows: tuple[tuple[Any, ...], ...]
+) -> tuple[float, float] | None:
+    return agreement.bootstrap(measure, rows)
 
 
 def _pairs(people: Sequence[User], rows: agreement.Ratings) -> list[Pair]:
@@ -205,14 +224,21 @@ def _pairs(people: Sequence[User], rows: agreement.Ratings) -> list[Pair]:
         both = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
         if not both:
             continue
-        kappa = _coefficient(
-            lambda drawn: agreement.cohen_kappa(drawn[0], drawn[1]),
-            list(zip(*both, strict=True)),
-            len(both) >= agreement.FEWEST_SHARED,
-        )
-        same = sum(x == y for x, y in both) / len(both)
-        found.append(Pair(one, other, len(both), same, kappa.value, kappa.interval))
+        found.append(Pair(one, other, *compared(both)))
     return sorted(found, key=lambda pair: -pair.shared)
+
+
+def compared(
+    both: Sequence[tuple[Hashable, Hashable]],
+) -> tuple[int, float, float | None, tuple[float, float] | None]:
+    """Return number, share of equal ones, kappa and its interval of what two said of the same."""
+    kappa = _coefficient(_kappa, list(zip(*both, strict=True)), len(both) >= FEWEST_SHARED)
+    same = sum(x == y for x, y in both) / len(both)
+    return len(both), same, kappa.value, kappa.interval
+
+
+def _kappa(rows: agreement.Ratings) -> float | None:
+    return agreement.cohen_kappa(rows[0], rows[1])
 
 
 def _modes(
@@ -220,7 +246,7 @@ def _modes(
 ) -> list[tuple[FailureMode, int, Coefficient]]:
     """One binary alpha for each mode that anybody named, over the shared items."""
     named = Counter(mode for reviews in items for r in reviews for mode in r.modes.all())
-    enough = len(items) >= agreement.FEWEST_SHARED
+    enough = len(items) >= FEWEST_SHARED
     found = []
     for mode, count in named.most_common():
         rows = [[_names(reviews, person, mode) for reviews in items] for person in people]
@@ -236,7 +262,7 @@ def _severity(items: Sequence[Sequence[Review]], people: Sequence[int | None]) -
         for person in people
     ]
     shared = sum(sum(v is not None for v in unit) > 1 for unit in zip(*rows, strict=True))
-    return _coefficient(agreement.ordinal_alpha, rows, shared >= agreement.FEWEST_SHARED)
+    return _coefficient(agreement.ordinal_alpha, rows, shared >= FEWEST_SHARED)
 
 
 def _names(reviews: Sequence[Review], person: int | None, mode: FailureMode) -> int | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Count, F, Q, QuerySet
 
 from tracehub.projects.models import Project, User
-from tracehub.review.models import FailureMode, ModeLabel, QueueItem, Review
+from tracehub.review.models import FailureMode, ModeLabel, QueueItem, Review, Seat
 
 # Which reviews of a failure mode count.
 COUNTED = Q(reviews__withdrawn_at=None, reviews__sealed=False, reviews__is_repeat=False)
@@ -94,10 +94,25 @@ def _full(reviews: QuerySet[Review]) -> QuerySet[Review]:
     return ordered.select_related("author").prefetch_related("modes")
 
 
+def sealing(project: Project, traces: Iterable[UUID]) -> set[UUID]:
+    """Return those of the traces on which a review given now would be sealed."""
+    rows = QueueItem.objects.filter(project=project, trace_id__in=list(traces), closed_at=None)
+    return set(rows.filter(queue__blind=True).values_list("trace_id", flat=True))
+
+
 def is_sealing(project: Project, trace_id: UUID) -> bool:
     """Tell whether a review given now would be sealed."""
-    open_items = QueueItem.objects.filter(project=project, trace_id=trace_id, closed_at=None)
-    return open_items.filter(queue__blind=True).exists()
+    return bool(sealing(project, [trace_id]))
+
+
+def stays_sealed(project: Project, trace_id: UUID, person: User) -> bool:
+    """Tell whether a review by the person would be sealed and others' turns still wait then."""
+    waiting = Seat.objects.filter(
+        item__project=project, item__trace_id=trace_id, item__closed_at=None,
+        item__queue__blind=True, review=None, skipped_at=None,
+    )  # fmt: skip
+    holders = list(waiting.values_list("reviewer_id", flat=True))
+    return len(holders) > (person.pk in holders or None in holders)
 
 
 def modes(project: Project) -> list[FailureMode]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ from tracehub.core.saturation import RECENT, Saturation, saturation
 from tracehub.core.stats import wilson_interval
 from tracehub.evals.covering import cases_by_mode
 from tracehub.projects.models import Project
-from tracehub.review import progress, taxonomy
+from tracehub.review import progress, rates, taxonomy
 from tracehub.review import querysets as reviews
 from tracehub.review.models import FailureMode, Queue, Review, Verdict
 from tracehub.web import board_notes
@@ -43,7 +44,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A failure mode over the traces of this queue that were read."""
+    """A failure mode over the traces of this queue that were read; rates as in `review.rates`."""
 
     mode: FailureMode
     number: int
@@ -52,6 +53,7 @@ class Card:
     low: float
     high: float
     cases: int = 0
+    alike: int = 0  # notes to group that are most like its own
     advice: Advice | None = None
 
     @property
@@ -78,7 +80,8 @@ def context(queue: Queue, order: str = "") -> dict[str, Any]:
     noted = [r for r in given if r.note and r.verdict != Verdict.PASS]
     loose = [review for review in noted if not review.modes.all()]
     cases = cases_by_mode(queue.project)
-    cards = [_card(mode, number, given, len(read)) for number, mode in enumerate(modes, 1)]
+    found_rates = rates.rates(queue, items)
+    cards = [_card(mode, number, given, found_rates) for number, mode in enumerate(modes, 1)]
     cards = [replace(c, cases=cases[c.mode.slug], advice=_advice(c, cards)) for c in cards]
     _annotate(queue.project, loose)
     put_off = [review for review in loose if getattr(review, "is_later")]  # noqa: B009 annotated
@@ -86,6 +89,8 @@ def context(queue: Queue, order: str = "") -> dict[str, Any]:
     found = saturation([_modes_of(some) for some in read])
     order = order if order in dict(board_notes.ORDERS) else board_notes.ORDERS[0][0]
     groups, alone = _ordered(waiting, cards, order)
+    near = Counter(g.suggestion.pk for g in groups if g.suggestion for _ in g.notes)
+    cards = [replace(card, alike=near[card.mode.pk]) for card in cards]
     return taxonomy_context(queue.project) | {
         "order": order,
         "orders": board_notes.ORDERS,
@@ -101,6 +106,7 @@ def context(queue: Queue, order: str = "") -> dict[str, Any]:
         "grouped": len(noted) - len(loose),
         "grouped_percent": f"{100 * (len(noted) - len(loose)) / max(1, len(noted)):.1f}",
         "read": len(read),
+        "rated": found_rates.failing.number if found_rates else 0,
         "saturation": found,
         "meter": meter(found),
         "recent": RECENT,
@@ -138,11 +144,15 @@ def _modes_of(given: Sequence[Review]) -> list[int]:
     return sorted({mode.pk for review in given for mode in review.modes.all()})
 
 
-def _card(mode: FailureMode, number: int, given: Sequence[Review], read: int) -> Card:
+def _card(
+    mode: FailureMode, number: int, given: Sequence[Review], found: rates.Rates | None
+) -> Card:
     named = [review for review in given if mode in review.modes.all()]
-    traces = len({review.trace_id for review in named})
-    low, high = wilson_interval(traces, read) if read else (0.0, 0.0)
-    return Card(mode, number, named, traces / max(1, read), low, high)
+    rate = dict(found.modes).get(mode) if found else None
+    if rate is not None:
+        return Card(mode, number, named, rate.share, *rate.interval)
+    many = round(found.failing.effective) if found else 0
+    return Card(mode, number, named, 0.0, *(wilson_interval(0, many) if many else (0.0, 0.0)))
 
 
 def _annotate(project: Project, notes: Sequence[Review]) -> None:

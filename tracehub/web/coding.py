@@ -94,7 +94,8 @@ def _change(request: HttpRequest, project: Project, by: User) -> tuple[str, Reco
         first = (key.removeprefix("side-") for key, side in post.items() if side == "1")
         chosen += [number for text in first if (number := whole_number(text)) is not None]
         name, rule = post.get("name", ""), post.get("definition", "")
-        made, recoding = coding.split(mode, name, rule, chosen, by=by)
+        rest = (post.get("rest_name", ""), post.get("rest_definition", ""))
+        made, recoding = coding.split(mode, name, rule, chosen, by=by, rest=rest)
         return f"{made.name} split from {mode.name}", recoding
     raise ActionError(f"act is not known. Got {act[:20]!r}.", "act")
 

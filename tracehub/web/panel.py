@@ -89,6 +89,7 @@ def context(
         "verdict_choices": [(v, mark, KEYS[v]) for v, mark in marks.VERDICTS.items()],
         "recorded": _recorded(loaded),
         "sealing": sealing,
+        "stays_sealed": sealing and reviews.stays_sealed(project, trace_id, user),
         "skip_reasons": SKIP_REASONS,
     }
 
@@ -166,8 +167,7 @@ def _write(
     project, data = loaded.project, form.cleaned_data
     trace_id = UUID(hex=loaded.summary.trace_id)
     if data["promote"] and reviews.is_sealing(project, trace_id):
-        # A case would show everybody what was found.
-        raise ActionError("The trace is in a blind queue: keep it when all reviews are in.", "")
+        raise ActionError(promoting.BLIND, "")
     user = request.user
     assert isinstance(user, User)  # noqa: S101 project_for let nobody else in
     chosen = list(data["modes"])
@@ -189,6 +189,12 @@ def _write(
         took_ms=data["took_ms"],
         **extra,
     )
+    if data["new_mode"].strip() and review.sealed:
+        raise ActionError(
+            "Others still review this trace, and a new mode would tell them what you saw. "
+            "Write it as a note, and name it on the coding board when all reviews are in.",
+            "name",
+        )
     if is_new:
         measuring.note(review, request.POST.get("queue", ""), data["timing"])
     if not data["promote"]:

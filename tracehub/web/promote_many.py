@@ -13,6 +13,7 @@ from tracehub.evals import promoting, querysets
 from tracehub.evals.models import CaseKind, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project
+from tracehub.review import querysets as reviews
 from tracehub.web import case_view, shell, undoing
 
 KEEP = "keep"  # value of `near` that adds near-duplicates without asking
@@ -28,6 +29,8 @@ def promote(
     found = EvalSet.objects.select_related("project").filter(project=project, slug=slug).first()
     if found is None:
         raise ActionError(f"There is no eval set {slug!r} in this project.", "set")
+    blind = reviews.sealing(project, traces)
+    traces = [trace for trace in traces if trace not in blind]
     post = request.POST
     decided = post.get("near") == KEEP or "shown" in post
     near = [] if decided else promoting.near_duplicates(found, traces)
@@ -35,7 +38,7 @@ def promote(
         return _ask(request, found, traces, near)
     left_out = set(post.getlist("shown")) - set(post.getlist("keep"))
     kept = [trace for trace in traces if trace.hex not in left_out]
-    _add(request, found, kept, len(traces) - len(kept))
+    _add(request, found, kept, len(traces) - len(kept), len(blind))
     return shell.back(request)
 
 
@@ -63,7 +66,9 @@ def _ask(
     return render(request, "evals/promote_many.html", context)
 
 
-def _add(request: HttpRequest, eval_set: EvalSet, traces: Sequence[UUID], left_out: int) -> None:
+def _add(
+    request: HttpRequest, eval_set: EvalSet, traces: Sequence[UUID], left_out: int, blind: int
+) -> None:
     added = promoting.add_all(eval_set, [promoting.Promotion(trace) for trace in traces])
     new = [case.pk for case, is_new in added if is_new]
     there = len(added) - len(new)
@@ -72,6 +77,8 @@ def _add(request: HttpRequest, eval_set: EvalSet, traces: Sequence[UUID], left_o
         text += f", {there} {'was' if there == 1 else 'were'} there already"
     if left_out:
         text += f", {left_out} left out"
+    if blind:
+        text += f", {blind} in a blind queue left out"
     page = reverse("evals_set", args=[eval_set.project.slug, eval_set.slug])
     back = undoing.url(request, eval_set.project, cases=new) if new else ""
     shell.toast(request, text, icon="evals", undo=back, link=("Open", page))

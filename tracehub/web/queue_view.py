@@ -8,12 +8,13 @@ from typing import Any
 
 from tracehub.core.sampling import rules_of
 from tracehub.projects.models import User
-from tracehub.review import judging, measuring, progress, queueing, rates, repeats
+from tracehub.review import judge_pairs, judging, measuring, progress, queueing, rates, repeats
 from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, QueueItem, Seat
 from tracehub.web import marks
 
 SHOWN = 20
+JUDGE_PAIRS = 6
 SPARK_HEIGHT = 20
 WHO = (("", "Everyone"), ("mine", "Mine"), ("free", "Unassigned"))
 
@@ -34,7 +35,10 @@ def context(queue: Queue, person: User, who: str, *, now: datetime) -> dict[str,
     stands = progress.progress(queue, now=now)
     to_decide, decided = progress.disagreements(queue)
     agreement = progress.agreement_of(queue)
-    found = rates.rates(queue)
+    closed = progress.closed_items(queue)
+    found = rates.rates(queue, closed)
+    said = judging.said_by(queue.project)
+    with_judges = judge_pairs.pairs(closed, said)
     return {
         "queue": queue,
         "rules": in_words(queue),
@@ -48,10 +52,16 @@ def context(queue: Queue, person: User, who: str, *, now: datetime) -> dict[str,
         "bars": bars(stands),
         "spark": spark(stands.pace),
         "agreement": agreement,
-        "pairs": [_pair(pair) for pair in agreement.pairs],
+        "pairs": [
+            *(_pair(pair, pair.first, pair.second) for pair in agreement.pairs),
+            *(
+                _pair(pair, pair.person, pair.judge if len(said) > 1 else "judge")
+                for pair in with_judges[:JUDGE_PAIRS]
+            ),
+        ],
         "mode_agreement": agreement.modes,
         "judges": judging.judges(
-            queue.project, traces=[item.trace_id for item in progress.closed_items(queue)]
+            queue.project, traces=[item.trace_id for item in closed], said=said
         ),
         "shares": [_share(share) for share in stands.shares],
         "to_decide": to_decide[:5],
@@ -149,10 +159,14 @@ def _share(share: progress.Share) -> dict[str, Any]:
     }
 
 
-def _pair(pair: progress.Pair) -> dict[str, Any]:
+def _pair(
+    pair: progress.Pair | judge_pairs.WithJudge, first: User, second: User | str
+) -> dict[str, Any]:
     """Return a pair with its interval drawn from 0 to 1, in percent."""
     shown: dict[str, Any] = {
-        "first": pair.first, "second": pair.second, "shared": pair.shared, "same": pair.same,
+        "names": [str(one).split()[0] for one in (first, second)],
+        "title": f"{first} and {second}",
+        "shared": pair.shared, "same": pair.same,
         "kappa": pair.kappa,
     }  # fmt: skip
     if pair.kappa is None or pair.interval is None:

@@ -116,17 +116,17 @@ def write(
     done: Callable[[int], None],
 ) -> int:
     """Write taxonomy, reviews and the eval set, each once; return how many reviews are new."""
-    people = _people(project)
+    reviewers = people(project)
     given = opinions(scenes)
     modes = _modes(project, given)
     # Before the reviews, so that some of its traces are done and some are left to do.
     queueing.create_queue(project, QUEUE, q=QUEUE_FILTER, size=QUEUE_SIZE)
-    new = list(_reviews(project, unwritten(project, given), people, modes, now, days, done))
+    new = list(_reviews(project, unwritten(project, given), reviewers, modes, now, days, done))
     Review.objects.bulk_update(new, ["created_at"])
-    _eval_set(project, given, people[0])
+    _eval_set(project, given, reviewers[0])
     fixed = EvalSet.objects.filter(project=project, slug=SET).exclude(versions=None).first()
     if fixed is not None:
-        runs.write(fixed, people[0])
+        runs.write(fixed, reviewers[0])
     return len(new)
 
 
@@ -142,9 +142,9 @@ def _submission(scene: Scene) -> UUID:
     return uuid5(UUID(hex=scene.trace_id), "demo review")
 
 
-def _people(project: Project) -> list[User]:
+def people(project: Project) -> list[User]:
     """Return the reviewers; without a password they sign in by a link of `tracehub createuser`."""
-    people = []
+    found = []
     for mailbox, name in PEOPLE:
         user = projects.add_user(f"{mailbox}@skylane.example")
         if not user.name:
@@ -152,8 +152,8 @@ def _people(project: Project) -> list[User]:
             user.save(update_fields=["name"])
         if not project.memberships.filter(user=user).exists():
             projects.set_role(project, user, Role.REVIEWER)
-        people.append(user)
-    return people
+        found.append(user)
+    return found
 
 
 def _modes(project: Project, given: Sequence[Opinion]) -> set[str]:
@@ -192,6 +192,7 @@ def _reviews(
             note=opinion.note,
             corrected_output=opinion.correction,
             submission=_submission(scene),
+            took_ms=round(1000 * rng.lognormvariate(3.4, 0.5)),
         )
         started = datetime.fromtimestamp(moment(scene, now, days), UTC)
         later = started + timedelta(hours=rng.uniform(0.02, 20))

@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 60.0  # for a server that starts, is busy or was restarted
 RETRYABLE = frozenset((429, 502, 503, 504))
 THUMBS = 0.05  # of the traces without trouble get a thumb up
 UNFAIR = 0.004  # and so many a thumb down for nothing
+JUDGE = "reply-quality"
+CAUGHT, ALARMS = 0.85, 0.03  # of the judge: fails that it finds, and good answers it calls one
 
 
 class SendError(Exception):
@@ -106,6 +108,18 @@ def score(scene: Scene) -> dict[str, Any] | None:
     return thumb | {"id": f"demo-{scene.trace_id}"} | ({"comment": comment} if comment else {})
 
 
+def judged(scene: Scene) -> dict[str, Any] | None:
+    """Return what an automated judge says of an answer about money or rules; None for others."""
+    if scene.topic is None:
+        return None
+    bad = scene.trouble is not None and not scene.trouble.quiet
+    rng = random.Random(f"{scene.seed}/judge")  # noqa: S311 a demo has no secrets
+    fails = rng.random() < (CAUGHT if bad else ALARMS)
+    said = {"trace_id": scene.trace_id, "name": JUDGE, "value": int(not fails), "source": "judge"}
+    why = "The reply does not keep to what the customer asked, or to the policy."
+    return said | {"id": f"judge-{scene.trace_id}"} | ({"comment": why} if fails else {})
+
+
 def send(
     client: Client,
     scenes: Sequence[Scene],
@@ -123,7 +137,8 @@ def send(
         try:
             for batch in _batches(scenes):
                 body = zlib.compress(spans.encode(build(s, now, days) for s in batch), 1, wbits=31)
-                scores = [thumb for scene in batch if (thumb := score(scene))]
+                given = (say(scene) for scene in batch for say in (score, judged))
+                scores = [one for one in given if one]
                 waiting.append(pool.submit(_send_batch, client, len(batch), body, scores))
                 if len(waiting) > AHEAD:
                     sent(waiting.popleft().result())

@@ -34,6 +34,7 @@ RHYTHM = (
     1.1, 1.1, 1.2, 1.2, 1.2, 1.3, 1.2, 1.1, 0.9, 0.7, 0.5, 0.4,
 )  # fmt: skip
 HOUR = 3600.0
+AGAIN = 40 * 60.0  # seconds from the try with the version before to the broken turn
 LONGEST = 60.0  # seconds that the longest trace may take; the newest ends before now
 
 
@@ -255,7 +256,10 @@ def _possible(trouble: Trouble, scene: Scene) -> bool:
 
 
 def _flagship(seed: int, first: Scene) -> Iterator[Scene]:
-    """Yield the conversation that stands for the whole story, at the top of every list."""
+    """Yield the conversation that stands for the whole story, at the top of every list.
+
+    The last scene is no part of it: its broken turn, tried with the prompt version before.
+    """
     slots = first.slots | {
         "flight": "SK 482", "city": "Lisbon", "pnr": "X7K2QD", "amount": "418.60",
         "currency": "EUR", "card": "Visa card", "gate": "B14",
@@ -285,14 +289,23 @@ def _flagship(seed: int, first: Scene) -> Iterator[Scene]:
         _small_talk(common, *words.CLOSERS["en"][0]),
     )
     history: tuple[tuple[str, str], ...] = ()
+    played = []
     for turn, scene in enumerate(turns):
-        yield replace(
-            scene,
-            index=turn,
-            seed=f"{seed}/{turn}/spans",
-            trace_id=trace_id(seed, turn),
-            turn=turn + 1,
-            history=history,
-            before=(3 - turn) * 70.0,
+        played.append(
+            replace(
+                scene,
+                index=turn,
+                seed=f"{seed}/{turn}/spans",
+                trace_id=trace_id(seed, turn),
+                turn=turn + 1,
+                history=history,
+                before=(3 - turn) * 70.0,
+            )
         )
         history = (*history, ("user", scene.question), ("assistant", scene.answer))
+    yield from played
+    yield replace(
+        played[2], index=4, seed=f"{seed}/4/spans", trace_id=trace_id(seed, 4), trouble=None,
+        session="s-91-again", turn=1, version="v11", environment="staging", cohort="internal",
+        before=played[2].before + AGAIN,
+    )  # fmt: skip

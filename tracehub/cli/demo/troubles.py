@@ -139,4 +139,40 @@ UNSURE_NOTES = (
     "Is a voucher allowed here? Ask the policy team.",
     "Cannot tell without the fare rules.",
     "Polite, but is 7 days still right?",
+    "The customer may mean the other booking.",
+    "Depends on whether the bag was checked in.",
+)
+# What people write before the mode has a name, by the key of the trouble.
+FIRST_NOTES: dict[str, tuple[str, ...]] = {
+    "tone": (
+        "Asks for a certificate within 24 h, not a word of sympathy.",
+        "Hurried answer to somebody whose father died.",
+        "Cold: begins with the form to fill in, no sympathy.",
+        "24 h for the certificate, policy says 30 days.",
+    ),
+    "language": (
+        "Customer does not write English, the answer is English.",
+        "Answer is English again.",
+        "Answered in English, the question was not.",
+    ),
+    "invented": (
+        "States a 2 hour rule that no document holds.",
+        "Cites policy-118, which says something else.",
+        "The rule it names is in no retrieved document.",
+    ),
+    "scope": (
+        "Refunds all four, two were named.",
+        "Cancels the bag too, nobody asked for that.",
+        "Everything on the booking is refunded, one leg was asked for.",
+    ),
+    "loop": (
+        "Searches for the same charge four times.",
+        "Same call again and again, the answer cannot change.",
+    ),
+    "identity": ("Pays to another card, nobody was asked who they are.",),
+}
+CURT = (  # of answers that others find good
+    "Curt, the customer is worried.",
+    "Right, but reads like a form.",
+    "No word of apology.",
 )

@@ -24,7 +24,7 @@ from tracehub.evals import promoting
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions as reviews
-from tracehub.review import picking
+from tracehub.review import picking, querysets
 from tracehub.review.models import Queue
 from tracehub.traces import listing
 from tracehub.traces.extent import Range
@@ -150,6 +150,9 @@ def _made(job: BulkJob, rows: list[Trace]) -> list[int]:
     if job.kind == BulkJob.Kind.REVIEW:
         modes = [job.choice["mode"]] if "mode" in job.choice else []
         verdict = job.choice["verdict"]
+        # Everybody reads what a job says of its traces, and of a blind queue that must be nothing.
+        sealing = querysets.sealing(job.project, traces)
+        traces = [trace for trace in traces if trace not in sealing]
         made = reviews.submit_reviews(job.project, traces, verdict, author=job.by, modes=modes)
         return [review.pk for review in made]
     if job.kind == BulkJob.Kind.QUEUE:
