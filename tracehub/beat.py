@@ -5,11 +5,14 @@ It sends names of tasks and needs none of their code, so that it starts at once 
 
 from __future__ import annotations
 
+import logging.config
 import os
 from typing import Any
 
 from celery import Celery
 from celery.beat import PersistentScheduler
+from celery.signals import setup_logging
+from django.conf import settings
 
 from tracehub import broker
 
@@ -27,6 +30,12 @@ class Scheduler(PersistentScheduler):  # type: ignore[misc]  # celery ships no t
         if ahead:
             self._heap = None  # made anew: it is sorted by the times of the other clock
         return super().tick(*args, **kwargs)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def log_like_the_others(**_options: Any) -> None:
+    """Write lines as web and worker do; Django, which does it for them, is not set up here."""
+    logging.config.dictConfig(settings.LOGGING)
 
 
 app = Celery("tracehub", fixups=[])  # without Django's, which would load all that it installs

@@ -70,12 +70,14 @@ WEB_WORKERS = env_int("TRACEHUB_WEB_WORKERS", 1, minimum=1, maximum=64)
 OTLP_GRPC_PORT = env_int("TRACEHUB_OTLP_GRPC_PORT", 0, minimum=0, maximum=65535)
 # Calls that run at once; more are told to come again.
 OTLP_GRPC_CALLS = env_int("TRACEHUB_OTLP_GRPC_CALLS", 256, minimum=1, maximum=10_000)
-# Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
 # The built-in judge of traces, and the judge of rubrics in eval sets: OpenAI's chat API.
 JUDGE_URL = env_str("TRACEHUB_JUDGE_URL").rstrip("/")
 JUDGE_KEY = env_str("TRACEHUB_JUDGE_KEY")
 JUDGE_MODEL = env_str("TRACEHUB_JUDGE_MODEL")
+# Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
 OUTBOUND_INSIDE = env_networks("TRACEHUB_OUTBOUND_INSIDE")
+# Proxies in front, each of which adds the address it was called from to X-Forwarded-For.
+ALLAUTH_TRUSTED_PROXY_COUNT = env_int("TRACEHUB_TRUSTED_PROXIES", 0, maximum=10)
 # Calls of the API a second that each key may make; 0 sets no limit. Ingestion has none.
 API_RATE = env_int("TRACEHUB_API_RATE", 100, maximum=100_000)
 LOG_FORMAT = env_choice("TRACEHUB_LOG", "console", ("json", "console"))
@@ -333,6 +335,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as the broker is away
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "tracehub.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {

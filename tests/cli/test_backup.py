@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tracehub.cli import archive, pgdump
+from tracehub.cli.config import ConfigError
 from tracehub.cli.main import main
 from tracehub.traces.payloads import objects
 
@@ -207,3 +208,32 @@ def test_an_installation_moves_to_another_folder_by_its_backup(folder, run_comma
     assert "all equal" in restored.stdout
     taken = run_command("createproject", "sky", *new)
     assert "slug 'sky' is taken" in taken.stderr
+
+
+@pytest.mark.parametrize(
+    ("server", "here", "taken"),
+    [
+        (18, 15, "embedded"),
+        (18, 18, "here"),
+        (15, 15, "here"),
+        (16, 15, "embedded"),
+        (19, 20, "here"),
+    ],
+)
+def test_the_program_is_the_oldest_that_knows_the_server(
+    tmp_path, monkeypatch, server, here, taken
+):
+    """pg_restore of 18 sets what a server of 15 does not know; pg_dump of 15 refuses 18."""
+    program = tmp_path / "pg_dump"
+    program.write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {here}.4 (Debian {here}.4-1)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found, version = pgdump._find("pg_dump", server)
+    assert (found == str(program)) == (taken == "here")
+    assert version >= server
+
+
+def test_a_server_that_is_too_new_is_told_with_what_to_install(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match=r"Debian: postgresql-client-99\)"):
+        pgdump._find("pg_dump", 99)

@@ -37,8 +37,11 @@ class Web:
 
 
 @pytest.fixture
-def start_web(committed_db: str, tmp_path: Path, wait_for) -> Iterator[Callable[[], Web]]:
-    """`start_web()` starts a web process on the test's database; call it twice for two."""
+def start_web(committed_db: str, tmp_path: Path, wait_for) -> Iterator[Callable[..., Web]]:
+    """`start_web()` starts a web process on the test's database; call it twice for two.
+
+    Settings go by name: `start_web(TRACEHUB_WEB_WORKERS="2")`.
+    """
     listener = socket.create_server(("127.0.0.1", 0), backlog=600)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     children: list[subprocess.Popen[bytes]] = []
@@ -49,10 +52,10 @@ def start_web(committed_db: str, tmp_path: Path, wait_for) -> Iterator[Callable[
         "TRACEHUB_SECRET_KEY": "a key for tests only, which guards nothing at all",
     }
 
-    def start() -> Web:
+    def start(**more: str) -> Web:
         fd = listener.fileno()
         command = [sys.executable, "-m", "tracehub.cli.serve", str(fd)]
-        children.append(subprocess.Popen(command, env=env, pass_fds=[fd]))
+        children.append(subprocess.Popen(command, env=env | more, pass_fds=[fd]))
         wait_for(lambda: is_up(url), seconds=40, why="the web process")
         return Web(url, psutil.Process(children[-1].pid))
 

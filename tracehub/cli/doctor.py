@@ -124,11 +124,13 @@ def _server() -> Finding:
     weak = pgroles.undurable(url)
     if weak:
         values = ", ".join(f"{key} = {found}" for key, (_needed, found) in weak.items())
-        return Finding(
-            "database",
-            f"{name}, {values}",
-            f"Set {', '.join(weak)} to on: an acknowledged trace could be lost.",
-        )
+        sums = weak.pop("data_checksums", None)
+        mends = [f"Set {', '.join(weak)} to on: an acknowledged trace could be lost."] * bool(weak)
+        if sums:
+            mends.append(
+                "Stop PostgreSQL, run `pg_checksums --enable -D` its data folder, start it."
+            )
+        return Finding("database", f"{name}, {values}", " ".join(mends))
     return Finding("database", f"{name}, commits are durable, pages have checksums")
 
 

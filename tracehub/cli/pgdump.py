@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,7 @@ from tracehub.cli import archive, pgbinaries
 from tracehub.cli.config import ConfigError
 
 ASIDE = "tracehub_before_restore"
+_INSTALL = "install the client programs of the server's version (Debian: postgresql-client-{})."
 # What a row looks like as text must not depend on who asks.
 _FORM = {
     "search_path": "public",
@@ -101,7 +103,10 @@ def _running(
     """Run one of PostgreSQL's programs. The password goes by environment: `ps` shows arguments."""
     password = str(conninfo_to_dict(url).get("password") or "")
     bare = make_conninfo(url, password=None)
-    command = [_find(tool), "--no-owner", "--no-privileges", "--no-password", *options]
+    with psycopg.connect(url, connect_timeout=10) as link:
+        server = link.info.server_version // 10_000
+    program, version = _find(tool, server)
+    command = [program, "--no-owner", "--no-privileges", "--no-password", *options]
     command.append(f"--dbname={bare}")
     environment = {**os.environ, "PGPASSWORD": password, "LC_ALL": "C"}
     with tempfile.TemporaryFile() as words:
@@ -118,19 +123,36 @@ def _running(
         if process.returncode != 0:
             words.seek(0)
             said = words.read().decode(errors="replace").strip().splitlines()
-            raise ConfigError(f"{tool} failed: {said[0] if said else 'it did not say why'}")
+            mend = f" It is of {version}, the server of {server}: {_INSTALL.format(server)}"
+            raise ConfigError(
+                f"{tool} failed: {said[0] if said else 'it did not say why'}."
+                f"{mend if version != server else ''}"
+            )
 
 
-def _find(tool: str) -> str:
-    """Return the path of a program: the embedded server's, else what the system has."""
+def _find(tool: str, server: int) -> tuple[str, int]:
+    """Return the path of a program for a server of that major version, and its own version.
+
+    An older pg_dump refuses a newer server, and a newer pg_restore says what an older server does
+    not know: the oldest that will do. The embedded programs speak no TLS, so on a tie PATH's.
+    """
+    known = {}
     if importlib.util.find_spec(pgbinaries.PACKAGE) is not None:
-        return pgbinaries.locate(None).tool(tool)
+        known[pgbinaries.MAJOR] = pgbinaries.locate(None).tool(tool)
     if found := shutil.which(tool):
-        return found
+        known[_major(found)] = found
+    if fitting := [major for major in known if major >= server]:
+        return known[min(fitting)], min(fitting)
     raise ConfigError(
-        f"{tool} is not installed. Install PostgreSQL's client programs of the server's version "
-        "or newer (Debian: postgresql-client)."
+        f"{tool} of PostgreSQL {server} or newer is not installed: {_INSTALL.format(server)}"
     )
+
+
+def _major(program: str) -> int:
+    """Return the major version that a program tells: `pg_dump (PostgreSQL) 18.1 (Debian …)`."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    number = re.search(r"\) (\d+)", said.stdout)
+    return int(number[1]) if number else 0
 
 
 def set_aside(url: str) -> None:
