@@ -17,6 +17,7 @@ from tests import trace_factory as factory
 from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.core.judging import split_of
+from tracehub.projects import judge_endpoint
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import AuditEntry
 from tracehub.review import actions, alignment, judge_runs, judging
@@ -36,6 +37,7 @@ class Fake(BaseHTTPRequestHandler):
     sends = None  # the whole body, as JSON or as it is
     wait = ""  # Retry-After
     busy_after = None
+    manner = None  # what answers instead: (status, JSON) of a request's body
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -47,9 +49,12 @@ class Fake(BaseHTTPRequestHandler):
         reply = {"choices": [{"message": {"content": content}}],
                  "usage": {"prompt_tokens": 1000, "completion_tokens": 50}}  # fmt: skip
         reply = type(self).sends or reply
+        status = type(self).status
+        if type(self).manner:
+            status, reply = type(self).manner(body)
         sent = (reply if isinstance(reply, str) else json.dumps(reply)).encode()
         most = type(self).busy_after
-        self.send_response(429 if most and len(self.asked) > most else type(self).status)
+        self.send_response(429 if most and len(self.asked) > most else status)
         if type(self).wait:
             self.send_header("Retry-After", type(self).wait)
         self.send_header("Content-Length", str(len(sent)))
@@ -66,7 +71,7 @@ def endpoint(settings):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     Fake.asked, Fake.status, Fake.says = [], 200, None
-    Fake.sends, Fake.wait, Fake.busy_after = None, "", None
+    Fake.sends, Fake.wait, Fake.busy_after, Fake.manner = None, "", None, None
     settings.JUDGE_URL = f"http://127.0.0.1:{server.server_port}/v1"
     settings.JUDGE_KEY, settings.JUDGE_MODEL = "sk-judge", "gpt-4o"
     settings.OUTBOUND_INSIDE = ["127.0.0.0/8"]
@@ -217,6 +222,84 @@ def test_what_endpoints_really_send_has_a_clear_end(client, project, maja, mode,
     client.force_login(maja)
     page = client.get("/skylane/review/modes/invented-policy/judge").text
     assert why in html.unescape(page)
+
+
+def refusing(*names: str, said="Unsupported parameter: '{}' is not supported with this model."):
+    """An endpoint that takes none of these parameters, and says so of one at a time."""
+
+    def answer(body):
+        named = [name for name in names if name in body]
+        if named:
+            return 400, {"error": {"message": said.format(named[0]), "param": named[0]}}
+        return 200, completion(PASS)
+
+    return staticmethod(answer)
+
+
+def thinking(body):
+    """A model that reasons at length, as vLLM and Ollama pass it on."""
+    if body["max_tokens"] < 1000:
+        return 200, completion("", "length", reasoning_content="Let me see")
+    return 200, completion(f"<think>Is it pass? Yes.</think>\n{PASS}")
+
+
+OWN_WAYS = {  # and how many questions a first verdict takes
+    "OpenAI's reasoning models": (refusing("max_tokens", "temperature"), 3),
+    "LM Studio": (refusing("response_format", said="'{}.type' must be 'json_schema' or 'text'"), 2),
+    "Groq": (refusing("response_format", said="property '{}' is unsupported"), 2),
+    "a model that thinks": (staticmethod(thinking), 2),
+    "what is built on it": (staticmethod(lambda _: (200, completion(PASS) | {"x_groq": {}})), 1),
+}
+
+
+@pytest.mark.parametrize("name", OWN_WAYS)
+def test_what_an_endpoint_does_not_take_is_left_out_from_then_on(
+    project, maja, mode, endpoint, name
+):
+    endpoint.manner, first = OWN_WAYS[name]
+    for number in (1, 2):
+        story(project, number, "No.")
+        run = begin(mode, maja, q=f"trace:{number:032x}")
+        judge_runs.work()
+        assert run.tasks.get().fails is False, run.tasks.get().error
+    assert len(endpoint.asked) == first + 1
+
+
+def test_a_question_that_is_too_long_teaches_nothing(project, maja, mode, endpoint):
+    said = "'max_tokens' is too large: 300. This model's maximum context length is 4096 tokens."
+    endpoint.manner = refusing("max_tokens", said=said)
+    story(project, 1, "No.")
+    run = begin(mode, maja)
+    judge_runs.work()
+    assert len(endpoint.asked) == 1
+    assert "too long" in run.tasks.get().error
+
+
+def test_a_cap_holds_where_nothing_is_counted_and_a_used_up_quota_ends_a_run(
+    project, maja, mode, endpoint
+):
+    reply = completion(PASS)
+    del reply["usage"]
+    endpoint.manner = staticmethod(lambda _: (200, reply))
+    story(project, 1, "No.")
+    run = begin(mode, maja)
+    judge_runs.work()
+    run.refresh_from_db()
+    assert run.cost > 0
+    endpoint.manner = staticmethod(lambda _: (429, {"error": {"code": "insufficient_quota"}}))
+    run = begin(mode, maja)
+    judge_runs.work()
+    run.refresh_from_db()
+    assert (run.state, "credit is used up" in run.error) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [("20", 20), ("1.5", 1.5), ("Fri, 31 Dec 1999 23:59:59 GMT", 0), ("soon", 0), ("-3", 0),
+     ("99999", 3600), ("nan", 0)],
+)  # fmt: skip
+def test_waits_are_read_as_seconds_or_as_a_date(said, wait):
+    assert judge_endpoint.wait_of(said) == wait
 
 
 def test_some_answers_and_a_busy_judge_are_no_failed_try(project, maja, mode, endpoint):

@@ -12,15 +12,18 @@ from tracehub.core.trace import SpanDigest
 THUMBS = frozenset({"thumbs", "thumb", "thumbs_up", "user_thumbs", "user-feedback"})
 LABELS = frozenset({"negative", "bad", "down", "thumbs_down", "thumbs-down", "dislike"})
 JUDGE_LABELS = frozenset({"fail", "failed", "incorrect", "hallucinated", "unsafe"})
-JUDGES = frozenset(
-    {"judge", "llm", "llm-judge", "llm_judge", "model", "evaluator", "eval", "automated"}
-)
+JUDGES = frozenset({"model", "evaluator", "eval", "automated"})
 NO_LIMITS: Mapping[str, ScoreLimit] = {}
 
 
 def by_judge(feedback: Mapping[str, Any]) -> bool:
-    """Whether an automated judge gave this score, by its source."""
-    return str(feedback.get("source") or "").lower() in JUDGES
+    """Whether an automated judge gave this score, by its source.
+
+    >>> [by_judge({"source": said}) for said in ("llm", "judge:rubric", "user")]
+    [True, True, False]
+    """
+    source = str(feedback.get("source") or "").lower()
+    return source in JUDGES or source.startswith(("judge", "llm"))
 
 
 def together(kept: Sequence[dict[str, Any]], spans: Iterable[SpanDigest]) -> list[dict[str, Any]]:
