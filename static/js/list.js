@@ -1,7 +1,7 @@
 // The list of traces by keyboard: move, open, preview, select, verdicts; and rows that load on.
 
 import { on, typing } from "tracehub/keys";
-import { el, problem, toast } from "tracehub/shell";
+import { el, toast } from "tracehub/shell";
 
 const rows = () => [...document.querySelectorAll("#rows > tr[data-trace]")];
 const current = () => document.querySelector("#rows > tr[aria-current=true]");
@@ -173,30 +173,6 @@ document.addEventListener("click", (event) => {
   up.focus();
 });
 
-// Live asks every 3 s whether newer traces came, and offers them; rows never move by themselves.
-const LIVE_MS = 3000;
-let live = 0;
-
-function setLive(on) {
-  clearInterval(live);
-  const ask = () => document.visibilityState === "visible" && document.getElementById("live")?.dispatchEvent(new Event("poll"));
-  live = on ? setInterval(ask, LIVE_MS) : 0;
-  document.getElementById("live")?.setAttribute("aria-pressed", String(on));
-  if (!on) document.getElementById("newer")?.replaceChildren();
-}
-
-document.addEventListener("click", (event) => {
-  if (event.target.closest("#live")) setLive(!live);
-});
-
-// After the general notice, which this replaces; the next answer takes it away.
-function paused(event) {
-  if (event.detail.ctx?.sourceElement?.id !== "live") return;
-  problem("Live updates paused", "The server did not answer. It is asked again every 3 s; the rows stay as they are.");
-}
-document.addEventListener("htmx:error", paused);
-document.addEventListener("htmx:response:error", paused);
-
 // What a person folded stays folded when the facets are counted anew.
 const folded = new Map();
 document.addEventListener("toggle", (event) => {
@@ -209,7 +185,6 @@ document.addEventListener("htmx:after:swap", () => {
   const row = where && document.getElementById(`t-${where}`);
   if (row && !current()) row.setAttribute("aria-current", "true");
   for (const [id, open] of folded) document.getElementById(id)?.toggleAttribute("open", open);
-  document.getElementById("live")?.setAttribute("aria-pressed", String(live > 0));
   const shown = document.getElementById("shown");
   if (shown) shown.textContent = rows().length.toLocaleString("en");
   counted();

@@ -18,12 +18,16 @@ function toTurn(turn) {
   mark(turns(), turn);
   mark([...document.querySelectorAll(".pane .item")], document.querySelector(`.pane .item[data-number="${number}"]`));
   for (const word of document.querySelectorAll("[data-turn-number]")) word.textContent = number;
+  for (const words of document.querySelectorAll("[data-turns]")) words.textContent = number > 1 ? `turns 1 to ${number}` : "turn 1";
+  for (const word of document.querySelectorAll("[data-turn-yours]")) word.hidden = !turn.dataset.mine;
   for (const field of document.querySelectorAll("[data-turn-trace]")) field.value = trace;
   for (const link of document.querySelectorAll("[data-turn-case]")) {
     link.href = link.getAttribute("href").replace(/[0-9a-f]{32}/, trace);
   }
   for (const button of document.querySelectorAll("[data-verdict-form] [name=act]")) {
-    button.value = `${button.value.split(":")[0]}:${trace}`;
+    const [verdict] = button.value.split(":");
+    button.value = `${verdict}:${trace}`;
+    button.setAttribute("aria-pressed", String(verdict === turn.dataset.mine));
   }
   const url = new URL(location.href);
   url.searchParams.set("turn", number);

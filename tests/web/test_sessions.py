@@ -181,4 +181,4 @@ def test_a_project_that_hides_content_hides_what_was_said(project, reviewer, cli
     client.force_login(stories.member(project, "viewer"))
     text = client.get("/skylane/sessions/s-91").text
     assert "not a voucher" not in text
-    assert "Verdict on turn" not in text
+    assert "data-verdict-form" not in text

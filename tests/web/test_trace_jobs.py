@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from tracehub.core import parquet
 from tracehub.digest.bulk import work
 from tracehub.digest.models import BulkJob
 from tracehub.evals.models import Case
+from tracehub.notify import sending
 from tracehub.projects.models import AuditEntry
 from tracehub.review.models import Queue, QueueItem, Review
 
@@ -150,3 +152,26 @@ def test_what_cannot_be_done_is_said(client, project, reviewer):
     viewer = stories.member(project, "viewer")
     client.force_login(viewer)
     assert client.post(f"{LIST}/bulk", {"all": "1", "verdict": "fail"}).status_code == 403
+
+
+def test_who_asked_for_it_gets_a_mail_when_a_job_is_over(
+    client, project, reviewer, settings, mailoutbox
+):
+    asked = {"all": "1", "q": "is:failing", "verdict": "fail", "next": LIST}
+    client.post(f"{LIST}/bulk", asked)
+    job = BulkJob.objects.get()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert f'data-notify="{job.pk}"' in client.get(LIST).text, "without mail the browser tells"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    for pressed in ("false", "true", "false"):
+        assert f'value="notify" aria-pressed="{pressed}"' in client.get(LIST).text
+        client.post(f"{LIST}/jobs/{job.pk}", {"act": "notify"})
+    work.work(seconds=20)
+    now = timezone.now()
+    sending.distribute(now)
+    sending.deliver_due(until=time.monotonic() + 10)
+    assert [mail.to for mail in mailoutbox] == [[reviewer.email]]
+    assert "Mark: 30 of 30 traces, done" in mailoutbox[0].subject
+    assert f"{LIST}/jobs" in mailoutbox[0].body
+    client.post(f"{LIST}/jobs/{job.pk}", {"act": "notify"})
+    assert BulkJob.objects.get().notifies, "nothing to wait for any more"

@@ -351,8 +351,12 @@ def test_live_offers_new_traces_and_folded_facets_stay_folded(open_page, project
     assert signed.errors == []
     signed.context.set_offline(True)
     expect(page.locator("#problem")).to_contain_text("Live updates paused", timeout=10_000)
+    expect(page.locator("#problem")).to_contain_text("Reconnecting in 8 s.")
+    expect(page.locator("#problem")).to_contain_text("Reconnecting in 7 s.")
     signed.context.set_offline(False)
-    expect(page.locator("#problem > *")).to_have_count(0, timeout=10_000)
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#problem > *")).to_have_count(0)
+    expect(page.locator("#live")).to_have_attribute("aria-pressed", "true")
 
 
 def test_counts_of_a_large_range_come_after_the_list(open_page, project, monkeypatch):

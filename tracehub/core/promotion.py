@@ -351,6 +351,32 @@ def first_turns(content: Case, kept: int) -> Case:
     )
 
 
+def with_talk(content: Case, earlier: Sequence[tuple[str, str]]) -> Case:
+    """Return the case with earlier turns, (asked, answered) each, before what it asks.
+
+    Those that its own messages already hold, as most programs send the talk along, are not added.
+    """
+    messages = content["input"]["messages"]
+    missing = earlier[: max(0, len(earlier) + 1 - turns(content))] if messages else ()
+    first = next((i for i, one in enumerate(messages) if one["role"] != "system"), len(messages))
+    talk = [
+        {"role": role, "content": text}
+        for turn in missing
+        for role, text in zip(("user", "assistant"), turn, strict=True)
+        if text
+    ]
+    joined = [*messages[:first], *talk, *messages[first:]]
+    return complete({**content, "input": {**content["input"], "messages": joined}})
+
+
+def answer_of(content: Case) -> str:
+    """Return the recorded answer of a case as text."""
+    recorded = content["recorded_output"]
+    if recorded is None or isinstance(recorded, str):
+        return recorded or ""
+    return json.dumps(recorded, ensure_ascii=False)
+
+
 def with_input(content: Case, said: str) -> Case:
     """Return the case with another last message of the user; without messages, as the first."""
     messages = [dict(message) for message in content["input"]["messages"]]

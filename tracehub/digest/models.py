@@ -98,7 +98,8 @@ class BulkJob(models.Model):
 
     `choice` says how: {"verdict", "mode"?}, {"queue"}, {"set", "near"?}, {"format"}; of a deletion
     {"traces"?}, those alone; of a search {"found"}, the newest that match; "undoing" says that
-    taking it back has stopped. Unless they are named, the traces are those of [since, until) that
+    taking it back has stopped, "notify" that who started it gets a mail when it is over. Unless
+    they are named, the traces are those of [since, until) that
     match `q`, newest first; those up to `cursor` are done. `size` is how much of an export's file
     counts, in bytes. Jobs take turns: the one whose turn is longest ago is next; a deletion waits
     for its first.
@@ -181,6 +182,11 @@ class BulkJob(models.Model):
         if self.state != self.State.RUNNING or not self.traces or took < 2:
             return None
         return 1000 * max(0, self.expected - self.traces) * took / self.traces
+
+    @property
+    def notifies(self) -> bool:
+        """Tell whether who started it gets a mail when it is over."""
+        return bool(self.choice.get("notify"))
 
     @property
     def has_file(self) -> bool:

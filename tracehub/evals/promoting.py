@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -20,10 +21,14 @@ from tracehub.failures import reading as failures
 from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.models import Project
 from tracehub.review import querysets as reviews
+from tracehub.traces.extent import Range
 from tracehub.traces.media.reading import bodies
 from tracehub.traces.reading import LoadedTrace
+from tracehub.traces.threads import store as threads
 
 BLIND = "The trace is in a blind queue: keep it when all reviews are in."
+TURNS = 20  # of a session that a case takes along
+TALK = timedelta(days=30)  # that they may lie back
 _PERSONAL = Masker((*SECRETS, *PERSONAL.values()))
 
 
@@ -34,6 +39,7 @@ class Promotion:
     trace_id: UUID
     kind: str | None = None
     span_id: str | None = None
+    talk: bool = False  # with the earlier turns of its session
 
 
 @transaction.atomic
@@ -59,15 +65,22 @@ def _promote(eval_set: EvalSet, item: Promotion) -> tuple[Case, bool]:
     trace = failures.load(eval_set.project, item.trace_id)
     if trace is None:
         raise ActionError(f"There is no trace {item.trace_id.hex} in this project.", "from_trace")
-    return promote_trace(eval_set, trace, kind=item.kind, span_id=item.span_id)
+    earlier = earlier_turns(eval_set.project, trace) if item.talk else ()
+    return promote_trace(eval_set, trace, kind=item.kind, span_id=item.span_id, earlier=earlier)
 
 
 @transaction.atomic
 def promote_trace(
-    eval_set: EvalSet, trace: LoadedTrace, *, kind: str | None = None, span_id: str | None = None
+    eval_set: EvalSet,
+    trace: LoadedTrace,
+    *,
+    kind: str | None = None,
+    span_id: str | None = None,
+    earlier: Sequence[tuple[str, str]] = (),
 ) -> tuple[Case, bool]:
     """Make a draft case from a trace and its newest review; return it with whether it is new.
 
+    `earlier` are turns before it, (asked, answered) each, as `earlier_turns` finds them.
     The same step of the same trace again gives the case that is there. Raises Conflict when the
     draft has it as another kind, ActionError when the trace has no such span, or is in a blind
     queue: a case would show everybody what was found.
@@ -76,6 +89,7 @@ def promote_trace(
         raise ActionError(BLIND, "from_trace")
     locked, draft = actions.lock(eval_set)
     content = proposed(locked.project, trace, kind=kind, span_id=span_id)
+    content = promotion.with_talk(content, earlier)
     there = querysets.in_version(locked, draft).filter(
         source_trace_id=UUID(hex=trace.summary.trace_id),
         source_span_id=content["source"]["span_id"],
@@ -90,6 +104,24 @@ def promote_trace(
             "from_trace",
         )
     return known, False
+
+
+def earlier_turns(project: Project, trace: LoadedTrace) -> list[tuple[str, str]]:
+    """Return what was asked and answered in the turns of its session before a trace, oldest first.
+
+    Of a long session the TURNS last ones. Each is loaded whole: texts of the search are cut.
+    """
+    if not trace.summary.session_id or trace.row is None:
+        return []
+    before = Range(project, trace.row.started_at - TALK, trace.row.started_at)
+    rows = threads.turns_of(before, trace.summary.session_id).order_by("-started_at")[:TURNS]
+    found = []
+    for row in reversed(rows):
+        turn = failures.load(project, row.trace_id)
+        if turn is not None:
+            content = proposed(project, turn)
+            found.append((promotion.last_said(content), promotion.answer_of(content)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

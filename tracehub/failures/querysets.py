@@ -171,6 +171,13 @@ def activities(failure: Failure) -> QuerySet[Activity]:
     return failure.activities.order_by("-id")
 
 
+def titles(project: Project, keys: Iterable[str]) -> dict[str, str]:
+    """Return the titles of groups by their keys."""
+    numbers = [int(found[1]) for key in keys if (found := _KEY.fullmatch(key))]
+    rows = Failure.objects.filter(project=project, number__in=numbers)
+    return {f"TH-{number}": title for number, title in rows.values_list("number", "title")}
+
+
 def prompt_order(project_id: int, name: str) -> list[str]:
     """Return the versions of a prompt from first to last."""
     rows = PromptVersion.objects.filter(project_id=project_id, name=name)

@@ -69,7 +69,8 @@ def _ask(
 def _add(
     request: HttpRequest, eval_set: EvalSet, traces: Sequence[UUID], left_out: int, blind: int
 ) -> None:
-    added = promoting.add_all(eval_set, [promoting.Promotion(trace) for trace in traces])
+    talk = bool(request.POST.get("talk"))
+    added = promoting.add_all(eval_set, [promoting.Promotion(one, talk=talk) for one in traces])
     new = [case.pk for case, is_new in added if is_new]
     there = len(added) - len(new)
     text = f"{len(new)} {'case' if len(new) == 1 else 'cases'} added to the draft of {eval_set}"

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.http import HttpRequest
+from django.conf.locale import LANG_INFO
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
 
 from tracehub.core import carried
 from tracehub.core.carried import Carried
 from tracehub.core.concealment import HIDDEN
+from tracehub.core.query import parse
+from tracehub.core.signals.detectors.wrong_language import languages
+from tracehub.failures import querysets as failures
+from tracehub.projects.models import Project
+from tracehub.traces.querysets import TooSlow, bounded
+from tracehub.traces.threads import store as threads
 from tracehub.web import marks
 from tracehub.web.links import with_query
 from tracehub.web.trace_list.rows import Row
+from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.text import Text
 
+ALIKE = 3  # breaks of a turn whose sessions are counted
 LEAST_WIDTH = 0.6  # percent: a short turn can still be seen
 
 
@@ -29,11 +40,76 @@ class Turn:
     answered: Text
     mark: marks.Mark
     wrong: bool  # the first that fails
+    mine: str = ""  # the person's own verdict
 
     @property
     def tone(self) -> str:
         """The tone of its number; empty for a turn that neither people nor signals judged."""
         return self.mark.tone if self.mark.tone != "neutral" else ""
+
+
+class Alike(NamedTuple):
+    """What broke here, with how many sessions of late have it too, and their list."""
+
+    title: str
+    sessions: int
+    url: str
+
+
+def alike(project: Project, wrong: Turn) -> list[Alike]:
+    """Return the failures of the turn where it went wrong, over all sessions of 14 days."""
+    state = ListState.of(project, QueryDict("from=14d"), timezone.now())
+    asked: dict[str, str] = {}
+    for signal in wrong.row.trace.signals:
+        key, kind = signal.get("failure"), signal["kind"]
+        label = marks.signal(kind).label
+        asked.setdefault(f"failure:{key}" if key else f"signal:{kind}", label)
+    keys = [text.removeprefix("failure:") for text in asked]
+    titles = {} if project.hides_content else failures.titles(project, keys)
+    found = []
+    for text, label in list(asked.items())[:ALIKE]:
+        listed = {"q": text, "from": "14d"}
+        try:
+            with bounded(1):
+                count = threads.sessions(state.within, parse(text))
+        except TooSlow:
+            continue
+        found.append(
+            Alike(titles.get(text.removeprefix("failure:"), label), count, with_query("", listed))
+        )
+    return found
+
+
+def language(shown: Sequence[Turn]) -> str:
+    """Return the language that the user writes in, "" when there is too little to tell."""
+    said = "\n".join(turn.said.text for turn in shown if turn.said.text != HIDDEN)
+    found = languages(said)
+    if not found:
+        return ""
+    code = max(found, key=found.__getitem__)
+    return str(LANG_INFO.get(code, {}).get("name", code))
+
+
+class Standing(NamedTuple):
+    """The verdict on a session: of its first failing turn, else of all that were reviewed."""
+
+    mark: marks.Mark
+    words: str
+    open: list[Turn]  # not reviewed yet, while none fails
+
+
+def standing(shown: Sequence[Turn], wrong: Turn | None, *, whole: bool) -> Standing:
+    """Return what the turns of a page make of the session; `whole`: they are all of it."""
+    waiting = [turn for turn in shown if turn.row.verdict is None]
+    if wrong is not None:
+        return Standing(wrong.mark, f"since turn {wrong.number}", [])
+    if not whole or waiting:
+        done = len(shown) - len(waiting)
+        return Standing(marks.verdict(None), f"{done} of {len(shown)} turns reviewed", waiting)
+    unsure = next((turn for turn in shown if turn.row.verdict == "unsure"), None)
+    if unsure is not None:
+        return Standing(unsure.mark, f"in turn {unsure.number}", [])
+    return Standing(marks.verdict("pass"), f"all {len(shown)} turns", [])
 
 
 def views(request: HttpRequest) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -29,6 +30,7 @@ from tracehub.traces.threads.store import Key, Thread
 from tracehub.web import concealing, marks, permissions, session_view
 from tracehub.web.links import with_query
 from tracehub.web.session_view import Turn
+from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.chips import chips
 from tracehub.web.trace_list.columns import Look
 from tracehub.web.trace_list.rows import Row, rows
@@ -142,9 +144,15 @@ def session_page(request: HttpRequest, slug: str, session: str) -> HttpResponse:
     shown = _turns(request, project, thread, page, first)
     wrong = next((turn for turn in shown if turn.wrong), None)
     here = _here(shown, wrong, whole_number(request.GET.get("turn"), most=MOST_TURNS))
+    whole_talk = thread.traces == len(shown)
+    after = [turn.row.trace.cost for turn in shown if wrong and turn.number >= wrong.number]
     context: dict[str, Any] = {
         "id": session,
         "thread": thread,
+        "standing": session_view.standing(shown, wrong, whole=whole_talk),
+        "language": session_view.language(shown),
+        "after_error": sum((cost for cost in after if cost), Decimal(0)) if whole_talk else None,
+        "alike": session_view.alike(project, wrong) if wrong else [],
         "cut": cut,
         "turns": shown,
         "view": "timeline" if request.GET.get("view") == "timeline" else "conversation",
@@ -225,6 +233,8 @@ def _turns(
     ids = [trace.trace_id for trace in page.traces]
     said = texts.read(project.pk, {trace.day for trace in page.traces}, ids)
     found: list[Turn] = []
+    given = reviews.given_by(person(request), project).filter(trace_id__in=ids, withdrawn_at=None)
+    mine = {review.trace_id: review.verdict for review in reversed(given)}
     state = _traces_of(project, "session", thread.id, thread)
     for number, row in enumerate(_rows(state, page), first):
         trace = row.trace
@@ -235,7 +245,8 @@ def _turns(
         mark = _mark(row)
         wrong = first == 1 and mark.tone == "fail" and not any(turn.wrong for turn in found)
         asked, answered = (folded(text, "") for text in pair)
-        found.append(Turn(number, row, asked, answered, mark, wrong))
+        own = mine.get(trace.trace_id, "")
+        found.append(Turn(number, row, asked, answered, mark, wrong, own))
     return found
 
 

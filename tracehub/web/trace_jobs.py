@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from tracehub.core.query import Filter
-from tracehub.digest import trace_files
+from tracehub.digest import trace_files, weekly
 from tracehub.digest.bulk import actions, files
 from tracehub.digest.models import BulkJob
 from tracehub.digest.trace_files import FORMATS
@@ -40,7 +40,12 @@ NEEDED = {
     BulkJob.Kind.SEARCH: Role.VIEWER,
     BulkJob.Kind.DELETE: Role.ADMIN,
 }
-ACTS = {"cancel": actions.cancel, "undo": actions.undo, "again": actions.go_on}
+ACTS = {
+    "cancel": actions.cancel,
+    "undo": actions.undo,
+    "again": actions.go_on,
+    "notify": actions.notify,
+}
 
 
 @require_GET
@@ -53,7 +58,11 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     fragment = request.headers.get("HX-Request") == "true"
     template = "traces/jobs_list.html" if fragment else "traces/jobs.html"
     shown = [_row(job, mine=may_change(request, job)) for job in jobs]
-    return render(request, template, {"jobs": shown, "jobs_open": any(job.open for job in jobs)})
+    return render(
+        request,
+        template,
+        {"jobs": shown, "jobs_open": any(job.open for job in jobs), "mails": weekly.can_send()},
+    )
 
 
 @require_POST
@@ -110,6 +119,7 @@ def lately(project: Project, by: User) -> dict[str, Any]:
     return {
         "jobs": [_row(job, mine=True) for job in jobs],
         "jobs_open": any(job.open for job in jobs),
+        "mails": weekly.can_send(),
         "jobs_every": 20 if all(job.waiting for job in jobs if job.open) else 2,
     }
 

@@ -79,6 +79,15 @@ def go_on(job: BulkJob) -> None:
     _turn(job, (BulkJob.State.STOPPED,), again)
 
 
+@transaction.atomic
+def notify(job: BulkJob) -> None:
+    """Send who started an open job a mail when it is over, or no longer."""
+    locked = BulkJob.objects.select_for_update().get(pk=job.pk)
+    if locked.open:
+        locked.choice["notify"] = not locked.notifies
+        locked.save(update_fields=["choice"])
+
+
 def forget_old() -> int:
     """Delete files past their time, and jobs that nobody can do anything with any more."""
     now = timezone.now()

@@ -22,6 +22,7 @@ from tracehub.digest.models import BulkChange, BulkJob
 from tracehub.evals import actions as evals
 from tracehub.evals import promoting
 from tracehub.evals.models import Case, EvalSet
+from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError
 from tracehub.review import actions as reviews
 from tracehub.review import picking, querysets
@@ -90,6 +91,11 @@ def _stop(job: BulkJob, why: str) -> None:
 
 def _end(job: BulkJob, state: str) -> None:
     job.state, job.finished_at = state, timezone.now()
+    if job.notifies and job.by is not None:
+        ended = "stopped" if state == BulkJob.State.STOPPED else "done"
+        words = f"{job.get_kind_display()}: {job.traces:,} of {job.expected:,} traces, {ended}"
+        told = {"message": words, "lines": [job.error], "place": "traces/jobs"}
+        outbox.emit(job.project_id, "job.ended", {**told, "emails": [job.by.email]})
 
 
 def _step(job: BulkJob) -> None:

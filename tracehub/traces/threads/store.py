@@ -17,7 +17,7 @@ from django.db import connection
 from tracehub.core.query import Filter
 from tracehub.core.query.terms import searched
 from tracehub.core.query.tree import Absent, Not, Pattern, Term
-from tracehub.traces import listing
+from tracehub.traces import facets, listing
 from tracehub.traces.extent import Extent, Range
 from tracehub.traces.filter_sql import COLUMNS, where
 from tracehub.traces.models import Trace
@@ -157,6 +157,17 @@ def statement_of(within: Range, wanted: Filter, key: Key, ids: list[str]) -> tup
             LIMIT {MOST}
         ) AS held GROUP BY id"""  # noqa: S608 names of ours, values as parameters
     return statement, [*more, *params, days, terms, ids]
+
+
+def sessions(within: Range, wanted: Filter) -> int:
+    """Return how many sessions of a range have a trace that matches. The caller bounds it."""
+    rows = facets.source(within, wanted)
+    with connection.cursor() as reader:
+        reader.execute(
+            f"SELECT count(DISTINCT traces.session_id) FROM traces WHERE {rows.condition}",  # noqa: S608 names of ours
+            rows.params,
+        )
+        return int(reader.fetchone()[0])
 
 
 def turns(
