@@ -61,6 +61,7 @@ def _ask(
         "rows": rows,
         "traces": [trace.hex for trace in traces],
         "others": len(traces) - len(rows),
+        "talk": request.POST.get("talk", ""),
         "next": shell.back(request, reverse("traces", args=[eval_set.project.slug])).url,
     }
     return render(request, "evals/promote_many.html", context)
