@@ -173,6 +173,22 @@ document.addEventListener("click", (event) => {
   up.focus();
 });
 
+// Rows that are being replaced show that they wait, but only when an answer takes longer than most:
+// to veil hundreds of cells costs more time than such an answer.
+const WAIT_MS = 300;
+const REPLACING = ":is(a, form:not(#row-verdict)).htmx-request";
+
+function veil(when) {
+  const main = document.getElementById("main");
+  main.toggleAttribute("data-waits", when(main));
+}
+document.addEventListener("htmx:before:request", () => {
+  setTimeout(veil, WAIT_MS, (main) => main.querySelector(REPLACING) !== null);
+});
+for (const over of ["htmx:after:swap", "htmx:finally:request"]) {
+  document.addEventListener(over, () => veil((main) => main.hasAttribute("data-waits") && main.querySelector(REPLACING) !== null));
+}
+
 // What a person folded stays folded when the facets are counted anew.
 const folded = new Map();
 document.addEventListener("toggle", (event) => {

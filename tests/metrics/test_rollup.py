@@ -17,6 +17,8 @@ from tracehub.core.trace import Tokens
 from tracehub.metrics import models, rollup
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+# all, "", four dimensions alone, one model and one prompt, each split and alone
+ROWS = 10
 
 
 def facts(project_id=1, **given):
@@ -96,7 +98,7 @@ def test_nothing_is_written_when_nothing_changed(db):
 
 def test_traces_alike_share_their_rows(db):
     kept = core.contribution(facts())
-    assert append(*[(1, None, kept)] * 50) == 4  # all, "", one model, one prompt
+    assert append(*[(1, None, kept)] * 50) == ROWS
     assert set(models.Delta.objects.values_list("requests", flat=True)) == {50}
 
 
@@ -154,7 +156,7 @@ def test_one_folder_at_a_time(committed_db):
     with psycopg.connect(committed_db) as other:
         other.execute("SELECT pg_advisory_xact_lock(7427)")
         assert fold() == 0
-    assert fold() == 4
+    assert fold() == ROWS
 
 
 def test_series_beyond_the_limit_are_summed_as_other(db, monkeypatch):
@@ -199,7 +201,7 @@ def test_absurd_numbers_of_a_sender_stop_nobody(db):
         name="x" * 100_000,
     )
     append(*[(1, None, core.contribution(wild))] * 200)
-    assert fold() == 4
+    assert fold() == ROWS
 
 
 @pytest.mark.parametrize("spread", [0.2, 1.5, 3.0])

@@ -372,6 +372,20 @@ def test_counts_of_a_large_range_come_after_the_list(open_page, project, monkeyp
     assert signed.errors == []
 
 
+def test_rows_show_that_they_wait_when_an_answer_takes_long(open_page, project):
+    fill(project, 60)
+    signed = open_page()
+    page = signed.open("/skylane/traces")
+    held = []
+    page.route("**/traces?*q=env*", lambda route: held.append(route))
+    page.locator("#facet-env .facet__row", has_text="staging").click()
+    expect(page.locator("#main[data-waits]")).to_have_count(1)
+    held[0].continue_()
+    expect(page.locator("#filter .chip")).to_have_text(["env:staging"])
+    expect(page.locator("#main[data-waits]")).to_have_count(0)
+    assert signed.errors == []
+
+
 def test_facets_are_a_sheet_on_a_phone(open_page, project):
     fill(project, 30)
     for n in range(20):

@@ -30,13 +30,11 @@ WEIGHT_UNIT = 1000  # weights of reviews are summed as whole thousandths
 MOST_WEIGHT = 10**6
 COUNT_LIMIT = 10**12  # of one trace: a sender's absurd number must not overflow a sum
 
-AXES = (
-    "all",
-    "",
-    "model",
-    "prompt",
-    "tool",
-)  # "" is split by name, environment, cohort and release
+DIMENSIONS = ("name", "environment", "cohort", "release")
+# What the series are split by. "" has all dimensions; "model", "prompt" and "tool" have them and
+# their label. The others are sums over what they do not name, so that a chart of one dimension
+# or label does not add up every combination with the rest.
+AXES = ("all", "", *DIMENSIONS, "model", "model:all", "prompt", "prompt:all", "tool")
 LATENCY, TTFT, COST = 1, 2, 3  # measures with a distribution: ns, ns, COST_UNIT
 
 COUNTERS = (
@@ -315,10 +313,14 @@ def rows(project_id: int, kept: Mapping[str, Json]) -> Iterator[tuple[Key, dict[
     }
     yield Key(project_id, minute, "all", "", "", "", "", ""), whole
     yield Key(project_id, minute, "", "", *dims), whole
+    for place, axis in enumerate(DIMENSIONS):
+        alone = (text if at == place else "" for at, text in enumerate(dims))
+        yield Key(project_id, minute, axis, "", *alone), whole
     for axis, shares in (("model", kept["models"]), ("prompt", kept["prompts"])):
         for label, share in shares.items():
-            own = dict(zip(_OWN, share, strict=True))
-            yield Key(project_id, minute, axis, label, *dims), {**common, **own}
+            counters = {**common, **dict(zip(_OWN, share, strict=True))}
+            yield Key(project_id, minute, axis, label, *dims), counters
+            yield Key(project_id, minute, f"{axis}:all", label, "", "", "", ""), counters
     for label, (calls, errors) in kept["tools"].items():
         own = {"tool_calls": calls, "tool_errors": errors}
         yield Key(project_id, minute, "tool", label, *dims), {**whole, **own}

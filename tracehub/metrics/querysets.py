@@ -57,10 +57,10 @@ def read(
         wanted = sorted(measures)
         if wanted:
             cursor.execute(found_in.buckets(), {**found_in.params, "measures": wanted})
-            for label, at, measure, counts in cursor.fetchall():
+            for label, at, measure, indexes, counts in cursor.fetchall():
                 if at in found.get(label, {}):
-                    loaded = orjson.loads(counts)
-                    found[label][at].buckets[measure] = {int(k): n for k, n in loaded.items()}
+                    pairs = zip(orjson.loads(indexes), orjson.loads(counts), strict=True)
+                    found[label][at].buckets[measure] = dict(pairs)
     return found
 
 

@@ -84,7 +84,7 @@ def _delta_row(key: core.Key, delta: core.Delta) -> list[Any]:
 _MONEY_AT = [core.COUNTERS.index(name) for name in core.MONEY]
 
 # The series of unknown deltas. A scan of the deltas against the key of rollup_series; `other`
-# rows have the ids -1 to -4 and are made with the first series that needs them.
+# rows have the place of their axis, negative, as id and are made with the first that needs them.
 _NEW_SERIES = """
 WITH fresh AS (
     SELECT DISTINCT ON (d.project_id, d.series)
@@ -95,8 +95,7 @@ WITH fresh AS (
     ORDER BY d.project_id, d.series
 ), placed AS (
     SELECT f.*,
-        CASE axis WHEN '' THEN -1 WHEN 'model' THEN -2 WHEN 'prompt' THEN -3
-            WHEN 'tool' THEN -4 END AS other,
+        -array_position(%(axes)s::text[], axis) AS other,
         row_number() OVER (PARTITION BY f.project_id, f.axis ORDER BY f.series)
         + (SELECT count(*) FROM rollup_series s
            WHERE s.project_id = f.project_id AND s.axis = f.axis AND s.created_on = %(today)s)
@@ -104,12 +103,11 @@ WITH fresh AS (
     FROM fresh f
 ), made AS (
     SELECT project_id, series AS id, axis, value, name, environment, cohort, release,
-        CASE WHEN place > %(limit)s AND other IS NOT NULL THEN other ELSE series END AS target
+        CASE WHEN place > %(limit)s THEN other ELSE series END AS target
     FROM placed
     UNION ALL
-    SELECT DISTINCT project_id, other, axis, CASE axis WHEN '' THEN '' ELSE 'other' END,
-        'other', 'other', 'other', 'other', other
-    FROM placed WHERE place > %(limit)s AND other IS NOT NULL
+    SELECT DISTINCT project_id, other, axis, 'other', 'other', 'other', 'other', 'other', other
+    FROM placed WHERE place > %(limit)s
 )
 INSERT INTO rollup_series
     (project_id, id, axis, value, name, environment, cohort, release, target, created_on)
@@ -157,7 +155,8 @@ def fold(cursor: Any, *, now: datetime | None = None, rows: int = FOLD_ROWS) -> 
     if not cursor.fetchone()[0]:
         return 0
     now = now or datetime.now(UTC)
-    cursor.execute(_NEW_SERIES, {"today": now.date(), "limit": SERIES_A_DAY})
+    known = {"axes": list(core.AXES), "today": now.date(), "limit": SERIES_A_DAY}
+    cursor.execute(_NEW_SERIES, known)
     bounds = {
         "minutes_from": kept_from(MINUTE, now),
         "hours_from": kept_from(HOUR, now),

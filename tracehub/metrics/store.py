@@ -44,9 +44,9 @@ class Source:
         ).format(totals=sql.SQL(", ").join(totals), rows=self.sums(names))
 
     def buckets(self) -> sql.Composed:
-        # One JSON object a step instead of a row a bucket: four times as quick to read.
+        # Two JSON lists a step instead of a row a bucket: six times as quick to read.
         return sql.SQL(
-            "SELECT grp, at, measure, json_object_agg(index, count)::text FROM ("
+            "SELECT grp, at, measure, json_agg(index)::text, json_agg(count)::text FROM ("
             "SELECT grp, date_bin(%(step)s, at, %(origin)s) AS at, measure, index,"
             " sum(count)::bigint AS count"
             " FROM ({rows}) AS parts GROUP BY 1, 2, 3, 4 HAVING sum(count) > 0"
@@ -96,14 +96,9 @@ WHERE s.project_id = %(project)s AND s.minute >= %(start)s AND s.minute < %(end)
 
 
 def _rolled(group: str, narrow: Sequence[Condition], params: dict[str, Any]) -> Source:
-    axis, column = metrics.GROUPS[group]
-    for each in narrow:
-        if each.shared:
-            axis = each.column
-        elif axis == "all":
-            axis = ""
+    column = metrics.GROUPS[group][1]
     terms: list[sql.Composable] = [sql.SQL("s.axis = %(axis)s")]
-    values = {**params, "axis": axis}
+    values = {**params, "axis": _axis(group, narrow)}
     for number, each in enumerate(narrow):
         name = "value" if each.shared else each.column
         values[f"patterns_{number}"] = [
@@ -122,6 +117,18 @@ def _rolled(group: str, narrow: Sequence[Condition], params: dict[str, Any]) -> 
         )
 
     return Source(values, sums, sql.SQL(_ROLLED_BUCKETS).format(group=grp, where=where))
+
+
+def _axis(group: str, narrow: Sequence[Condition]) -> str:
+    """Return the axis with the fewest series that has what is grouped and filtered by."""
+    axis, column = metrics.GROUPS[group]
+    label = next((each.column for each in narrow if each.shared), axis if axis in _SHARES else "")
+    dimensions = {each.column for each in narrow if not each.shared} | {column} - {"value"}
+    if label:
+        return label if dimensions or label == "tool" else f"{label}:all"
+    if len(dimensions) > 1:
+        return ""
+    return dimensions.pop() if dimensions else "all"
 
 
 def _term(column: sql.Composable, number: int, negated: bool) -> sql.Composed:
