@@ -23,7 +23,7 @@ NEAR = 256 * 1024  # bytes; a repetition further back needs a search of its own
 _FOLDER = files("tracehub.core")
 _NAMES = _FOLDER.joinpath("packing_words_1.txt").read_bytes()
 # Entropy tables of zstd's dictionary format, so that no small frame carries its own: what
-# ZDICT_finalizeDictionary makes of the names, the captured requests of tests/wire and English prose.
+# ZDICT_finalizeDictionary makes of the names, the captures in tests/wire and English prose.
 _TABLES = _FOLDER.joinpath("packing_tables_3.bin").read_bytes()
 WORDS = zstandard.ZstdCompressionDict(_NAMES, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 TRAINED = zstandard.ZstdCompressionDict(_TABLES + _NAMES, dict_type=zstandard.DICT_TYPE_FULLDICT)
