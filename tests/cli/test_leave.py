@@ -9,15 +9,17 @@ import yaml
 
 from tests.security import world
 from tracehub.cli import project_archive
+from tracehub.core import cases
 from tracehub.digest.actions import digest_all
-from tracehub.evals.models import EvalSet
+from tracehub.evals import actions as evals
+from tracehub.evals.models import Case, EvalSet
 from tracehub.notify import actions as notify
 from tracehub.notify import alert_actions as alerts
 from tracehub.projects.models import Project, User
 from tracehub.review.models import Review
 from tracehub.traces.models import Trace
 
-ANEW = {"id", "project", "set", "trace_url", "created_at", "updated_at", "number"}
+ANEW = {"id", "url", "project", "set", "trace_url", "created_at", "updated_at", "number"}
 
 
 def plain(value):
@@ -35,8 +37,9 @@ def read(folder):
     for path in sorted(folder.rglob("*.jsonl")):
         rows = [plain(json.loads(line)) for line in path.read_text().splitlines()]
         for row in rows:
+            row.get("source", {}).pop("failure", None)  # TH-n: numbered anew
             for signal in row.get("signals", []):
-                signal.pop("failure")  # TH-n: numbered anew
+                signal.pop("failure")
             for span in row.get("spans", []):
                 tool = span["tool"] or {}  # ingestion says its arguments and result there as well
                 if span["kind"] == "tool":
@@ -72,8 +75,20 @@ def ours(committed_db, tmp_path, monkeypatch):
     )
     rule = {"severity": "high"}
     alerts.add(alerts.draft(made.project, "new", "Grave", rule, [place.pk], 1), by=by)
+    _change_drafts(made)
     digest_all(seconds=30)
     return made
+
+
+def _change_drafts(made):
+    """A case more and one less since the version; a set that has a draft alone."""
+    known = EvalSet.objects.get(project=made.project)
+    evals.remove_case(known, 1)
+    alone, _ = evals.create_set(made.project, "Only a draft")
+    for one in (known, alone):
+        source = {"trace_id": made.objects["trace_id"], "span_id": None, "failure": "TH-1"}
+        said = {"input": {"variables": {"a": 1}}, "title": f"Not fixed in {one.slug}"}
+        evals.add_case(one, cases.read({"kind": "risky_edge", "source": source, **said}))
 
 
 def test_what_left_comes_in_elsewhere_and_is_the_same(ours, tmp_path, capsys):
@@ -82,6 +97,10 @@ def test_what_left_comes_in_elsewhere_and_is_the_same(ours, tmp_path, capsys):
     digest_all(seconds=30)
     copy = Project.objects.get(slug="elsewhere")
     assert Review.objects.filter(project=copy).exists()
+    drafts = Case.objects.filter(project=copy, removed_in=None)
+    assert set(drafts.values_list("title", "source_failure")) == {
+        ("Not fixed in skylane-set", ""), ("Not fixed in only-a-draft", "")
+    }  # fmt: skip
     project_archive.write("elsewhere", tmp_path / "two")
     lines = differing(read(tmp_path / "one"), read(tmp_path / "two"))
     assert "\n".join(lines) == ""

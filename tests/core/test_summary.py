@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -80,6 +81,13 @@ def test_the_same_call_after_an_error_is_a_retry():
     again = span(3, 1, start=20, model="a", input=asked("hi"))
     found = summary(span(1, kind="agent", ms=50), first, again)
     assert (found.retries, found.fallbacks, found.status) == (1, 0, "ok")
+
+
+def test_an_attempt_that_ends_as_the_next_begins_is_one_also_when_times_were_rounded():
+    first = span(2, 1, ms=20, error=True, model="a", input=asked("hi"))
+    first = replace(first, duration_ns=first.duration_ns + 1_000)  # as an export may tell it
+    again = span(3, 1, start=20, model="a", input=asked("hi"))
+    assert summary(span(1, kind="agent", ms=50), first, again).retries == 1
 
 
 def test_another_model_after_an_error_is_a_fallback():

@@ -13,6 +13,7 @@ import click
 import orjson
 import yaml
 from django.db import transaction
+from django.db.models import QuerySet
 
 from tracehub.api.setup import plan, state
 from tracehub.api.setup.shape import FILE
@@ -22,7 +23,7 @@ from tracehub.core import cases, gate_rules, shape
 from tracehub.core.media import Media
 from tracehub.evals import actions as evals
 from tracehub.evals import querysets, run_actions
-from tracehub.evals.models import EvalSet
+from tracehub.evals.models import Case, EvalSet
 from tracehub.notify.models import Destination
 from tracehub.projects.actions import create_project
 from tracehub.projects.models import ApiKey, Project, User
@@ -33,11 +34,12 @@ from tracehub.traces.media import store as media
 
 MEDIA, TYPES = "media", "types.json"
 SETUP, TRACES, SETS = "setup.yaml", "traces.jsonl", "eval-sets.json"
+DRAFT = "draft.jsonl"  # of a set, beside its versions
 _NAMESPACE = UUID("a1f2bb51-6c0e-5d7b-8a55-0d5f0c4c8f11")
 
 
 def write(project: str, folder: Path) -> None:
-    """Write set-up, traces with their reviews, their media, and each version of each eval set."""
+    """Write set-up, traces with reviews and media, and the versions and draft of each eval set."""
     place = find_project(project)
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty. Name a new folder.")
@@ -51,11 +53,18 @@ def write(project: str, folder: Path) -> None:
         orjson.dumps([_set_json(one) for one in sets], option=orjson.OPT_INDENT_2)
     )
     for one in sets:
+        out = folder / "evals" / one.slug
+        out.mkdir(parents=True)
         for number in range(1, querysets.newest_version(one) + 1):
-            out = folder / "evals" / one.slug / f"{number}.jsonl"
-            out.parent.mkdir(parents=True, exist_ok=True)
-            name = f"{one.slug}@{number}"
-            export_evals.write(name, "native", str(out), draft=False, project=place.slug)
+            name, file = f"{one.slug}@{number}", str(out / f"{number}.jsonl")
+            export_evals.write(name, "native", file, draft=False, project=place.slug)
+        if querysets.draft_changes(one) and _drafted(one).exists():
+            file = str(out / DRAFT)
+            export_evals.write(one.slug, "native", file, draft=True, project=place.slug)
+
+
+def _drafted(one: EvalSet) -> QuerySet[Case]:
+    return querysets.in_version(one, querysets.draft_number(one))
 
 
 def _write_media(place: Project, folder: Path) -> None:
@@ -173,18 +182,26 @@ def _reviews(place: Project, file: Path) -> int:
     return count
 
 
+@transaction.atomic
 def _load_set(place: Project, said: Mapping[str, Any], folder: Path) -> None:
-    """Bring a set to its versions, one after the other; those that are there already are kept."""
-    made, _ = evals.create_set(
+    """Bring a set to its versions, one after the other, and its draft; what is there is kept."""
+    made, new = evals.create_set(
         place, said["name"], slug=said["slug"], description=said["description"]
     )
     run_actions.set_rules(made, gate_rules.read(said["gate"]), by=None)
-    for version in said["versions"][querysets.newest_version(made) :]:
-        contents = [cases.read(line) for line in _lines(folder / f"{version['number']}.jsonl")]
-        with transaction.atomic():
-            added = {row.number for row, _ in evals.add_cases(made, contents)}
-            draft = querysets.newest_version(made) + 1
-            gone = querysets.in_version(made, draft).exclude(number__in=added)
-            for number in gone.values_list("number", flat=True):
-                evals.remove_case(made, number)
-            evals.fix(made, note=version["note"])
+    missing = said["versions"][querysets.newest_version(made) :]
+    for version in missing:
+        _bring_draft(made, folder / f"{version['number']}.jsonl")
+        evals.fix(made, note=version["note"])
+    if (new or missing) and (folder / DRAFT).exists():
+        _bring_draft(made, folder / DRAFT)
+
+
+def _bring_draft(made: EvalSet, file: Path) -> None:
+    """Have the draft hold the cases of a file and no others."""
+    contents = [cases.read(line) for line in _lines(file)]
+    for content in contents:
+        content["source"]["failure"] = None  # its number is that of another installation
+    kept = {row.number for row, _ in evals.add_cases(made, contents)}
+    for number in _drafted(made).exclude(number__in=kept).values_list("number", flat=True):
+        evals.remove_case(made, number)

@@ -17,6 +17,8 @@ TIMEOUT_WORDS = ("timed out", "timeout", "deadline exceeded")
 ATTEMPT_NAME = "model request attempt"  # pydantic-ai's FallbackModel, one span per model
 FALLBACK_NAME = "RunnableWithFallbacks"  # LangChain's, one child per way
 CALLS = ("llm", "embedding", "reranker")
+# Native JSON, which exports are, has microseconds: start and length of a span are both rounded.
+ROUNDING_NS = 2_000
 PATHS = ("chain", "agent", "retriever")  # steps that another one may stand in for
 
 
@@ -246,7 +248,7 @@ def _ended_before(before: SpanDigest, after: SpanDigest, *, inside: bool = False
     if before.duration_ns is None:
         return False
     end = after.start_ns + (after.duration_ns or 0) if inside else after.start_ns
-    return before.start_ns + before.duration_ns <= end
+    return before.start_ns + before.duration_ns <= end + ROUNDING_NS
 
 
 def _after_validation(siblings: list[SpanDigest], found: Attempts) -> None:
