@@ -31,7 +31,7 @@ SIZES = """
 
 def _for_search(table: str, part: str) -> bool:
     """Tell what search alone reads: the report has a row with it and one without."""
-    return part == "index (words)" or table == "trace_attributes"
+    return "tracehub_text_words" in part or table == "trace_attributes"
 
 
 class Disk(NamedTuple):

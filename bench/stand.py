@@ -219,14 +219,19 @@ class Stand:
             }
         return targets
 
-    def wait_idle(self, seconds: float = 300) -> None:
-        """Return when the worker has caught up, so that one run does not pay for another."""
+    def wait_idle(self, seconds: float = 300, *, looked: bool = False) -> None:
+        """Return when the worker has caught up, so that one run does not pay for another.
+
+        With `looked` also with its second looks, which write what is found by attributes.
+        """
         if not self.worker:
             return
         deadline = time.monotonic() + seconds
-        dirty = "SELECT count(*) FROM arrivals WHERE dirty_seq IS NOT NULL"
+        waits = "SELECT EXISTS (SELECT FROM arrivals WHERE dirty_seq IS NOT NULL)"
+        if looked:
+            waits += " OR EXISTS (SELECT FROM second_looks)"
         with psycopg.connect(self.url, autocommit=True) as link:
-            while link.execute(dirty).fetchone()[0]:
+            while link.execute(waits).fetchone()[0]:
                 if time.monotonic() > deadline:
                     raise SystemExit("The worker does not catch up; is it running?")
                 time.sleep(0.2)

@@ -11,6 +11,7 @@ from tracehub.core.query import Filter, attributes, words
 from tracehub.core.query.terms import Pair, is_counted, required, searched, traces
 from tracehub.projects.models import Project
 from tracehub.traces import rollup
+from tracehub.traces.attributes import store as held
 from tracehub.traces.filter_sql import where
 from tracehub.traces.models import Trace
 from tracehub.traces.texts import store as texts
@@ -62,12 +63,9 @@ class Extent:
         self.within = within
         self.wanted = wanted
         self.required = required(wanted)
-        asked: tuple[tuple[texts.Table, str], ...] = (
-            ("trace_texts", words.required(wanted)),
-            ("trace_attributes", attributes.required(wanted)),
-        )
         self.traces = traces(wanted)
-        self.words = tuple((table, query) for table, query in asked if query)
+        self.words = words.required(wanted)
+        self.attributes = attributes.required(wanted)
 
     @cached_property
     def hours(self) -> list[rollup.Hour]:
@@ -128,7 +126,7 @@ class Extent:
     @property
     def pointed(self) -> bool:
         """Tell whether something else than terms may say where matches are."""
-        return bool(self.words or self.traces)
+        return bool(self.words or self.attributes or self.traces)
 
     @cached_property
     def hits(self) -> list[texts.Hit] | None:
@@ -136,11 +134,12 @@ class Extent:
         project_id, start, end = self.within.project.pk, self.within.start, self.within.end
         if self.traces:
             return texts.named(project_id, self.traces, start, end)
-        for table, query in self.words:
-            found = texts.find(project_id, self.days, query, start, end, limit=HITS, table=table)
-            if found is not None:
-                return found
-        return None
+        found = None
+        if self.words:
+            found = texts.find(project_id, self.days, self.words, start, end, limit=HITS)
+        if found is None and self.attributes:
+            found = held.find(project_id, self.days, self.attributes, start, end, limit=HITS)
+        return found
 
     def windows(self, first: int, *, falling: bool = True) -> Iterator[Window]:
         """Yield windows in reading order: at most `first` matches in the first, then 4 × as many.

@@ -207,16 +207,22 @@ def _attribute(name: str, value: Value) -> Sql:
     if not isinstance(value, Pattern):
         condition, params = _attribute(name, Pattern(("", "")))
         return f"NOT {condition}", params
-    held, given = "held.words @@ %s::tsquery", [attributes.tsquery(name, value)]
-    if not attributes.is_whole(value):
-        held += " AND EXISTS (SELECT FROM unnest(held.words) w WHERE w.lexeme LIKE %s)"
-        first, *rest = value.parts
-        given.append(like((attributes.beginning(name, first), *rest)))
+    held, given = attribute("held.pairs", attributes.sought(name, value))
     return (
         "EXISTS (SELECT FROM trace_attributes held WHERE held.project_id = traces.project_id"
         f" AND held.day = traces.day AND held.trace_id = traces.trace_id AND {held})",
         given,
     )
+
+
+def attribute(column: str, asked: attributes.Sought) -> Sql:
+    """Tell whether the attributes in a column hold what is sought, without the index."""
+    condition, params = f"{column} LIKE %s", [like(asked.near)]
+    if asked.exact:
+        parts = f"string_to_table({column}, %s)"
+        condition += f" AND EXISTS (SELECT FROM {parts} part WHERE part LIKE %s)"
+        params += [attributes.JOIN, like(asked.exact)]
+    return condition, params
 
 
 def _contained(key: str, value: Value) -> Sql:
@@ -226,15 +232,18 @@ def _contained(key: str, value: Value) -> Sql:
 
 
 _SAID = {words.INPUT: "input", words.OUTPUT: "output", words.ERROR: "error", words.NAME: "name"}
+# What the index on texts is over.
+TEXT_WORDS = "tracehub_text_words(said.words, said.name, said.input, said.output, said.error)"
 
 
 def _said(fields: tuple[str, ...], parts: tuple[str, ...]) -> Sql:
     """Words, each the beginning of one in the text; more than one word also as it was written."""
     conditions, params = [], []
     if query := words.tsquery(fields, parts):
-        conditions.append("said.words @@ %s::tsquery")
+        conditions.append(f"{TEXT_WORDS} @@ %s::tsquery")
         params.append(query)
-    if not words.is_simple(parts):
+    # The words of a text are worked out of it: a look at the text spares that of most rows.
+    if not words.is_simple(parts) or parts[0].isascii():
         each = " OR ".join(f"said.{_SAID[field]} ILIKE %s" for field in fields)
         conditions.append(f"({each})")
         params += [like(("", *parts, ""))] * len(fields)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import pytest
 
 from tracehub.core.query import FilterError, attributes, parse
-from tracehub.core.query.attributes import MOST, SIZE, VALUES, indexed, split
+from tracehub.core.query.attributes import MOST, SIZE, VALUES, indexed, kept, split
+from tracehub.core.query.names import NAMES, coded, full
+from tracehub.core.query.tree import Pattern
 
 
 def test_a_key_with_endless_values_leaves_room_for_the_others():
@@ -26,7 +30,8 @@ def test_words_are_bounded_by_number_and_by_size_and_keys_by_length():
 
 def test_no_attribute_can_pose_as_another():
     assert indexed([{"a\x1fb": "c\x1ed\x00"}]).words == ["a\ufffdb", "a\ufffdb\x1fc\ufffdd\ufffd"]
-    assert attributes.tsquery("a\x1fb", parse('attr.a:"c"').parts[0].values[0]) == "'a\ufffdb\x1fc'"
+    assert indexed([{"\x01A": 1}]).words[0] == "\ufffdA"  # a code begins with such a character
+    assert attributes.sought("a\x1fb", Pattern(("c\x1e",))).bucket == "a\ufffdb\x1fc\ufffd"
 
 
 def test_what_no_attribute_can_be_is_refused_and_not_left_out():
@@ -43,3 +48,26 @@ def test_terms_read_back_as_the_value_they_name():
         (part,) = parse(said).parts
         assert part.values[0].parts == (value if isinstance(value, str) else str(value).lower(),)
     assert attributes.term("attr.", "with space", "x") == ""
+
+
+def test_usual_names_take_two_characters_and_come_back():
+    for name in (one.replace("#", "7") for one in NAMES):
+        code = coded(name)
+        assert full(code) == name
+        assert len(code) <= 5, name
+    for name in ("", "my.own", "retrieval.documents.#.document.id", "llm.input_messages.x.message"):
+        assert (coded(name), full(name)) == (name, name)
+    long = "llm.input_messages.0.message.tool_calls.12.tool_call.function.name"
+    assert full(coded(long)) == long
+    assert coded(long)[2:] == "0.12"
+
+
+def test_names_are_added_at_the_end_since_their_lines_are_stored():
+    assert len(NAMES) == len(set(NAMES)) <= 27 * 64
+    first = "\n".join(NAMES[:437]).encode()
+    assert blake2b(first, digest_size=8).hexdigest() == "db7528e1738723c7"
+
+
+def test_a_key_stands_alone_only_without_a_value_that_is_kept():
+    words = indexed([{"a": 1, "long": "x" * 201}, {"a": "b"}]).words
+    assert kept(words) == "\x1ea\x1f1\x1elong\x1f\x1f\x1ea\x1fb\x1e"

@@ -1,7 +1,9 @@
-"""Attributes of spans, for search: what the index holds of a trace, and what a query asks of it.
+"""Attributes of spans, for search: what is kept of a trace, and what a query asks of it.
 
-The index is a text search vector whose words are `key`, for that a span has it, and `key`, a
-separator and the value. So it tells exact values, their beginnings and presence by itself.
+Kept is one text: between JOINs, a key (the usual ones as a code), SEPARATOR and the value. LIKE
+tells from it what a trace has. The index over it holds a bucket by the hash of each key, of each
+key with the first BEGUN characters of a value, and of each with its value: it names the traces
+worth reading.
 """
 
 from __future__ import annotations
@@ -12,17 +14,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tracehub.core.query import keys
+from tracehub.core.query.names import coded
 from tracehub.core.query.nested import leaves, scalar
 from tracehub.core.query.tree import Absent, Filter, Pattern, Term, Value
 
 LONGEST = keys.LONGEST_ATTRIBUTE  # characters of a key, and of a value, that are found
 VALUES = 50  # different values of one attribute in a trace
 MOST = 1000  # words of a trace
-SIZE = 200_000  # characters of them all: Postgres holds 1 MB in a vector
+SIZE = 200_000  # characters of them all
 SEPARATOR = "\x1f"
-JOIN = "\x1e"  # between words on their way into the database
+JOIN = "\x1e"
+HELD = SEPARATOR  # stands for a value that is not kept: an object, a long text, nothing
+BEGUN = 4  # as in the function `tracehub_attribute_buckets`
 _SPEAKABLE = re.compile(r"[^\s\"():,]+").fullmatch
 _OURS = str.maketrans({SEPARATOR: "\ufffd", JOIN: "\ufffd", "\x00": "\ufffd"})
+_NAME = dict.fromkeys(range(0x20), "\ufffd")  # codes begin with one
 
 
 class Indexed(NamedTuple):
@@ -64,7 +70,7 @@ def pairs(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yield each key, with None and then with its value when that is found too."""
     for key, value in leaves(attributes, numbered=False):
         if len(key) <= LONGEST:
-            name = key.translate(_OURS)
+            name = key.translate(_NAME)
             yield name, None
             text = scalar(value)
             if text is not None and len(text) <= LONGEST:
@@ -77,44 +83,62 @@ def split(word: str) -> tuple[str, str | None]:
     return key, value if separator else None
 
 
-def beginning(key: str, begun: str = "") -> str:
-    """Return how words of `key` begin whose value begins with `begun`."""
-    return f"{key.translate(_OURS)}{SEPARATOR}{begun.translate(_OURS)}"
+def kept(words: Iterable[str]) -> str:
+    """Return the words of a trace as the text that is stored.
 
-
-def is_whole(value: Pattern) -> bool:
-    """Tell whether `tsquery` alone says what a value asks: no `*`, or one at the end."""
-    return len(value.parts) == 1 or (len(value.parts) == 2 and not value.parts[1])
-
-
-def tsquery(key: str, value: Pattern) -> str:
-    """Return a text search query that every trace with such a value meets.
-
-    >>> tsquery("k", Pattern(("it's",))).replace(SEPARATOR, "=")
-    "'k=it''s'"
-    >>> tsquery("k", Pattern(("a", "z"))).replace(SEPARATOR, "="), tsquery("k", Pattern(("", "")))
-    ("'k=a':*", "'k'")
+    >>> kept(["my.own", "my.own\\x1fx", "b"]).replace(JOIN, "|").replace(SEPARATOR, "=")
+    '|my.own=x|b==|'
     """
-    if value.parts == ("", ""):
-        return _quoted(key.translate(_OURS))
-    more = ":*" if len(value.parts) > 1 else ""
-    return _quoted(beginning(key, value.parts[0])) + more
+    split_up = [split(word) for word in words]
+    valued = {key for key, value in split_up if value is not None}
+    parts = [
+        f"{coded(key)}{SEPARATOR}{HELD if value is None else value}"
+        for key, value in split_up
+        if value is not None or key not in valued
+    ]
+    return JOIN + "".join(f"{part}{JOIN}" for part in parts)
 
 
-def _quoted(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'"
+def beginning(key: str, begun: str = "") -> str:
+    """Return how parts of `key` begin whose value begins with `begun`."""
+    return f"{coded(key.translate(_NAME))}{SEPARATOR}{begun.translate(_OURS)}"
 
 
-def required(wanted: Filter) -> str:
-    """Return a text search query that every match of a filter meets; empty when none is asked."""
-    found = [
-        "|".join(tsquery(name_of(part.key), one) for one in values)
+class Sought(NamedTuple):
+    """What the text of a trace must hold."""
+
+    near: tuple[str, ...]  # text with `*` between
+    exact: tuple[str, ...]  # the same within one part; empty where `near` says it all
+    bucket: str  # what the index is asked for, as if it were a text that is stored
+
+
+def sought(key: str, value: Pattern) -> Sought:
+    """Return what a trace must hold to have such a value of an attribute.
+
+    >>> "*".join(sought("k", Pattern(("v",))).near).replace(JOIN, "|").replace(SEPARATOR, "=")
+    '*|k=v|*'
+    """
+    first, *rest = (part.translate(_OURS) for part in value.parts)
+    begun = beginning(key, first)
+    if not rest:
+        return Sought(("", f"{JOIN}{begun}{JOIN}", ""), (), begun)
+    ends = [f"{rest[-1]}{JOIN}", ""] if rest[-1] else [""]
+    bucket = begun.partition(SEPARATOR)[0]
+    if len(first) >= BEGUN:
+        bucket += SEPARATOR + first[:BEGUN]
+    near = ("", f"{JOIN}{begun}", *rest[:-1], *ends)
+    return Sought(near, (begun, *rest) if any(rest) else (), bucket)
+
+
+def required(wanted: Filter) -> list[list[Sought]]:
+    """Return what every match of a filter meets: one of each list."""
+    return [
+        [sought(name_of(part.key), one) for one in values]
         for part in wanted.parts
-        if isinstance(part, Term) and part.key.startswith(keys.ATTR)
+        if isinstance(part, Term)
+        if part.key.startswith(keys.ATTR)
         if (values := _patterns(part.values))
     ]
-    return "&".join(f"({one})" for one in found)
 
 
 def _patterns(values: tuple[Value, ...]) -> list[Pattern]:

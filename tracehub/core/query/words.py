@@ -9,7 +9,7 @@ all their runs, and the text itself is checked after that.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tracehub.core.query.tree import Filter, Pattern, Term, Text
@@ -52,6 +52,21 @@ def lexemes(field: str, text: str) -> set[str]:
         else:
             found.add(field + piece[:LONGEST])
     return found
+
+
+_UNPLAIN = re.compile(rf"[^\W\x00-\x7f]|[^\W_]{{{LONGEST + 1}}}")
+
+
+def are_plain(texts: Iterable[str]) -> bool:
+    """Tell whether the words of all the texts are runs of ASCII letters and digits, none cut.
+
+    Those the database works out by itself (`tracehub_text_words`); dashes, quotes and pictures of
+    any kind only part words.
+
+    >>> are_plain(["Refund – 418.60 €", ""]), are_plain(["naïve"]), are_plain(["x" * 41])
+    (True, False, False)
+    """
+    return not any(len(text) > CAP or _UNPLAIN.search(text) for text in texts)
 
 
 def asked(parts: tuple[str, ...]) -> list[tuple[str, bool]]:

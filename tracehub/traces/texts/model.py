@@ -18,7 +18,7 @@ class TraceText(models.Model):
     input = models.TextField()
     output = models.TextField()
     error = models.TextField()
-    words = SearchVectorField()
+    words = SearchVectorField(null=True)  # none where the index works them out of the texts
 
     class Meta:
         db_table = "trace_texts"
@@ -35,7 +35,8 @@ class TraceAttributes(models.Model):
     day = models.DateField()
     trace_id = models.UUIDField()
     started_at = models.DateTimeField()
-    words = SearchVectorField()
+    words = SearchVectorField(null=True)  # as they were stored before `pairs`
+    pairs = models.TextField(db_default="")
 
     class Meta:
         db_table = "trace_attributes"

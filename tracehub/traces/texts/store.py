@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
-from tracehub.core.query.words import ERROR, INPUT, NAME, OUTPUT, lexemes
+from tracehub.core.query.words import ERROR, INPUT, NAME, OUTPUT, are_plain, lexemes
+from tracehub.traces.filter_sql import TEXT_WORDS
 
-# A row is written once: to add the words later would leave a dead row for each.
+# A row is written once: to add the words later would leave a dead row for each. Words that the
+# index works out of the texts are not stored.
 WRITE = """
     INSERT INTO trace_texts AS kept
         (project_id, day, trace_id, started_at, name, input, output, error, words)
@@ -26,20 +28,16 @@ WRITE = """
         (excluded.started_at, excluded.name, excluded.input, excluded.output, excluded.error)
 """
 # By the index on words of each partition; newest first, for the list that asks.
-FIND = """
-    SELECT started_at, day, trace_id FROM {table}
-    WHERE project_id = %s AND day = ANY(%s) AND words @@ %s::tsquery
+FIND = f"""
+    SELECT started_at, day, trace_id FROM trace_texts said
+    WHERE project_id = %s AND day = ANY(%s) AND {TEXT_WORDS} @@ %s::tsquery
         AND started_at >= %s AND started_at < %s
     LIMIT %s
-"""
+"""  # noqa: S608 a name of ours
 READ = """
     SELECT trace_id, input, output FROM trace_texts
     WHERE project_id = %s AND day = ANY(%s) AND trace_id = ANY(%s)
 """
-
-
-Table = Literal["trace_texts", "trace_attributes"]
-
 
 # By the key of `arrivals`, and of the partitions that it names.
 NAMED = """
@@ -73,7 +71,7 @@ def write(cursor: Any, rows: Sequence[TextRow]) -> None:
     """Store texts and their words in the caller's transaction."""
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
-        words = [words_of(*row[4:]) for row in rows]
+        words = [None if are_plain(row[4:]) else words_of(*row[4:]) for row in rows]
         cursor.execute(WRITE, [*columns, words])
 
 
@@ -91,13 +89,15 @@ def find(
     end: datetime,
     *,
     limit: int,
-    table: Table = "trace_texts",
 ) -> list[Hit] | None:
     """Return where the words of a query stand, newest first; None when in more than `limit`."""
-    statement = FIND.format(table=table)  # one of our two names
     with connection.cursor() as cursor:
-        cursor.execute(statement, [project_id, sorted(days), query, start, end, limit + 1])
-        rows = cursor.fetchall()
+        cursor.execute(FIND, [project_id, sorted(days), query, start, end, limit + 1])
+        return hits(cursor.fetchall(), limit)
+
+
+def hits(rows: list[tuple[datetime, date, UUID]], limit: int) -> list[Hit] | None:
+    """Return rows as hits, newest first; None when there are more than `limit`."""
     return None if len(rows) > limit else sorted((Hit(*row) for row in rows), reverse=True)
 
 
