@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from django.db import InternalError, connection
 
 from tests.ingest.test_otlp import body, post, span
+from tracehub import asgi
 from tracehub.projects.store import away
 from tracehub.traces.models import StoredSpan
 
@@ -100,6 +102,20 @@ def test_65_a_hanging_database_is_503_within_five_seconds_and_comes_back_alone(
     assert answer.status_code == 503
     assert seconds < 5.5
     wait_for(lambda: post(url, key, body(span(1, 3))).status_code == 200, seconds=5)
+
+
+def test_nothing_is_prepared_since_a_pooler_may_give_each_transaction_another_server(url, key):
+    """Behind PgBouncer the fifth look-up of a key failed: its statement was on another server."""
+    statements = "SELECT count(*) FROM pg_prepared_statements"
+
+    async def prepared():
+        async with asgi._ingest.pool.connection() as conn:
+            for _ in range(12):
+                found = await (await conn.execute(statements)).fetchone()
+            return found
+
+    loop = asgi._ingest.writer._task.get_loop()
+    assert asyncio.run_coroutine_threadsafe(prepared(), loop).result(20) == (0,)
 
 
 def test_67_a_disk_that_is_nearly_full_is_503_until_there_is_room(url, key, settings, wait_for):

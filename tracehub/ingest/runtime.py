@@ -47,9 +47,11 @@ class Ingest:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         conninfo = store.conninfo(application_name="tracehub-ingest")
+        # Prepares nothing, since a pool in transaction mode gives each transaction another server.
         # Opens without waiting: the server comes up when the database is away, and says 503.
+        options = {"autocommit": True, "prepare_threshold": None}
         self.pool = AsyncConnectionPool(
-            conninfo, min_size=1, max_size=4, open=False, kwargs={"autocommit": True}, timeout=2
+            conninfo, min_size=1, max_size=4, open=False, kwargs=options, timeout=2
         )
         await self.pool.open(wait=False)
         self.keyring = Keyring(self.pool)
