@@ -15,7 +15,14 @@ function choose(option) {
   option?.scrollIntoView({ block: "nearest" });
 }
 
+/** Show what can be typed here, or put it away: after Enter it would cover the list. */
+function offer(open) {
+  list().hidden = !open;
+  field().setAttribute("aria-expanded", String(open));
+}
+
 function move(by) {
+  offer(true);
   const all = options();
   if (!all.length) return;
   const at = all.indexOf(active());
@@ -109,6 +116,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
+  if (event.target === field()) offer(true);
   const button = event.target.closest("#filter .chip__edit");
   if (button) edit(button.closest(".chip"));
 });
@@ -131,7 +139,7 @@ document.addEventListener("mousedown", (event) => {
 
 document.addEventListener("focusin", (event) => {
   if (event.target !== field()) return;
-  field().setAttribute("aria-expanded", "true");
+  offer(true);
   offerRecent();
 });
 document.addEventListener("focusout", (event) => {
@@ -139,20 +147,25 @@ document.addEventListener("focusout", (event) => {
 });
 
 document.addEventListener("input", (event) => {
-  if (event.target === field()) offerRecent();
+  if (event.target !== field()) return;
+  offer(true);
+  offerRecent();
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail.ctx.target?.id === "offers") choose(active()); // a chosen recent filter stays chosen
   const source = event.detail.ctx.sourceElement;
   if (event.detail.ctx.target?.id !== "main" && source?.id !== "filter") return;
+  const editing = pending !== null;
   field().value = pending ?? "";
-  if (pending !== null) field().focus();
+  if (editing) field().focus();
   pending = null;
   remember();
   document.getElementById("offers").replaceChildren();
   document.getElementById("recent").replaceChildren();
-  if (document.activeElement === field()) field().dispatchEvent(new Event("input", { bubbles: true }));
+  if (document.activeElement !== field()) return;
+  field().dispatchEvent(new Event("input", { bubbles: true })); // fetch what can follow
+  offer(editing);
 });
 
 // Escape with nothing else to close clears the filter.

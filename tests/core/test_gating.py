@@ -41,6 +41,11 @@ def test_a_run_like_its_baseline_passes():
     )
 
 
+def test_a_tiny_chance_is_not_said_to_be_none():
+    found = gate(outcomes("f " * 14), outcomes("p " * 14))
+    assert "14 worse, 0 better, p < 0.001." in reason(found, "drop").message
+
+
 @pytest.mark.parametrize("kind", ["known_failure", "format"])
 def test_one_known_failure_or_format_case_that_regressed_blocks(kind):
     found = gate(outcomes("p " * 39 + "f", kind), outcomes("p " * 40, kind), **NO_FLOORS)

@@ -316,6 +316,18 @@ def test_the_histogram_shows_failing_against_all_whatever_is_filtered(project):
     assert shown.bins[0].start <= within.start
 
 
+def test_the_histogram_counts_only_unreviewed_traces_where_these_are_asked_for(project):
+    trace_row(project, failing=True)
+    trace_row(project)
+    trace_row(project, failing=True, verdict="fail")
+    now = datetime.now(UTC)
+    within = facets.Range(project, now - timedelta(hours=24), now + timedelta(minutes=1))
+    shown = facets.histogram(within, parse("is:unreviewed"))
+    assert (shown.traces, shown.failing, shown.matching) == (2, 1, 2)
+    shown = facets.histogram(within, parse("is:failing is:unreviewed"))
+    assert (shown.traces, shown.failing, shown.matching) == (2, 1, 1)
+
+
 @pytest.mark.parametrize("sort", ["-started_at", "started_at", "-latency", "latency", "-cost"])
 def test_pages_follow_each_other_without_gap_or_repeat(project, sort):
     for number in range(7):

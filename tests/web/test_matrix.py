@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter, defaultdict
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -17,6 +19,7 @@ from tracehub.core import transitions
 from tracehub.core.trace import Prompt
 from tracehub.core.transitions import Step
 from tracehub.review import actions, queueing
+from tracehub.web import mode_pivot
 
 STEPS = [
     Step("plan", "llm", "1", False), Step("look-up", "tool", "2", True),
@@ -84,6 +87,16 @@ def two_versions(project, reviewer) -> list[str]:
         made.append(trace)
     factory.digest_now(project, *made)
     return made
+
+
+@pytest.mark.parametrize(("of", "end"), [(1, "any change."), (20, "a change under 31 points.")])
+def test_a_version_with_few_reviews_says_what_it_cannot_tell(of, end):
+    counts = mode_pivot.Counts(Counter({"a@v1": 40, "a@v2": of}), defaultdict(Counter))
+    counts.having["late"]["a@v1"] = 8
+    told = mode_pivot._few(
+        counts, "prompt", [SimpleNamespace(slug="late")], ["a@v1", "a@v2"], ("a@v1", "a@v2")
+    )
+    assert told.endswith(f"Too few to tell {end}")
 
 
 @pytest.mark.django_db

@@ -123,6 +123,9 @@ def test_filters_come_from_typing_suggestions_and_facets(open_page, project):
     expect(page.locator("#filter .chip")).to_have_text(["latency:>5s"])
     expect(page.locator("#filter-input")).to_be_focused()
     expect(page.locator("#filter-input")).to_have_value("")
+    expect(page.locator("#suggestions")).to_be_hidden()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#suggestions")).to_be_visible()
     page.keyboard.type("sig")
     option = page.locator("#suggestions [role=option]").first
     expect(option).to_contain_text("signal:")

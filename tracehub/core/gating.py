@@ -286,7 +286,8 @@ def _drop(
     """Drift over the whole set: more got worse than chance explains."""
     if not rules.drop or p_value is None:
         return
-    found = f"{worse} worse, {better} better, p = {p_value:.3f}"
+    chance = f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
+    found = f"{worse} worse, {better} better, {chance}"
     title = "No fall beyond chance"
     if p_value <= LEVEL and worse - better >= NET_REGRESSIONS:
         yield Reason("drop", False, f"More cases got worse than chance explains: {found}.",

@@ -44,6 +44,7 @@ _STEPS = (
     timedelta(days=30),
 )
 _ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday, so that weeks begin on one
+_OUTCOMES = frozenset({"is:failing", "-is:failing", "is:passing", "-is:passing"})
 
 
 class Bin(NamedTuple):
@@ -305,11 +306,12 @@ def values(
 def histogram(within: Range, wanted: Filter) -> Histogram:
     """Return at most MAX_BINS bins over the range, on whole steps of the clock.
 
+    They hold failing and passing traces whichever of the two is asked for: a share needs both.
     By the counts where nothing, `is:failing`, or one value that is counted by the hour is asked
     for; else one scan, of a sample when there is much to count.
     """
     step = step_of(within.end - within.start)
-    base = wanted.ignoring("is")
+    base = Filter.of(tuple(part for part in wanted.parts if str(part) not in _OUTCOMES))
     state = Filter.of(tuple(part for part in wanted.parts if part not in base.parts))
     pair = _one_pair(base, step)
     if pair is not None and str(state) in ("", "is:failing"):

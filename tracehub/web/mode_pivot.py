@@ -226,7 +226,8 @@ def _few(
     most = max(counts.rate(mode.slug, control)[0] for mode in modes)
     seen = smallest_seen((min(most, counts.of[control] - 1), counts.of[control]), counts.of[newest])
     number = counts.of[newest]
+    points = max(1, round(seen * 100))
     return (
         f"{_short(axis, newest)} has {number} reviewed trace{'' if number == 1 else 's'}. "
-        f"Too few to tell a change under {max(1, round(seen * 100))} points."
+        f"Too few to tell {f'a change under {points} points' if points < 100 else 'any change'}."
     )
