@@ -116,6 +116,32 @@ def test_a_known_model_is_priced_whatever_the_provider_is_called(provider):
     assert price("gpt-4o", provider, Tokens(10, 1), AT) == Decimal("0.0000350000")
 
 
+@pytest.mark.parametrize(
+    ("model", "listed"),
+    [
+        (
+            "us.anthropic.claude-sonnet-4-20250514-v1:0",
+            "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        ),
+        ("claude-sonnet-4-20250514-v1:0", "anthropic.claude-sonnet-4-20250514-v1:0"),
+        (
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-pro-v1:0",
+            "amazon.nova-pro-v1:0",
+        ),
+        ("bedrock/converse/eu.amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
+        ("nova-lite-v1:0", "amazon.nova-lite-v1:0"),
+        ("llama3-1-70b-instruct-v1:0", "meta.llama3-1-70b-instruct-v1:0"),
+        ("mistral-large-2402-v1:0", "mistral.mistral-large-2402-v1:0"),
+    ],
+)
+def test_models_of_bedrock_are_priced_with_region_and_maker_or_without(model, listed):
+    wanted = theirs(listed, "aws", 1_000_000, 1_000)
+    assert price(model, "aws.bedrock", Tokens(1_000_000, 1_000), AT) == wanted
+    if "." in model:  # such a name is nobody else's, whatever was sent as provider
+        for provider in (None, "anthropic", "somewhere"):
+            assert price(model, provider, Tokens(1_000_000, 1_000), AT) == wanted
+
+
 def test_reasoning_and_audio_tokens_have_own_prices():
     tokens = Tokens(1000, 1000, reasoning=400, audio_input=100, audio_output=200)
     plain = Override("m", date(2026, 1, 1), Decimal(1), Decimal(10))

@@ -110,6 +110,25 @@ def test_65_a_stopped_database_costs_503_at_once_and_is_found_again(installation
     check_stored(installation.cluster.url(), sender.acknowledged, wait_for)
 
 
+def test_65_a_database_that_takes_no_writes_costs_503_and_heals(installation, wait_for):
+    sender = installation.sender()
+    wait_for(lambda: len(sender.acknowledged) > 100)
+    at = time.monotonic()
+    installation.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    try:
+        installation.sql("SELECT pg_reload_conf()")
+        refused = wait_for(lambda: sender.since(at, 503), seconds=15)
+        assert all(1 <= int(answer.retry_after) <= 5 for answer in refused)
+        pages = {path: installation.status(path) for path in ("/", "/accounts/login/", "/readyz")}
+        assert not {0, 500} & set(pages.values()), pages
+    finally:
+        installation.sql("ALTER SYSTEM RESET default_transaction_read_only")
+        installation.sql("SELECT pg_reload_conf()")
+    back_within(sender, time.monotonic(), 6.0, wait_for)
+    assert {answer.status for answer in sender.since(at)} == {200, 503}
+    check_stored(installation.cluster.url(), sender.acknowledged, wait_for, seconds=30)
+
+
 @pytest.mark.usefixtures("long_run")
 def test_65_a_database_that_hangs_costs_503_within_five_seconds(installation, wait_for):
     sender = installation.sender()

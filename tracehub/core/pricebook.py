@@ -18,6 +18,9 @@ import orjson
 MAX_MODELS = 4_096  # lookups remembered, those of unknown models too
 MAX_NAME = 300  # longer names are no models
 # LiteLLM and OpenRouter write `-20251211` where the book has `-2025-12-11`.
+# Amazon Bedrock names who made a model before its name, and a region before that.
+BEDROCK = "aws"
+MAKER = re.compile(r"(?<![^./:])([a-z0-9-]+)\.(?=[a-z])")
 COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 
 
@@ -96,6 +99,8 @@ def _periods(model: str, provider: str | None) -> tuple[_Period, ...]:
         sent, _, name = name.partition("/")
     candidates = [_provider(sent)] if sent else []
     candidates.append(_by_model(name))
+    if any(maker in _makers() for maker in MAKER.findall(name)):
+        candidates.append(_provider(BEDROCK))  # whatever provider was sent, the name is its own
     for entry in candidates:
         found = _in_provider(entry, name) if entry else None
         if found is not None:
@@ -124,14 +129,31 @@ def _by_model(model: str) -> dict[str, Any] | None:
 
 
 def _in_provider(entry: dict[str, Any], model: str) -> list[Any] | None:
-    dashed = COMPACT_DATE.sub(r"-\1-\2-\3", model)
-    for name in dict.fromkeys((model, dashed)):
+    names = [model, COMPACT_DATE.sub(r"-\1-\2-\3", model)]
+    if entry["id"] == BEDROCK:  # some libraries send the name without its maker
+        names += [f"{maker}.{model}" for maker in _makers()]
+    for name in dict.fromkeys(names):
         for provider in (entry["id"], *entry["fallback"]):
             listed = next((item for item in _book() if item["id"] == provider), None)
             for clause, *found in listed["models"] if listed else ():
                 if _matches(clause, name):
                     return list(found)
     return None
+
+
+@lru_cache(maxsize=1)
+def _makers() -> tuple[str, ...]:
+    """Return who made the models that Bedrock offers, by the names in the book."""
+    entry = _provider(BEDROCK)
+    models = entry["models"] if entry else []
+    found = (MAKER.findall(text) for clause, *_ in models for text in _texts(clause))
+    return tuple(sorted({makers[-1] for makers in found if makers}))
+
+
+def _texts(clause: list[Any]) -> list[str]:
+    """Return the texts that a clause compares with."""
+    _, arg = clause
+    return [text for inner in arg for text in _texts(inner)] if isinstance(arg, list) else [arg]
 
 
 def _matches(clause: list[Any] | None, text: str) -> bool:
