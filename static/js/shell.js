@@ -90,6 +90,14 @@ document.addEventListener("click", (event) => {
   for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
 });
 
+// Enter in a field of a menu presses the button beside it, not the first one of the form.
+document.addEventListener("keydown", (event) => {
+  const button = event.key === "Enter" && event.target.matches(".menu__item > input") && event.target.parentElement.querySelector("button");
+  if (!button) return;
+  event.preventDefault();
+  button.click();
+});
+
 on("c", async () => {
   await navigator.clipboard.writeText(location.href);
   toast("Link copied", "link");

@@ -106,6 +106,17 @@ def test_suggestions_are_values_of_failures_and_keys_of_traces(client, project):
     assert "model:gpt-4o" in offered("model:")
 
 
+def test_nothing_to_decide_says_what_was_checked(client, project, reviewer):
+    for failure in Failure.objects.all():
+        actions.resolve(failure, by=None)
+    text = client.get(PAGE, {"status": "triage"}).text
+    assert "Nothing needs a decision" in text and "Checks ran on" in text
+    assert re.search(r"The last failure, TH-3, was resolved\s*<time", text)
+    Failure.objects.all().delete()
+    text = client.get(PAGE).text
+    assert "No failures in the last 14 days" in text and "Review a random sample" in text
+
+
 def test_groups_stand_together_under_what_they_share(client, project):
     text = client.get(PAGE, {"by": "signal"}).text
     heads = re.findall(r'class="medium ink truncate">([^<]+)<.*?>(\d groups?)<', text)

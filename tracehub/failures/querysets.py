@@ -171,6 +171,14 @@ def activities(failure: Failure) -> QuerySet[Activity]:
     return failure.activities.order_by("-id")
 
 
+def last_resolved(project: Project) -> Failure | None:
+    """Return the group that was resolved last and is resolved still."""
+    rows = Failure.objects.filter(
+        project=project, status=Status.RESOLVED, resolved_at__isnull=False
+    )
+    return rows.order_by("-resolved_at").first()
+
+
 def titles(project: Project, keys: Iterable[str]) -> dict[str, str]:
     """Return the titles of groups by their keys."""
     numbers = [int(found[1]) for key in keys if (found := _KEY.fullmatch(key))]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.http import QueryDict
+from django.utils.text import capfirst
 
 from tracehub.core.query import Filter
 from tracehub.core.query import groups as group_keys
@@ -31,7 +32,12 @@ def groups(state: FailureState, typed: str, now: datetime) -> list[Group]:
         return [Group("Members", _members(state.project, lead, last))]
     if colon and name in querysets.OFFERED:
         found = querysets.values_of(state.project, name, last, SHOWN)
-        return [Group(f"{name} in these failures", [_offer(lead, name, *one) for one in found])]
+        return [
+            Group(
+                f"{capfirst(suggest.MANY.get(name, f'{name}s'))} of failures",
+                [_offer(lead, name, *one) for one in found],
+            )
+        ]
     own = [
         Offer(f"{sign}{key.name}:", False, hint=key.help)
         for key in group_keys.KEYS.values()

@@ -94,6 +94,9 @@ def _context(
         "next": state.url(after=str(at)) if len(rows) > PAGE else "",
         "first_page": state.url() if state.after else "",
     }
+    if not rows and not state.text:
+        context["traffic"] = failure_view.traffic(project, now, state.days)
+        context["last_resolved"] = querysets.last_resolved(project)
     if chosen is not None and paned:
         line = next((one for one in context["lines"] if one.current), None)
         covered = line.coverage if line else None

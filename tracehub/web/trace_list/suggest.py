@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.utils.text import capfirst
+
 from tracehub.core.query import keys
 from tracehub.core.query.keys import Key
 from tracehub.core.query.tree import Pattern
@@ -15,6 +17,8 @@ from tracehub.web.trace_list.state import ListState
 
 KEYS_SHOWN = 6
 VALUES_SHOWN = 8
+SIGNALS_SHOWN = 3  # while nothing is typed
+MANY = {"env": "environments", "severity": "severities", "finish": "finish reasons"}
 _FIRST = ("is", "signal", "verdict", "prompt", "model", "latency", "cost", "env")
 
 
@@ -47,6 +51,9 @@ def groups(state: ListState, typed: str) -> list[Group]:
     offered = [keys.find(offer.text.removeprefix(sign)[:-1]) for offer in found_keys]
     clear = next((one for one in offered if one and (_stored(one) or one.choices)), None)
     shown = [Group("Keys", found_keys)] if found_keys else []
+    if not text:
+        signals = _values(state, sign, keys.KEYS["signal"], "", "")
+        return [signals._replace(offers=signals.offers[:SIGNALS_SHOWN]), *shown]
     if text and clear:
         return [_values(state, sign, clear, "", ""), *shown]
     return shown
@@ -103,7 +110,7 @@ def _values(state: ListState, sign: str, key: Key, begun: str, typed: str) -> Gr
             Offer(f"{lead}{Pattern((value,))}", True, traces=count, icon=_icon(key, value))
             for value, count in found
         ]
-        return Group(f"{key.name} in these results", offers)
+        return Group(f"{capfirst(MANY.get(key.name, f'{key.name}s'))} in these results", offers)
     offers = [Offer(f"{lead}{choice}", True) for choice in key.choices if choice.startswith(begun)]
     return Group(key.help, offers[:VALUES_SHOWN] if key.name != "is" else offers)
 
