@@ -15,6 +15,7 @@ from tracehub.projects.models import Project
 from tracehub.traces import extent, listing
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
+from tracehub.traces.texts import store
 
 pytestmark = pytest.mark.django_db
 DAYS = 6
@@ -91,6 +92,23 @@ TERMS = (
 def test_pages_by_index_hold_what_a_scan_finds_in_its_order(within, parts, sort, limit):
     text = " ".join(parts)
     assert pages(within, text, sort, limit) == plain(within, text, sort)
+
+
+@pytest.mark.parametrize("sort", ["-started_at", "-cost"])
+def test_text_inside_words_is_looked_for_where_trigrams_are(within, monkeypatch, sort):
+    texts = (
+        "input:*rder-7*",
+        "input:*oney*",
+        '"money back"',
+        "output:*efund* tag:x",
+        "input:*q7q*",
+    )
+    assert not store.has_trigrams(), "the embedded server has no contrib"
+    monkeypatch.setattr(store, "has_trigrams", lambda: True)
+    hits = [extent.Extent(within, parse(text)).hits for text in texts]
+    assert [found and len(found) for found in hits] == [1, None, None, None, []]
+    for text in texts:
+        assert pages(within, text, sort, 7) == plain(within, text, sort)
 
 
 @pytest.mark.parametrize("text", ["user:u3", "user:u3 model:gpt-4o"])

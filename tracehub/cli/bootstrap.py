@@ -54,8 +54,11 @@ def prepare() -> None:
     """Bring tables and static files to this version. Safe to repeat."""
     from django.core.management import call_command
 
+    from tracehub.traces.texts.store import ensure_trigrams
+
     with _static_collected():
         migrate()
+        ensure_trigrams()
         call_command("createcachetable", verbosity=0)
 
 

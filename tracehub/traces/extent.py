@@ -126,7 +126,13 @@ class Extent:
     @property
     def pointed(self) -> bool:
         """Tell whether something else than terms may say where matches are."""
-        return bool(self.words or self.attributes or self.traces)
+        return bool(self.words or self.attributes or self.traces or self.inside)
+
+    @cached_property
+    def inside(self) -> list[words.Inside]:
+        """Texts that are found anywhere, where the server has an index on trigrams."""
+        found = words.inside(self.wanted)
+        return found if found and texts.has_trigrams() else []
 
     @cached_property
     def hits(self) -> list[texts.Hit] | None:
@@ -139,6 +145,9 @@ class Extent:
             found = texts.find(project_id, self.days, self.words, start, end, limit=HITS)
         if found is None and self.attributes:
             found = held.find(project_id, self.days, self.attributes, start, end, limit=HITS)
+        for one in self.inside:
+            if found is None:
+                found = texts.find_inside(project_id, self.days, one, start, end, limit=HITS)
         return found
 
     def windows(self, first: int, *, falling: bool = True) -> Iterator[Window]:

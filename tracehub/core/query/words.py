@@ -132,6 +132,36 @@ def required(wanted: Filter) -> str:
     return "&".join(f"({one})" for one in found if one)
 
 
+class Inside(NamedTuple):
+    """Text that one of these columns of the stored texts must hold anywhere, also inside a word."""
+
+    columns: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+def inside(wanted: Filter) -> list[Inside]:
+    """Return what every match of a filter holds and trigrams can find: three letters or more.
+
+    >>> inside(Filter(Term("input", (Pattern(("", "efund", "")),))))
+    [Inside(columns=('input',), parts=('', 'efund', ''))]
+    >>> inside(Filter(Text("refund")))  # the index over words says all of it
+    []
+    """
+    found: list[Inside] = []
+    for part in wanted.parts:
+        if isinstance(part, Text):
+            found.append(Inside(("name", "input", "output"), (part.words,)))
+        elif isinstance(part, Term) and part.key in FIELDS and len(part.values) == 1:
+            value = part.values[0]
+            if isinstance(value, Pattern):
+                found.append(Inside((part.key,), value.parts))
+    return [one for one in found if not is_simple(one.parts) and _has_run(one.parts)]
+
+
+def _has_run(parts: tuple[str, ...]) -> bool:
+    return any(len(word) >= RUN for part in parts for word in _WORD.findall(part))
+
+
 class Fragment(NamedTuple):
     """A part of a text around what was found in it."""
 

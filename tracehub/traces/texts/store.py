@@ -9,8 +9,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from tracehub.core.query.words import ERROR, INPUT, NAME, OUTPUT, are_plain, lexemes
-from tracehub.traces.filter_sql import TEXT_WORDS
+from tracehub.core.query.words import ERROR, INPUT, NAME, OUTPUT, Inside, are_plain, lexemes
+from tracehub.traces.filter_sql import TEXT_WORDS, like
+from tracehub.traces.partitions import create_index
 
 # A row is written once: to add the words later would leave a dead row for each. Words that the
 # index works out of the texts are not stored.
@@ -34,6 +35,16 @@ FIND = f"""
         AND started_at >= %s AND started_at < %s
     LIMIT %s
 """  # noqa: S608 a name of ours
+FIND_INSIDE = """
+    SELECT started_at, day, trace_id FROM trace_texts
+    WHERE project_id = %s AND day = ANY(%s) AND started_at >= %s AND started_at < %s
+        AND ({condition})
+    LIMIT %s
+"""
+TRIGRAMS = "trace_texts_trigrams"
+TRIGRAM_COLUMNS = (
+    "USING gin (name gin_trgm_ops, input gin_trgm_ops, output gin_trgm_ops, error gin_trgm_ops)"
+)
 READ = """
     SELECT trace_id, input, output FROM trace_texts
     WHERE project_id = %s AND day = ANY(%s) AND trace_id = ANY(%s)
@@ -98,6 +109,46 @@ def find(
 
 def hits(rows: list[tuple[datetime, date, UUID]], limit: int) -> list[Hit] | None:
     """Return rows as hits, newest first; None when there are more than `limit`."""
+    return None if len(rows) > limit else sorted((Hit(*row) for row in rows), reverse=True)
+
+
+def has_trigrams() -> bool:
+    """Tell whether the server has the index that finds text inside words."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [TRIGRAMS])
+        return bool(cursor.fetchone()[0])
+
+
+def ensure_trigrams() -> None:
+    """Make that index, without stopping writes, where the extension pg_trgm is in the database.
+
+    Nothing is asked of a server without it. Needs autocommit and the owner of the tables.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_extension WHERE extname = 'pg_trgm'")
+        if cursor.fetchone() is not None:
+            create_index(cursor, TRIGRAMS, "trace_texts", TRIGRAM_COLUMNS)
+
+
+def find_inside(
+    project_id: int,
+    days: Collection[date],
+    one: Inside,
+    start: datetime,
+    end: datetime,
+    *,
+    limit: int,
+) -> list[Hit] | None:
+    """Return where a text stands, also inside words, newest first; None when in more than `limit`.
+
+    By the index on trigrams of each partition.
+    """
+    condition = " OR ".join(f"{column} ILIKE %s" for column in one.columns)
+    patterns = [like(("", *one.parts, ""))] * len(one.columns)
+    given: list[Any] = [project_id, sorted(days), start, end, *patterns, limit + 1]
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_INSIDE.format(condition=condition), given)
+        rows = cursor.fetchall()
     return None if len(rows) > limit else sorted((Hit(*row) for row in rows), reverse=True)
 
 
