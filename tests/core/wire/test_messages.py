@@ -221,3 +221,30 @@ def test_responses_of_any_api_give_their_messages_and_usage():
         found = read_response(json.dumps(value))
         assert texts(found.messages) == [("assistant", ["Hi"])]
         assert (found.finish_reasons, found.tokens.total) == (["stop"], 4)
+
+
+def test_messages_of_autogen_say_who_spoke_and_what_tools_gave():
+    result = {"name": "get", "call_id": "c1", "is_error": False, "content": "418.60"}
+    sent = [
+        {"source": "user", "type": "TextMessage", "content": "I want my money back"},
+        {"source": "support", "type": "ThoughtEvent", "content": "Look it up."},
+        {
+            "source": "support",
+            "type": "ToolCallRequestEvent",
+            "content": [{"id": "c1", "name": "get", "arguments": '{"pnr":"X"}'}],
+        },
+        {
+            "source": "support",
+            "type": "ToolCallExecutionEvent",
+            "content": [result, {**result, "call_id": "c2"}],
+        },
+        {"source": "support", "type": "ToolCallSummaryMessage", "content": "Refunded."},
+    ]
+    assert looks_like_messages(sent)
+    found = read_messages(sent)
+    assert [m["role"] for m in found] == ["user", *["assistant"] * 2, *["tool"] * 2, "assistant"]
+    assert found[1]["content"] == [{"type": "reasoning", "text": "Look it up."}]
+    assert found[2]["tool_calls"] == [CALL]
+    assert [m["tool_call_id"] for m in found[3:5]] == ["c1", "c2"]
+    assert texts(found)[-1] == ("assistant", ["Refunded."])
+    assert not looks_like_messages([{"source": "sensor", "type": "reading", "content": 3}])

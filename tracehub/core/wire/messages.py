@@ -2,7 +2,8 @@
 
 A message is `{"role", "content": [part], "tool_calls": [{"id", "name", "arguments"}],
 "tool_call_id"}`. Roles are system, user, assistant and tool. Read: OTel GenAI parts, OpenAI chat
-and Responses, Anthropic, Bedrock Converse, Gemini, Vercel AI SDK, LangChain (also serialised).
+and Responses, Anthropic, Bedrock Converse, Gemini, Vercel AI SDK, LangChain (also serialised),
+AutoGen.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracehub.core.trace import Json
+from tracehub.core.wire.autogen import is_autogen, with_roles
 from tracehub.core.wire.parts import TOOL_CALLS, TOOL_RESULTS, Part, read_part, refusal_of
 from tracehub.core.wire.values import dumped, parsed, text_of
 
@@ -122,7 +124,7 @@ def _is_message(item: Json) -> bool:
         return False
     if "role" in item:
         return "content" in item or "parts" in item or "tool_calls" in item
-    if _is_pydantic_ai(item):
+    if _is_pydantic_ai(item) or is_autogen(item):
         return True
     kind = item.get("type")
     if isinstance(item.get("data"), dict) or item.get("lc") == 1:
@@ -149,6 +151,10 @@ def _read_one(item: Json, default_role: str, result: list[Message]) -> None:
         return
     if _is_pydantic_ai(item):
         _read_pydantic_ai(item["parts"], result)
+        return
+    if is_autogen(item):
+        for one in with_roles(item):
+            _read_one(one, default_role, result)
         return
     role = role_of(item.get("role") or _langchain_role(item), default_role)
     content = item.get("content")
