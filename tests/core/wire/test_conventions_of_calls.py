@@ -17,6 +17,7 @@ from tracehub.core.wire.normalise import normalise
     ("events", "attributes", "ms"),
     [
         ([("First Token Stream Event", 4, {})], {"openinference.span.kind": "LLM"}, 4),
+        ([("ai.stream.firstChunk", 4, {})], {"ai.operationId": "ai.streamText.doStream"}, 4),
         (
             [
                 ("gen_ai.content.completion.chunk", 5, {}),

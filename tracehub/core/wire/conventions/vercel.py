@@ -60,6 +60,7 @@ def milliseconds(value: Json) -> int | None:
     return None if number is None else ns_of(number / 1000)
 
 
+STREAM_BEGAN = "ai.stream.firstChunk"
 ROWS: tuple[Row, ...] = (
     Row("kind", "ai.operationId", kind_of),
     Row("provider", "ai.model.provider", provider_of),
@@ -108,6 +109,10 @@ def read(span: Attributes) -> Found:
     operation = span.get("ai.operationId")
     if isinstance(operation, str) and "stream" in operation:
         found["streaming"] = True
+        if "ttft_ns" not in found:
+            began = (one["time_ns"] for one in span.raw.events if one["name"] == STREAM_BEGAN)
+            if (first := next(began, None)) is not None:
+                found["ttft_ns"] = max(0, first - span.raw.start_ns)
     if span.raw.parent_id is None and (name := text_of(span.get("ai.telemetry.functionId"))):
         found["function_id"] = name
     return found
