@@ -61,7 +61,7 @@ function show() {
 function showPin(from) {
   for (const button of from.querySelectorAll("[data-start-from], [data-pin]")) button.hidden = false;
   const pinned = from.elements.failing_span.value;
-  const row = pinned && document.querySelector(`[role="treegrid"] [data-span="${CSS.escape(pinned)}"] .span__link`);
+  const row = pinned && document.querySelector(`[role="treegrid"] [data-span="${CSS.escape(pinned)}"] .span__link > .truncate`);
   const button = from.querySelector("[data-pin]");
   button.setAttribute("aria-pressed", pinned ? "true" : "false");
   button.querySelector("[data-pin-name]").textContent = pinned ? `Fails first at ${row?.textContent.trim() ?? pinned}` : "Pin the failing step";
@@ -108,11 +108,6 @@ document.addEventListener("click", (event) => {
     field.dispatchEvent(new Event("input", { bubbles: true }));
     field.focus();
   }
-});
-// "New mode" opens with the field ready to type in.
-document.addEventListener("click", (event) => {
-  const opener = event.target.closest(".new-mode > summary");
-  if (opener && !opener.parentElement.open) requestAnimationFrame(() => document.getElementById("new-mode").focus());
 });
 on("[", step(-1));
 on("]", step(1));

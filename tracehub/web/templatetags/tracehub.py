@@ -26,6 +26,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from tracehub.web import copy, marks
 from tracehub.web.lateness import lateness
+from tracehub.web.shortcuts import SHORTCUTS
 from tracehub.web.trace_list.columns import Column
 from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.markdown import rendered
@@ -267,122 +268,6 @@ def words(slug: str) -> str:
 
 
 # What the help dialog prints. A key stands here once its page answers to it.
-SHORTCUTS = (
-    (
-        "Go to",
-        (
-            ("Traces", "g t"),
-            ("Failures", "g f"),
-            ("Review", "g r"),
-            ("Eval sets", "g e"),
-            ("Metrics", "g m"),
-            ("Prompts", "g p"),
-            ("Sessions", "g o"),
-            ("Saved view", "g 1 … 9"),
-            ("Settings", "g s"),
-        ),
-    ),
-    (
-        "Anywhere",
-        (
-            ("Search and filter", "/"),
-            ("Time range", "t"),
-            ("Undo", "z"),
-            ("Copy link", "c"),
-            ("Close, clear selection", "esc"),
-            ("This help", "?"),
-        ),
-    ),
-    (
-        "Lists",
-        (
-            ("Next, previous", "j k"),
-            ("Open", "↵"),
-            ("Preview", "space"),
-            ("Select", "x"),
-            ("Select to here", "⇧ x"),
-            ("Select all that match", "a"),
-            ("Saved views", "b"),
-            ("Label", "l"),
-            ("Add to queue", "q"),
-            ("Promote to eval set", "e"),
-            ("Fail, pass, unsure", "f p u"),
-        ),
-    ),
-    (
-        "Failures",
-        (
-            ("Resolve in the next version", "r"),
-            ("Assign", "a"),
-            ("Ignore", "i"),
-            ("Merge", "m"),
-            ("Promote examples", "e"),
-        ),
-    ),
-    (
-        "Review",
-        (
-            ("Fail, pass, unsure", "f p u"),
-            ("Failure mode", "1 … 9"),
-            ("Severity", "[ ]"),
-            ("Note", "n"),
-            ("Promote to eval case", "e"),
-            ("Pin the failing step", "x"),
-            ("Skip", "s"),
-            ("Submit and open next", "⌘ ↵"),
-            ("Quickly: submit pass, unsure", "p u"),
-            ("Quickly: fail with a mode", "f 1 … 9"),
-            ("Quickly: fail with a note", "f text ↵"),
-            ("Quickly: add a mode", "⇧ 1 … 9"),
-        ),
-    ),
-    (
-        "Session",
-        (
-            ("Next, previous turn", "j k"),
-            ("Where it went wrong", "o"),
-            ("Fail, pass, unsure", "f p u"),
-            ("Keep the turn as a case", "e"),
-            ("Open the trace", "↵"),
-        ),
-    ),
-    (
-        "Coding board",
-        (
-            ("Next, previous note", "j k"),
-            ("Choose", "x"),
-            ("Into a mode", "1 … 9"),
-            ("New mode", "n"),
-            ("Accept the suggestion", "."),
-        ),
-    ),
-    (
-        "Where it breaks",
-        (
-            ("Move between cells", "↑ ↓ ← →"),
-            ("Next, previous hot cell", "j k"),
-        ),
-    ),
-    (
-        "Run",
-        (
-            ("Next, previous case", "j k"),
-            ("Open the source trace", "o"),
-        ),
-    ),
-    (
-        "Trace",
-        (
-            ("Next, previous trace", "j k"),
-            ("Move between spans", "↑ ↓"),
-            ("Fold, unfold", "← →"),
-            ("Jump to the error", "o"),
-            ("Raw view", "v"),
-        ),
-    ),
-)
-
-
 @register.simple_tag
 def shortcut_groups() -> list[tuple[str, list[tuple[str, list[str]]]]]:
     return [
