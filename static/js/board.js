@@ -1,6 +1,6 @@
 // The coding board by keyboard and by hand: j and k move over the notes, x chooses, space opens the
-// trace; r, m and s act on the chosen mode; notes can be dragged into modes. `.`, `n` and `d`
-// are keys of buttons and links of the page. Dialogs open by the address (#split-…).
+// trace; Tab goes to the modes, arrows move over them, r, m and s act on the chosen one; notes can
+// be dragged into modes. `n` and `d` are keys of buttons and links of the page. Dialogs open by the address (#split-…).
 
 import { on, typing } from "tracehub/keys";
 
@@ -9,13 +9,54 @@ const notes = () => [...document.querySelectorAll(".note")].filter((note) => not
 const current = () => document.querySelector('.note[aria-current="true"]') ?? notes()[0];
 const chosen = () => [...document.querySelectorAll(".note input:checked")];
 const mode = () => document.querySelector('.mode[aria-current="true"]');
+const cards = () => [...document.querySelectorAll(".mode[data-mode]")];
 const dialog = () => document.querySelector(".over:target");
+
+let first = ""; // field that has the cursor when a dialog opens, else its first
 
 /** Put the mark of the current one on `one` among `all`, and show it. */
 function mark(all, one) {
   for (const other of all) other.removeAttribute("aria-current");
   one.setAttribute("aria-current", "true");
   one.scrollIntoView({ block: "nearest" });
+  rove();
+}
+
+/** Only the current note and the current card are on the way of Tab: one press from notes to modes. */
+function rove() {
+  if (document.body.dataset.keys === "off") return; // else nothing would lead to the others
+  const card = mode() ?? document.querySelector(".mode[data-mode]");
+  for (const [all, now] of [[notes(), current()], [cards(), card]]) {
+    for (const one of all) {
+      const inside = one.matches(".mode") ? [one, ...one.querySelectorAll("a, button")] : one.querySelectorAll("a, input");
+      for (const part of inside) part.tabIndex = one === now ? 0 : -1;
+    }
+  }
+}
+
+/** Move over the cards, as they lie: a step along the row, or to the card above or below. */
+function across(x, y) {
+  return (event) => {
+    const from = event.target.closest?.(".mode[data-mode]");
+    if (!from || dialog()) return false;
+    const box = from.getBoundingClientRect();
+    const ahead = (one) => {
+      const { left, top } = one.getBoundingClientRect();
+      return y ? Math.abs(left - box.left) < 2 && (top - box.top) * y > 1 : false;
+    };
+    const list = cards();
+    const column = y > 0 ? list.filter(ahead) : list.filter(ahead).reverse();
+    const next = y ? column[0] : list[list.indexOf(from) + x];
+    next?.focus();
+  };
+}
+
+/** Accept the suggestion of the current note's group, else the first there is. */
+function accept() {
+  const head = current()?.closest("ul").previousElementSibling;
+  const button = head?.querySelector("button") ?? document.querySelector(".cluster button");
+  if (!button || dialog()) return false;
+  button.click();
 }
 
 function move(step) {
@@ -83,9 +124,9 @@ function act(name) {
 }
 
 function opened() {
-  const first = dialog()?.querySelector(".pick-list > li") ?? null;
-  if (first) mark(dialog().querySelectorAll(".pick-list > li"), first);
-  dialog()?.querySelector("input:not([type=hidden], [type=radio])")?.focus();
+  const row = dialog()?.querySelector(".pick-list > li") ?? null;
+  if (row) mark(dialog().querySelectorAll(".pick-list > li"), row);
+  if (dialog()) (document.getElementById(first) ?? dialog().querySelector("input:not([type=hidden], [type=radio])"))?.focus();
   show();
 }
 
@@ -96,6 +137,11 @@ on(" ", (event) => {
   if (event.target.closest?.("a, button, summary, input") || dialog() || !current()) return false;
   current().querySelector(".note__meta a").click();
 });
+on(".", accept);
+on("ArrowLeft", across(-1, 0));
+on("ArrowRight", across(1, 0));
+on("ArrowUp", across(0, -1));
+on("ArrowDown", across(0, 1));
 on("r", act("edit"));
 on("m", act("merge"));
 on("s", act("split"));
@@ -113,7 +159,11 @@ on("Mod+Enter", () => {
   else document.querySelector("[data-publish] button")?.click();
 });
 on("Escape", (event) => {
-  if (dialog()) return void (location.hash = "board");
+  if (dialog()) {
+    location.hash = "board";
+    document.activeElement.blur();
+    return void mode()?.focus();
+  }
   if (typing(event.target)) return false;
   return clear() || false;
 });
@@ -125,9 +175,9 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="#"]:not(.skip)');
   if (link) { // at once, so that what is typed next goes into the dialog
     event.preventDefault();
+    first = link.dataset.focus ?? "";
     location.hash = link.hash.slice(1);
     opened();
-    document.getElementById(link.dataset.focus)?.focus();
   }
   const card = event.target.closest(".mode[data-mode]");
   if (card) mark(document.querySelectorAll(".mode"), card);
@@ -174,3 +224,4 @@ document.addEventListener("dragend", () => {
   for (const card of document.querySelectorAll("[data-drop]")) card.removeAttribute("data-drop");
 });
 opened();
+rove();

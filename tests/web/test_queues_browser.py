@@ -135,7 +135,12 @@ def test_notes_are_grouped_by_keyboard(browser, base, people):
     said = page.inner_text(".mode:nth-child(2) h3")
     page.locator(".note").first.drag_to(page.locator(".mode:nth-child(2)"))
     page.wait_for_selector(f"text=1 moved to {said}")
-    page.locator(".mode:nth-child(2) h3").click()
+    assert page.locator(".note input:not([tabindex='-1'])").count() == 1
+    page.locator(".mode[data-mode]").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("m")
+    page.wait_for_selector(".over:target select:focus")
+    page.keyboard.press("Escape")
     page.keyboard.press("s")
     page.keyboard.type("Cash")
     assert signed.accessibility() == []

@@ -99,6 +99,7 @@ def context(queue: Queue, order: str = "") -> dict[str, Any]:
         "unsure": sum(review.verdict == Verdict.UNSURE for review in given),
         "queue": queue,
         "groups": groups,
+        "suggested": next((group for group in groups if group.suggestion), None),
         "alone": alone,
         "cards": cards,
         "loose": len(loose),

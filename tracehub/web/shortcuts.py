@@ -90,6 +90,7 @@ SHORTCUTS = (
             ("Into a mode", "1 … 9"),
             ("New mode", "n"),
             ("Accept the suggestion", "."),
+            ("To the modes, over them", "tab ← ↑ → ↓"),
             ("Later", "d"),
             ("Rename, merge, split", "r m s"),
             ("Open the trace", "space"),
