@@ -29,7 +29,7 @@ def failure(project):
 
 
 def days(project, failure, start, count, *, hits):
-    """100 traces a day for some days, `hits` of which fail so."""
+    """100 traces a day for some days, `hits` of which fail this way."""
     for n in range(count):
         day = start + timedelta(days=n)
         at = rollup.floor(day, timedelta(days=1)) + timedelta(hours=9)
@@ -80,6 +80,6 @@ def test_on_its_first_day_a_fix_cannot_tell(client, project, failure):
     said = {"fix": "Longer limit", "kind": "other", "next": f"/skylane/failures/{failure.key}"}
     page = client.post(f"/skylane/failures/{failure.key}/say", said, follow=True)
     assert "Too early to tell" in page.text and "fixed by Longer limit" in page.text
-    assert "In 7 days $1.25 and 1.0 s went into 1 trace that failed so." in page.text
+    assert "In 7 days $1.25 and 1.0 s went into 1 trace that failed this way." in page.text
     with pytest.raises(ActionError, match="kind must be one of"):
         fixes.add([failure], "magic", "x", by=by, at=timezone.now())

@@ -77,7 +77,7 @@ def test_the_suspect_is_the_version_that_separates_failing_from_passing(client, 
     save_prompt(project, "refund", "v12", "Answer.\nThe amount is a text.", author="Tor")
     text = client.get(f"/{project.slug}/failures?group={story.key}").text
     assert "refund v11 → v12" in text
-    assert "fails so in 6 of 12 traces: 50.0%, other versions in 0 of 12: 0.0%." in text
+    assert "fails this way in 6 of 12 traces: 50.0%, other versions in 0 of 12: 0.0%." in text
     assert "rate 21.1% to 78.9%, share of events 54.1% to 100.0%" in text
     assert '<ins data-tone="pass">text</ins>' in text
     assert "<div>Answer.</div>" in text and "Full diff, 2 lines" in text
@@ -97,7 +97,7 @@ def test_a_version_of_a_tool_can_be_the_suspect(client, project):
     key = Failure.objects.get(kind="tool_error").key
     text = client.get(f"/{project.slug}/failures?group={key}").text
     assert "tool fare@2.4.0" in text
-    assert "fails so in 10 of 10 traces: 100.0%, other versions in 0 of 10: 0.0%." in text
+    assert "fails this way in 10 of 10 traces: 100.0%, other versions in 0 of 10: 0.0%." in text
     assert "rate 69.2% to 100.0%, share of events 69.2% to 100.0%" in text
     assert "fare@2.3.1" in text, "it stands in where it happens"
 

@@ -30,7 +30,7 @@ DAYS = 14  # whole days before and after the day of a fix that are compared
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Traces that fail so, of all traces: whole days before the fix against those after it.
+    """Traces that fail this way, of all traces: whole days before the fix against those after it.
 
     `interval` is Newcombe's of the difference, None while a side has no traces.
     """
