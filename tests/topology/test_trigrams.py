@@ -1,4 +1,4 @@
-"""Text inside words on a server that has pg_trgm: Debian's, since the embedded one has no contrib."""
+"""Text inside words on a server that has pg_trgm: Debian's, as the embedded one has no contrib."""
 
 from __future__ import annotations
 
