@@ -68,7 +68,12 @@ def test_an_older_data_folder_comes_up_with_what_is_new(start_up, folder):
     with pytest.raises(config.ConfigError, match="has no app_password: an older TraceHub"):
         cluster.app_url()
 
+    named_by_older_pages = data / "static" / "css" / "app.0123456789ab.css"
+    named_by_older_pages.parent.mkdir(parents=True)
+    named_by_older_pages.write_text("a {}")
+
     up = start_up(data)
+    assert named_by_older_pages.exists()
     key = re.search(r"th_ing_\w+", up.log)[0]
     body, _ids = request_of_spans()
     assert post(up.url, key, body).status == 200

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import requests
+from django.utils import timezone
 
 from tests.security import access_table as table
 from tests.server import running
+from tracehub.ingest import access
 from tracehub.projects import actions
-from tracehub.projects.models import Scope
+from tracehub.projects.models import ApiKey, Scope
 
 KINDS = ("none", "query", "broken", *Scope.values)
 
@@ -57,6 +59,21 @@ def test_each_path_answers_each_key_as_the_table_says(url, keys):
                     if not fine:
                         wrong.append(f"{method} {path} as {who}: {got}")
     assert wrong == []
+
+
+def test_45_a_revoked_and_an_expired_key_write_nothing(url, keys, monkeypatch):
+    monkeypatch.setattr(access, "REMEMBER_SECONDS", 0.0)
+    trace = {"trace_id": "a" * 32, "name": "x"}
+
+    def sent(scope):
+        headers = {"authorization": f"Bearer {keys[scope]}"}
+        answer = requests.post(f"{url}/api/v1/traces", json=trace, headers=headers, timeout=10)
+        return answer.status_code
+
+    assert [sent("ingest"), sent("admin")] == [200, 200]
+    actions.revoke_key(ApiKey.objects.get(scope="ingest"))
+    ApiKey.objects.filter(scope="admin").update(expires_at=timezone.now())
+    assert [sent("ingest"), sent("admin")] == [401, 401]
 
 
 def test_31_an_ingest_key_cannot_tell_whether_a_trace_exists(url, keys):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 
+import psycopg
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from tests.security import access_table as table
@@ -100,13 +103,40 @@ def test_32_a_form_sets_only_its_own_fields(ours):
     assert (made.project, made.public_id == "0" * 10) == (ours.project, False)
 
 
-def test_33_the_last_admin_stays_and_two_who_leave_at_once_cannot_both(ours):
+def test_33_the_last_admin_stays(ours):
     admins = list(Membership.objects.filter(project=ours.project, role="admin"))
     actions.set_role(ours.project, admins[0].user, None)
     with pytest.raises(actions.ActionError, match="needs an admin"):
         actions.set_role(ours.project, admins[1].user, "viewer")
     with pytest.raises(actions.ActionError, match="needs an admin"):
         actions.set_role(ours.project, admins[1].user, None)
+
+
+def test_33_two_admins_who_leave_at_once_cannot_both(committed_db, wait_for):
+    project = actions.create_project("skylane", "Skylane support")
+    one, two = (User.objects.create_user(f"{n}@skylane.example") for n in "ab")
+    for user in (one, two):
+        actions.set_role(project, user, "admin")
+    told = []
+
+    def leave():
+        try:
+            told.append(actions.set_role(project, two, None))
+        except actions.ActionError as refused:
+            told.append(str(refused))
+        finally:
+            connection.close()
+
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    other = threading.Thread(target=leave)
+    with psycopg.connect(committed_db, autocommit=True) as link, transaction.atomic():
+        actions.set_role(project, one, None)
+        other.start()
+        wait_for(lambda: told or link.execute(waits).fetchone() != (0,), why="the second to wait")
+    other.join(20)
+    assert len(told) == 1
+    assert "needs an admin" in str(told[0])
+    assert Membership.objects.get(project=project, role="admin").user == two
 
 
 def test_33_an_invitation_is_used_once_and_only_by_its_address(ours):

@@ -14,6 +14,7 @@ from tests import trace_factory as factory
 from tests.security import hostile
 from tests.security import world as worlds
 from tests.web import stories
+from tracehub.cli import export_traces
 from tracehub.core.contracts import bounds
 from tracehub.core.exports.csv_table import safe_cell
 from tracehub.core.query import FilterError, parse
@@ -61,7 +62,8 @@ def test_35_a_blind_review_is_absent_everywhere_before_the_own_one(blind):
              "review/blind/disagreements", "metrics")  # fmt: skip
     for page in pages:
         assert "sealed note" not in client.get(f"/skylane/{page}", follow=True).text, page
-    for q in ("verdict:fail", "mode:sealed-mode", "is:reviewed", "reviewer:tor@skylane.example"):
+    for q in ("verdict:fail", "mode:sealed-mode", "is:reviewed", "reviewer:tor@skylane.example",
+              'note:"sealed note"'):  # fmt: skip
         answer = Client().get("/api/v1/traces", {"q": q}, headers={"x-api-key": key})
         assert answer.json()["items"] == [], q
     whole = Client().get(f"/api/v1/traces/{trace}", headers={"x-api-key": key}).json()
@@ -88,9 +90,13 @@ def test_49_a_cell_that_leads_like_a_formula_is_text(text):
     assert safe_cell(f"a{text}") == f"a{text}"
 
 
-def test_49_each_csv_is_guarded_and_json_is_exact(ours):
+def test_49_each_csv_is_guarded_and_json_is_exact(ours, tmp_path):
     evil = '=HYPERLINK("https://evil.example")'
-    trace = factory.trace(ours.project, input=factory.chat(("user", evil)))
+    trace = factory.trace(ours.project, name=evil, input=factory.chat(("user", evil)))
+    queued = ours.objects["trace_id"]
+    for reviewed in (trace, queued):
+        reviews.submit_review(ours.project, UUID(hex=reviewed), "fail", note=evil,
+                              author=ours.people["reviewer"])  # fmt: skip
     factory.digest_now(ours.project, trace)
     made = api(ours, f"traces/{trace}").json()
     assert made["spans"][0]["input"]["messages"][0]["content"][0]["text"] == evil
@@ -98,6 +104,15 @@ def test_49_each_csv_is_guarded_and_json_is_exact(ours):
     for path in ("settings/audit.csv", "metrics?format=csv", "review/skylane-queue/labels.csv"):
         for row in csv.reader(admin.get(f"/skylane/{path}").text.splitlines()):
             assert not any(c.startswith(("=", "+", "@")) for c in row), path
+    assert f"'{evil}" in {
+        cell for row in csv.reader(admin.get(f"/skylane/{path}").text.splitlines()) for cell in row
+    }
+    export_traces.write("", ("", ""), "csv", str(tmp_path / "t.csv"), project="skylane")
+    export_traces.write("", ("", ""), "jsonl", str(tmp_path / "t.jsonl"), project="skylane")
+    rows = list(csv.reader((tmp_path / "t.csv").read_text().splitlines()))
+    assert f"'{evil}" in {cell for row in rows for cell in row}
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+    assert json.dumps(evil) in (tmp_path / "t.jsonl").read_text()
 
 
 @pytest.mark.parametrize(

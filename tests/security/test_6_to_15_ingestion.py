@@ -12,6 +12,7 @@ import requests
 from tests.ingest.test_otlp import NOW, body, post, span
 from tracehub.digest.actions import digest_all
 from tracehub.metrics.models import Rollup
+from tracehub.projects import actions
 from tracehub.traces.models import Arrival, Feedback, StoredSpan, Trace
 from tracehub.traces.reading import received
 
@@ -37,6 +38,19 @@ def test_6_and_7_what_postgres_cannot_hold_gets_a_stand_in(url, key, project, ba
     digest_now()
     assert {t.name for t in Trace.objects.all()} == {"a\ufffdb", "x\ufffd"}
     assert Feedback.objects.get().key == "i\ufffd"
+
+
+def test_6_nul_in_a_note_and_in_a_filter_is_a_stand_in_or_400(url, key, project):
+    assert post(url, key, {"name": "a", "trace_id": "a" * 32}, "/api/v1/traces").status_code == 200
+    digest_now()
+    admin = {"authorization": f"Bearer {actions.create_key(project, 'admin', 'a')[1]}"}
+    review = {"verdict": "fail", "note": "a\x00b", "corrected_output": {"c\x00": "d\x00"}}
+    at = f"{url}/api/v1/traces"
+    told = requests.post(f"{at}/{'a' * 32}/reviews", json=review, headers=admin, timeout=20)
+    assert told.status_code in (201, 400), told.text
+    assert "\\u0000" not in told.text
+    for q in ("\x00", "name:a\x00", "input:\x00b"):
+        assert requests.get(at, params={"q": q}, headers=admin, timeout=20).status_code == 400
 
 
 def test_9_names_that_mean_something_to_programs_are_plain_data(url, key, project):

@@ -107,8 +107,9 @@ def _static_collected() -> Iterator[None]:
     if manifest.exists() and marker.exists() and marker.read_text() == now:
         yield
         return
+    # What was there stays: an older version may still serve pages that name it.
     command = [sys.executable, "-P", "-m", "django", "collectstatic"]
-    command += ["--noinput", "--clear", "--verbosity=0"]
+    command += ["--noinput", "--verbosity=0"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as collecting:
         yield
     if collecting.returncode:
