@@ -17,8 +17,8 @@ from tracehub.cli.demo.command import demo
 from tracehub.digest.actions import digest_all
 from tracehub.evals.models import Case, EvalSet
 from tracehub.projects.models import ApiKey, Membership, Project, User
-from tracehub.review import judging, progress
-from tracehub.review.models import FailureMode, Queue, QueueItem, Review, Seat
+from tracehub.review import alignment, judging, progress
+from tracehub.review.models import FailureMode, Queue, QueueItem, Review, Rubric, Seat
 from tracehub.traces.models import Feedback, StoredSpan, Trace
 
 
@@ -124,6 +124,9 @@ def _has_a_blind_queue(project, admin):
     assert len(progress.agreement_of(queue).pairs) == 3
     assert not Review.objects.filter(sealed=True).exists()
     assert [judge.name for judge in judging.judges(project)] == ["reply-quality"]
+    rubric = Rubric.objects.get(project=project)
+    found = alignment.alignment(rubric.mode, rubric)
+    assert min(half.cleared.number for half in (found.dev, found.test)) > 20
     assert Seat.objects.filter(item__queue=queue, reviewer=admin, review=None).exists()
 
 

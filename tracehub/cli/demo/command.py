@@ -62,7 +62,7 @@ def demo(traces: int, days: int, seed: int, project: str, url: str | None) -> No
 
 def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
     """Send what is missing, review it, wait for the worker; return the closing line."""
-    from tracehub.cli.demo import blind, decisions, reviews, send
+    from tracehub.cli.demo import blind, decisions, judge, reviews, send
 
     began, now = time.monotonic(), time.time()
     project = reviews.open_project(slug)
@@ -83,7 +83,9 @@ def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
         reviewed = reviews.write(project, scenes, now=now, days=days, done=done)
     if missing or reviewed:
         _wait_for_worker(project)  # whom the blind queue gets its traces from
-    reviewed += blind.write(project, scenes, reviews.people(project), now=now, days=days)
+    people = reviews.people(project)
+    reviewed += blind.write(project, scenes, people, now=now, days=days)
+    judge.write(project, people[0])
     if not missing and not reviewed:
         return f"The demo is there already: {len(scenes):,} traces in project {slug}."
     waiting = _wait_for_worker(project)
