@@ -17,6 +17,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Role
 from tracehub.projects.prices import overrides
 from tracehub.review import alignment, judge_runs
+from tracehub.review import querysets as reviews
 from tracehub.review.judging import Judge
 from tracehub.review.models import FailureMode, JudgeRun, Rubric
 from tracehub.web import permissions, shell
@@ -24,6 +25,7 @@ from tracehub.web.forms.judge import RubricForm, RunForm
 from tracehub.web.queues import person
 
 SHOWN = 10
+MISSED = 20
 DEFAULT_MOST = 200
 
 
@@ -90,8 +92,11 @@ def _page(
         why=Max("tasks__error"),
     )  # fmt: skip
     found = alignment.alignment(mode, kept) if kept else None
+    missed = found.dev.missed[:MISSED] if found and found.dev else []
+    titles = reviews.titles(mode.project, missed)
     context: dict[str, Any] = {
         "mode": mode,
+        "missed": [(trace, titles.get(trace, "")) for trace in missed],
         "halves": [("Dev", _half(found.dev)), ("Test", _half(found.test))] if found else [],
         "rubric": kept,
         "endpoint": endpoint,
