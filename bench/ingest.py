@@ -109,7 +109,7 @@ class Bench:
         probes: list[report.Probe] = []
         if self.late or not spans:
             return probes
-        self.place.wait_idle(looked=True)  # or copies would lack what is found by attributes
+        self.place.wait_idle(900, looked=True)  # or copies lack what is found by attributes
         for size in [*(each for each in SIZES if each < spans), spans]:
             have = grow.fill(self.place.admin_url, size)
             self.one("tracehub", MAIN, GROWN // loadgen.SPANS // 4)  # what is cold after the fill
