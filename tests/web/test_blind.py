@@ -50,6 +50,8 @@ PAGES = (
     "/skylane/failures/matrix", "/skylane/evals", "/skylane/metrics", "/skylane/metrics?format=csv",
     "/skylane/settings", "/skylane/reviews", "/skylane/traces?from=7d&q=queue:refunds",
     "/skylane/review/modes/wrong-amount/recheck", "/skylane/review/modes/wrong-amount/judge",
+)  # fmt: skip
+MORE_PAGES = (  # which a browser need not open once more
     "/skylane/review/open", "/skylane/review/open/coding", "/skylane/review/open/labels.csv",
     "/skylane/review/open/disagreements", "/skylane/review/open/next", "/skylane/traces/newer",
     "/skylane/traces/suggestions?q=mode:", "/skylane/traces/suggestions?q=reviewer:",
@@ -107,7 +109,7 @@ def everything(project, trace: str, user, key: str) -> dict[str, str]:
     person, program = Client(), Client()
     person.force_login(user)
     found = {}
-    for page in PAGES:
+    for page in (*PAGES, *MORE_PAGES):
         answer = person.get(page.format(trace=trace))
         found[page] = f"{answer.status_code} {CHANGES.sub('', answer.text)}"
     for call in CALLS:
