@@ -83,6 +83,19 @@ def test_what_comes_while_an_alert_is_snoozed_or_off_is_not_told_later(project, 
     assert alerting.check_all(now + 3 * HOUR) == 0 and fired() == []
 
 
+def test_an_alert_that_cannot_be_checked_holds_up_no_other(project, add, monkeypatch, caplog):
+    broken = add("spike", hours=1)
+    add("new")
+    told(project, "TH-1")
+
+    def check_hours(*args, **kwargs):
+        raise ArithmeticError
+
+    monkeypatch.setattr(alerting, "_check_hours", check_hours)
+    assert alerting.check_all(timezone.now()) == 1
+    assert f"Alert {broken.pk} " in caplog.text
+
+
 def test_an_alert_of_another_kind_does_not_tell_what_was_before(project, add, to, admin):
     alert = add("spike", hours=1)
     told(project, "TH-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from tracehub.notify.sending import FIRED
 from tracehub.projects import outbox
 from tracehub.projects.models import Event
 from tracehub.traces import rollup
+
+logger = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
 DAYS = 14  # of a preview
@@ -114,14 +117,19 @@ def _hours(project_id: int, pair: tuple[str, str], start: datetime, end: datetim
 
 
 def check_all(now: datetime) -> int:
-    """Let every alert look at what is new to it; return how many sent a message."""
+    """Let every alert look at what is new to it; return how many sent a message.
+
+    A fault in one is logged and holds up neither the others nor what waits to be sent.
+    """
     fired = 0
     for pk in list(Alert.objects.filter(on=True).values_list("pk", flat=True)):
-        with transaction.atomic():
-            rows = Alert.objects.select_for_update(skip_locked=True, of=("self",))
-            alert = rows.select_related("project").filter(pk=pk, on=True).first()
-            if alert is not None:
-                fired += _check(alert, now)
+        try:
+            with transaction.atomic():
+                rows = Alert.objects.select_for_update(skip_locked=True, of=("self",))
+                alert = rows.select_related("project").filter(pk=pk, on=True).first()
+                fired += _check(alert, now) if alert is not None else 0
+        except Exception:
+            logger.exception("Alert %s could not be checked; it is tried again.", pk)
     return fired
 
 

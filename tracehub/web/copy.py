@@ -11,13 +11,13 @@ MINUS = "−"
 def count(value: float) -> str:
     """Return a count in as little room as its size needs.
 
-    >>> [count(n) for n in (847, 1200, 12_480, 148_200, 2_500_000)]
-    ['847', '1.2k', '12.5k', '148k', '2.5M']
+    >>> [count(n) for n in (847, 1200, 12_480, 148_200, 999_960, 2_500_000)]
+    ['847', '1.2k', '12.5k', '148k', '1.0M', '2.5M']
     """
-    if value < 1000:
+    if value < 999.5:
         return f"{value:.0f}"
     for unit, name in ((1_000_000_000, "B"), (1_000_000, "M"), (1000, "k")):
-        if value >= unit:
+        if value >= unit * 0.9995:
             size = value / unit
             return f"{size:.1f}{name}" if size < 99.95 else f"{size:.0f}{name}"
     return f"{value:.0f}"
