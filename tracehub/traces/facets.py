@@ -304,9 +304,8 @@ def values(
 
 
 def histogram(within: Range, wanted: Filter) -> Histogram:
-    """Return at most MAX_BINS bins over the range, on whole steps of the clock.
+    """Return at most MAX_BINS bins over the range: failing and all, whichever of them is asked for.
 
-    They hold failing and passing traces whichever of the two is asked for: a share needs both.
     By the counts where nothing, `is:failing`, or one value that is counted by the hour is asked
     for; else one scan, of a sample when there is much to count.
     """
