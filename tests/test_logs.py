@@ -45,6 +45,20 @@ def test_what_fails_elsewhere_or_without_a_traceback_is_told():
     assert seldom.filter(other)
 
 
+def test_forms_without_their_token_are_told_once_a_minute_however_many_come():
+    """Who is not signed in can send them for ever; each line has another path."""
+    seldom, text = logs.Seldom(), "Forbidden (%s): %s"
+    told = [
+        seldom.filter(
+            logging.LogRecord(
+                "django.security.csrf", logging.WARNING, "", 0, text, ("no cookie", f"/{n}"), None
+            )
+        )
+        for n in range(1000)
+    ]
+    assert told == [True] + [False] * 999
+
+
 @pytest.mark.parametrize("formatter", [logs.PlainFormatter("%(message)s"), logs.JsonFormatter()])
 def test_a_traceback_holds_no_secret(formatter):
     text = formatter.format(record())

@@ -46,10 +46,10 @@ class Redact(logging.Filter):
 
 
 class Seldom(logging.Filter):
-    """Lets an error with a traceback pass once a minute for each place where it was raised.
+    """Lets what repeats pass once a minute: errors of one place, requests that are refused.
 
-    A wrong Host header, or tasks without their database, would fill the disk otherwise. The next
-    line of the same place says how many were left out.
+    A wrong Host header, forms without their token, or tasks without their database would fill the
+    disk otherwise. The next line of the same kind says how many were left out.
     """
 
     def __init__(self) -> None:
@@ -58,19 +58,28 @@ class Seldom(logging.Filter):
         self._told: dict[tuple[str, str], tuple[float, int]] = {}  # until when, left out since
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not record.exc_info or record.exc_info[2] is None:
+        if (kind := _kind(record)) is None:
             return True
-        place, now = (record.name, _place(record.exc_info[2])), time.monotonic()
+        now = time.monotonic()
         with self._lock:
-            until, left_out = self._told.get(place, (0.0, 0))
+            until, left_out = self._told.get(kind, (0.0, 0))
             if now < until:
-                self._told[place] = (until, left_out + 1)
+                self._told[kind] = (until, left_out + 1)
                 return False
-            self._told[place] = (now + SELDOM, 0)
+            self._told[kind] = (now + SELDOM, 0)
         if left_out:
             message = f"{record.getMessage()} ({left_out} like it were left out before.)"
             record.msg, record.args = message, None
         return True
+
+
+def _kind(record: logging.LogRecord) -> tuple[str, str] | None:
+    """Return what records that repeat have in common; None for one that is told each time."""
+    if record.exc_info and record.exc_info[2] is not None:
+        return record.name, _place(record.exc_info[2])
+    if record.name.startswith("django.security"):  # anybody can cause these
+        return record.name, str(record.msg)
+    return None
 
 
 def _place(trace: TracebackType) -> str:
