@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,10 +52,8 @@ FACET = "#facet-model .facet__row"
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Give the base URL of a web process with static files as they are in production."""
-    env, root = dict(os.environ), HERE.parent
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
-    subprocess.run(collect, env=env, cwd=root, check=True, timeout=120)
+    """Give the base URL of a web process, with the static files that `stand.prepared` collected."""
+    env = dict(os.environ)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         listener.set_inheritable(True)
         fd, port = listener.fileno(), listener.getsockname()[1]

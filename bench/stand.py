@@ -72,7 +72,7 @@ def prepared(cluster: Any) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tracehub.settings",
         "TRACEHUB_SECRET_KEY": "bench" * 10,
     }
-    for command in (["migrate"], ["createcachetable"]):
+    for command in (["migrate"], ["createcachetable"], ["collectstatic", "--noinput"]):
         subprocess.run(
             [sys.executable, "manage.py", *command, "-v0"],
             env={**os.environ, **env}, cwd=HERE.parent, check=True, timeout=600,
