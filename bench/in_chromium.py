@@ -5,18 +5,14 @@ Needs `django.setup` with DATABASE_URL of the rows to look at; the web process g
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from stand import process, wait_for_port  # noqa: E402
+from pages import served  # noqa: E402
 
 # Each promises milliseconds as `window.took`: the policy of the page allows no `eval`.
 # From the key to the frame that shows what it did.
@@ -48,18 +44,6 @@ CHART = """
     });
 """
 FACET = "#facet-model .facet__row"
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Give the base URL of a web process, with the static files that `stand.prepared` collected."""
-    env = dict(os.environ)
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        listener.set_inheritable(True)
-        fd, port = listener.fileno(), listener.getsockname()[1]
-        with process([sys.executable, "-m", "tracehub.cli.serve", str(fd)], env, pass_fds=[fd]):
-            wait_for_port(port)
-            yield f"http://127.0.0.1:{port}"
 
 
 def took(page: Any) -> float:

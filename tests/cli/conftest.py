@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
@@ -94,6 +95,13 @@ class Up:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(15)
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Commands set variables of their process, which is the tests' own when they run inside it."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @contextlib.contextmanager

@@ -107,7 +107,7 @@ def test_suggestions_are_values_of_failures_and_keys_of_traces(client, project):
 
 
 def test_nothing_to_decide_says_what_was_checked(client, project, reviewer):
-    for failure in Failure.objects.all():
+    for failure in Failure.objects.order_by("number"):
         actions.resolve(failure, by=None)
     text = client.get(PAGE, {"status": "triage"}).text
     assert "Nothing needs a decision" in text and "Checks ran on" in text
