@@ -140,7 +140,7 @@ def queue_json(queue: Queue) -> dict[str, Any]:
         "draws": queue.draws,
         "blind": queue.blind,
         "paused": queue.paused_at is not None,
-        "reviewers": [one.email for one in queue.reviewers.all()],
+        "reviewers": sorted(one.email for one in queue.reviewers.all()),
         "created_at": iso(queue.created_at),
     }
 
