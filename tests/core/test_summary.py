@@ -234,11 +234,11 @@ def big_trace(count, parent_of):
         lambda n: n % 9 + 1,
     ],
 )
-def test_ten_thousand_spans_take_well_under_a_second(parent_of):
+def test_ten_thousand_spans_take_time_by_their_number(parent_of):
     digests = big_trace(10_000, parent_of)
     began = time.process_time()
     assert summarise(digests).span_count == 10_000
-    assert time.process_time() - began < 1.5
+    assert time.process_time() - began < 15  # 0.2; by its square, minutes
 
 
 spans = st.lists(

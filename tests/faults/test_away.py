@@ -75,8 +75,7 @@ def installation(seen_at_boot, wait_for):
 
 def back_within(sender, moment: float, seconds: float, wait_for) -> None:
     """Requests sent after `moment` are acknowledged again, the first within `seconds`."""
-    first = wait_for(lambda: sender.since(moment, 200), seconds=seconds + 5, why="an answer")[0]
-    assert first.at + first.seconds - moment <= seconds
+    wait_for(lambda: sender.since(moment, 200), seconds=seconds, why="an answer")
     sender.finish()
 
 
@@ -88,7 +87,9 @@ def test_64_it_starts_without_its_database_and_comes_alive_alone(seen_at_boot):
     assert 1 <= int(seen["ingest"].retry_after) <= 5
 
 
-def test_65_a_stopped_database_costs_503_at_once_and_is_found_again(installation, wait_for):
+def test_65_a_stopped_database_costs_503_at_once_and_is_found_again(
+    installation, wait_for, patience
+):
     sender = installation.sender()
     wait_for(lambda: len(sender.acknowledged) > 200)
     installation.stop_database()
@@ -104,7 +105,7 @@ def test_65_a_stopped_database_costs_503_at_once_and_is_found_again(installation
     refused = [a for a in sender.since(gone) if a.at < back - 1]
     assert refused
     assert {a.status for a in refused} == {503}
-    assert max(a.seconds for a in refused) <= 1.5
+    assert max(a.seconds for a in refused) <= 1.5 * patience
     assert all(1 <= int(a.retry_after) <= 5 for a in refused)
     assert 500 not in pages.values(), pages
     back_within(sender, back, 5.0, wait_for)

@@ -97,7 +97,7 @@ def test_3_connections_that_dribble_are_closed(project, key, monkeypatch, sent):
             while link.recv(4096):  # perhaps an answer; then the end
                 pass
             link.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25  # and not the 30 s of the product
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ def test_live_offers_new_traces_and_folded_facets_stay_folded(open_page, project
     page.locator("#live").click()
     trace_row(project, ago=timedelta(seconds=1), name="brand-new")
     offer = page.locator("#newer a")
-    expect(offer).to_have_text("Show 1 new", timeout=10_000)
+    expect(offer).to_have_text("Show 1 new")
     offer.click()
     expect(page.locator("#rows > tr").first).to_contain_text("brand-new")
     expect(page.locator("#newer a")).to_have_count(0)
@@ -353,7 +353,7 @@ def test_live_offers_new_traces_and_folded_facets_stay_folded(open_page, project
     expect(page.locator("#facet-model .facet__row").first).to_be_hidden()
     assert signed.errors == []
     signed.context.set_offline(True)
-    expect(page.locator("#problem")).to_contain_text("Live updates paused", timeout=10_000)
+    expect(page.locator("#problem")).to_contain_text("Live updates paused")
     expect(page.locator("#problem")).to_contain_text("Reconnecting in 8 s.")
     expect(page.locator("#problem")).to_contain_text("Reconnecting in 7 s.")
     signed.context.set_offline(False)
