@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "tracehub.web.middleware.reveal_hidden",
     "tracehub.web.middleware.remember_writes",
     "tracehub.web.middleware.SignIn",
+    "tracehub.web.middleware.BeginAgain",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import psycopg
 import pytest
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
@@ -182,7 +183,9 @@ def test_a_signed_in_person_needs_a_key_as_well(viewer, django_user_model):
     assert viewer.client.get("/api/v1/traces").status_code == 401
 
 
-@pytest.mark.parametrize("error", [OperationalError, InterfaceError, PoolTimeout])
+@pytest.mark.parametrize(
+    "error", [OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError]
+)
 def test_an_absent_database_costs_503_wherever_it_is_missed(viewer, monkeypatch, error):
     def away(*_given, **_more):
         raise error("the connection is closed")

@@ -277,7 +277,8 @@ def test_78_bad_requests_fill_neither_the_log_nor_a_table(installation, request)
             ]
             assert found == [401, 401, 401, 415, 400, 403, 404, 403, 400]
     added = installation.up.log[before:]
-    assert len(added) < 10_000, added
+    minutes = (time.monotonic() - began) / 60
+    assert len(added) < 2_000 + 1_000 * minutes, added  # a line a minute of each kind
     assert installation.sql(counted)[0][0] - kept <= (time.monotonic() - began) / refusals.EVERY + 2
 
 

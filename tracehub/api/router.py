@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,8 +23,9 @@ from tracehub.core.query import FilterError
 from tracehub.core.shape import Schema, ShapeError
 from tracehub.core.times import TimeError
 from tracehub.projects.actions import ActionError, Conflict
+from tracehub.projects.conflicts import settled
 from tracehub.projects.logs import redact
-from tracehub.projects.store import away
+from tracehub.projects.store import away, driver_error
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +109,7 @@ def _answer(request: HttpRequest, methods: dict[str, Call], parts: dict[str, str
         body = requests.read_body(request, call.outline or call.body)
     asked = ApiRequest(key, parts, query, body, request.headers)
     try:
-        answer = call.view(asked)
+        answer = settled(partial(call.view, asked))
         return replace(answer, value=conceal_json(answer.value)) if conceals else answer
     except Conflict as error:
         raise ApiError(409, str(error), error.field) from error
@@ -122,7 +124,7 @@ def _answer(request: HttpRequest, methods: dict[str, Call], parts: dict[str, str
 
 
 def _database(error: Exception) -> ApiError:
-    if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+    if isinstance(driver_error(error), psycopg.errors.QueryCanceled):
         return ApiError(400, "This took too long. Ask for a shorter range or a narrower filter.")
     return ApiError(503, "The database is away or busy. Try again.", headers={"Retry-After": "1"})
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from tracehub.failures.reading import NOTHING
 from tracehub.failures.rules import store as second_pass
 from tracehub.metrics import rollup
 from tracehub.notify.announcing import announce_failed
+from tracehub.projects.conflicts import lost, settled
 from tracehub.review.querysets import standing
 from tracehub.review.rates import inclusion
 from tracehub.traces import rollup as term_counts
@@ -107,10 +109,15 @@ def _cycle() -> int:
 
 def _batch(shards: Sequence[int], mark: int, limit: int = BATCH) -> int:
     """Digest one batch in a transaction; when it fails, its traces one by one."""
-    try:
+
+    def whole() -> list[store.Claimed]:
         with transaction.atomic():
             claimed = _claim(shards, mark, limit)
             digest_traces(claimed)
+        return claimed
+
+    try:
+        claimed = settled(whole)
     except Exception:
         logger.exception("A batch of traces failed; trying them one by one.")
         return _one_by_one(shards, mark, limit)
@@ -129,12 +136,18 @@ def _one_by_one(shards: Sequence[int], mark: int, limit: int) -> int:
         claimed = _claim(shards, mark, limit)
     for trace in claimed:
         try:
-            with transaction.atomic():
-                digest_traces([trace])
+            settled(partial(_digest_alone, trace))
         except Exception as error:
+            if lost(error):
+                raise  # no fault of the trace, which must not be parked for it
             logger.exception("Trace %s could not be digested.", trace.trace_id.hex)
             _count_failure(trace, error)
     return len(claimed)
+
+
+@transaction.atomic
+def _digest_alone(trace: store.Claimed) -> None:
+    digest_traces([trace])
 
 
 def _count_failure(trace: store.Claimed, error: Exception) -> None:

@@ -1,10 +1,12 @@
-"""Waiting for the database no longer than promised."""
+"""Waiting for the database no longer than promised, and trying again what it could not do."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from tracehub.projects.conflicts import CONFLICTS, TRIES
 
 T = TypeVar("T")
 _abandoned: set[asyncio.Task[Any]] = set()
@@ -28,6 +30,16 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     _abandoned.add(task)
     task.add_done_callback(_forget)
     raise TimeoutError(f"The database did not answer within {seconds:g} s.")
+
+
+async def settled(transaction: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Return what a transaction gives, tried at most TRIES times while others stand in its way."""
+    for _ in range(TRIES - 1):
+        try:
+            return await transaction()
+        except CONFLICTS:
+            continue
+    return await transaction()
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

@@ -18,7 +18,7 @@ from tracehub.ingest import body, refusals
 from tracehub.ingest.access import Grant, Keyring
 from tracehub.ingest.admission import Admission
 from tracehub.ingest.errors import AWAY, Refused, busy
-from tracehub.ingest.patience import within
+from tracehub.ingest.patience import settled, within
 from tracehub.ingest.writer import Writer
 from tracehub.projects import masking
 from tracehub.projects import store as project_store
@@ -89,7 +89,7 @@ class Ingest:
                 await work(conn)
 
         try:
-            await within(DATABASE_SECONDS, transaction())
+            await within(DATABASE_SECONDS, settled(transaction))
         except AWAY:
             raise busy("The database is away. Send again.") from None
 

@@ -15,11 +15,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection
 
 from tracehub.core.stored import SpanRow
 from tracehub.ingest.errors import AWAY, Refused, busy
-from tracehub.ingest.patience import within
+from tracehub.ingest.patience import settled, within
 from tracehub.traces import store
 from tracehub.traces.media import store as media
 
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 MAX_SPANS = 5_000  # in one transaction
 MAX_WAITING = 32 * 1024 * 1024  # bytes of rows in the queue
-TRIES = 3  # of a group that met a deadlock or a serialization failure
 GROUP_SECONDS = 4.0  # a server that hangs costs its senders this long, then 503
 WAIT_SECONDS = 4.5  # the same, for who waits behind such a group
 SPANS_PER_SECOND = 2_000  # added time for groups that are large on a slow disk
@@ -121,8 +120,8 @@ class Writer:
             said = media.Said.empty()
             for job in group:
                 said.more(job.said)
-            seconds = GROUP_SECONDS + len(rows) / SPANS_PER_SECOND
-            await within(seconds + said.size / BYTES_PER_SECOND, self._commit(rows, said))
+            seconds = GROUP_SECONDS + len(rows) / SPANS_PER_SECOND + said.size / BYTES_PER_SECOND
+            await within(seconds, settled(lambda: self._commit(rows, said)))
         except AWAY as error:
             logger.warning("Spans could not be written: %s", type(error).__name__)
             self._fail(group, busy("The database is away. Send again."))
@@ -146,25 +145,14 @@ class Writer:
             self.on_commit()
 
     async def _commit(self, rows: list[SpanRow], said: media.Said) -> None:
-        for left in reversed(range(TRIES)):
-            conn = await self._connection()
-            try:
-                async with conn.transaction():
-                    await self._ensure_partitions(conn)
-                    today = datetime.now(UTC).date()
-                    await store.write(conn, rows, today)
-                    await media.write(conn, said, today)
-            except (errors.DeadlockDetected, errors.SerializationFailure):
-                if not left:
-                    raise
-            else:
-                return
-
-    async def _ensure_partitions(self, conn: AsyncConnection[Any]) -> None:
+        conn = await self._connection()
         today = datetime.now(UTC).date()
-        if today != self._partitions_of:  # also when the clock was set back
-            await store.ensure_partitions(conn, today, today + timedelta(days=1))
-            self._partitions_of = today
+        async with conn.transaction():
+            if today != self._partitions_of:  # also when the clock was set back
+                await store.ensure_partitions(conn, today, today + timedelta(days=1))
+            await store.write(conn, rows, today)
+            await media.write(conn, said, today)
+        self._partitions_of = today  # not before: what is rolled back has made none
 
     async def _connection(self) -> AsyncConnection[Any]:
         if self._conn is None or self._conn.closed:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 SELDOM = 60.0  # seconds
+ANYBODY = "django.security"  # can cause what this logger tells
 _SECRETS = re.compile(
     r"th_(?:ing|api)_[0-9A-Za-z_]{6,}"
     r"|(?i:bearer|basic)\s+[A-Za-z0-9+/=._~%-]{8,}"
@@ -67,6 +68,8 @@ class Seldom(logging.Filter):
                 self._told[kind] = (until, left_out + 1)
                 return False
             self._told[kind] = (now + SELDOM, 0)
+        if record.name.startswith(ANYBODY):
+            record.exc_info = None  # where in Django it was refused tells an operator nothing
         if left_out:
             message = f"{record.getMessage()} ({left_out} like it were left out before.)"
             record.msg, record.args = message, None
@@ -77,7 +80,7 @@ def _kind(record: logging.LogRecord) -> tuple[str, str] | None:
     """Return what records that repeat have in common; None for one that is told each time."""
     if record.exc_info and record.exc_info[2] is not None:
         return record.name, _place(record.exc_info[2])
-    if record.name.startswith("django.security"):  # anybody can cause these
+    if record.name.startswith(ANYBODY):
         return record.name, str(record.msg)
     return None
 

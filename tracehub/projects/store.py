@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import psycopg
 from django.db import InterfaceError, OperationalError, connection
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import PoolTimeout
 
 # What a statement raises when the database is away, or has no connection left.
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
+AWAY = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 
 
 def away(error: BaseException | None) -> bool:
     """Tell whether a statement failed since the database is away, or takes no writes for now."""
-    cause = getattr(error, "__cause__", None)
-    return isinstance(error, AWAY) or isinstance(cause, ReadOnlySqlTransaction)
+    return isinstance(error, AWAY) or isinstance(driver_error(error), ReadOnlySqlTransaction)
+
+
+def driver_error(error: BaseException | None) -> BaseException | None:
+    """Return psycopg's error behind one of Django's, or itself from a cursor of psycopg's."""
+    return error if isinstance(error, psycopg.Error) else getattr(error, "__cause__", None)
 
 
 MASK_RULES = """

@@ -19,6 +19,7 @@ from django.db.models.expressions import RawSQL
 from django.db.utils import OperationalError
 
 from tracehub.core.query import Filter
+from tracehub.projects.store import driver_error
 from tracehub.traces.filter_sql import where
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def bounded(seconds: float) -> Iterator[None]:
             if nested:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
-    except OperationalError as error:
-        if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+    except (OperationalError, psycopg.OperationalError) as error:
+        if isinstance(driver_error(error), psycopg.errors.QueryCanceled):
             raise TooSlow from error
         raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from requests import RequestException
 
+from tracehub.projects import conflicts
 from tracehub.traces.replica import store as replica
 from tracehub.web.context import address
 from tracehub.web.permissions import SecondFactorNeeded, SignInNeeded
@@ -123,3 +124,19 @@ class SignIn(MiddlewareMixin):
         answer = HttpResponse(status=401)
         answer["HX-Redirect"] = redirect_to_login(address(request)).url
         return answer
+
+
+class BeginAgain(MiddlewareMixin):
+    """Do a request again that met a deadlock or a serialization failure, as `conflicts` says."""
+
+    def process_view(self, _request: HttpRequest, *_view: Any) -> None:
+        conflicts.begin()
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if (match := request.resolver_match) is None or not conflicts.lost(exception):
+            return None
+
+        def view() -> HttpResponse:
+            return cast(HttpResponse, match.func(request, *match.args, **match.kwargs))
+
+        return conflicts.again(exception, view)
