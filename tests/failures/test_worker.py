@@ -236,6 +236,19 @@ def test_it_regresses_from_a_release_on(project, contract, release, comes_back):
     assert (failure.status == "regressed") is comes_back
 
 
+def test_releases_without_an_order_go_by_their_first_start(project, contract):
+    hour = timedelta(hours=1)
+    reply(project, WRONG, number=1, ago=30 * hour, facts={"release": "green"})
+    reply(project, RIGHT, number=2, ago=20 * hour, facts={"release": "blue"})
+    failure = resolved(project, "blue")
+    reply(project, WRONG, number=3, ago=10 * hour, facts={"release": "green"})
+    failure.refresh_from_db()
+    assert failure.status == "resolved"
+    reply(project, WRONG, number=4, ago=15 * hour, facts={"release": "red"})
+    failure.refresh_from_db()
+    assert failure.status == "regressed"
+
+
 @pytest.mark.parametrize("where", ["refund@v13", "blue"], ids=["version", "release"])
 def test_what_many_events_are_held_against_is_read_once(
     project, contract, django_assert_max_num_queries, where
@@ -295,6 +308,33 @@ def test_a_merge_holds_for_later_events_and_is_undone_at_once(project, contract)
     assert Trace.objects.in_project(project).matching(wanted).count() == 1
 
 
+def test_a_trace_in_two_merged_groups_counts_once(project, contract):
+    both = '{"refund": {"amount": "418.60 EUR", "method": 7}}'
+    reply(project, both, number=1, ago=timedelta(hours=2))
+    first, second = Failure.objects.order_by("number")
+    actions.merge(second, first, by=None)
+    (one,) = triage.page(project, now=timezone.now(), since=timezone.now().date() - timedelta(9))
+    assert (one.failure, one.recent) == (first, 1)
+    assert querysets.events_of(one.failure, one.recent) == 1
+
+
+def test_events_of_a_merged_group_end_the_silence_of_the_other(project, contract):
+    reply(project, WRONG, number=1)
+    reply(project, "No.", number=2)
+    wrong, other = Failure.objects.order_by("number")
+    if wrong.kind != "schema_error":
+        wrong, other = other, wrong
+    actions.merge(other, wrong, by=None)
+    actions.ignore(wrong, by=None, events=2)
+    reply(project, "No.", number=3)
+    wrong.refresh_from_db()
+    assert wrong.status == "ignored"
+    reply(project, "No.", number=4)
+    wrong.refresh_from_db()
+    assert wrong.status == "ongoing"
+    assert querysets.seen_last(wrong) > wrong.last_seen
+
+
 def test_a_group_is_given_to_members_only(project, contract):
     reply(project, WRONG, number=1)
     failure = Failure.objects.get()
@@ -348,5 +388,3 @@ def test_a_group_keeps_its_recent_days_for_lists(project, contract):
         return [row.recent for row in triage.page(project, now=now, since=since)]
 
     assert [listed(later) for later in (0, 1, 10, 11, 14, 40)] == [[3], [2], [2], [1], [0], [0]]
-    Failure.objects.update(last_seen=now - timedelta(days=20))
-    assert listed(0) == [0]

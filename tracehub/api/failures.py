@@ -67,7 +67,7 @@ def list_failures(asked: ApiRequest) -> Answer:
         offset=offset,
     )  # fmt: skip
     more = cursors.encode(listing, offset + limit) if len(rows) > limit else None
-    items = [failure_json(row.failure, now) | {"recent": row.recent} for row in rows[:limit]]
+    items = [failure_json(row.failure, now, row.recent) for row in rows[:limit]]
     return Answer({"items": items, "next": more})
 
 
@@ -153,17 +153,19 @@ def _whole(failure: Failure) -> Answer:
     days = querysets.days_of([failure], first_day(now)).get(failure.pk, {})
     history = querysets.activities(failure)[:HISTORY]
     return Answer(
-        failure_json(failure, now)
+        failure_json(failure, now, sum(days.values()))
         | {
-            "recent": sum(days.values()),
             "days": [{"day": str(day), "events": n} for day, n in sorted(days.items())],
             "activity": [activity_json(line) for line in history],
         }
     )
 
 
-def failure_json(row: Failure, now: datetime) -> dict[str, Any]:
-    """Return a group; its `assignee`, `merged_into` and `merged` should be loaded."""
+def failure_json(row: Failure, now: datetime, recent: int) -> dict[str, Any]:
+    """Return a group with its `recent` traces, those of the last days.
+
+    Its `assignee`, `merged_into` and `merged` should be loaded.
+    """
     return {
         "key": row.key,
         "title": row.title,
@@ -172,10 +174,11 @@ def failure_json(row: Failure, now: datetime) -> dict[str, Any]:
         "severity": row.severity,
         "status": querysets.shown_status(row, now),
         "first_seen": iso(row.first_seen.astimezone(UTC)),
-        "last_seen": iso(row.last_seen.astimezone(UTC)),
+        "last_seen": iso(querysets.seen_last(row).astimezone(UTC)),
         "since": row.since or None,
-        "events": row.events,
-        "users": row.users,
+        "events": querysets.events_of(row, recent),
+        "recent": recent,
+        "users": querysets.users_of(row),
         "assignee": row.assignee.email if row.assignee else None,
         "resolved_in": row.resolved_in.removeprefix(RELEASE) or None,
         "resolved_at": _iso(row.resolved_at),

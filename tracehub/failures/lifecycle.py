@@ -13,6 +13,7 @@ from tracehub.failures import owners, querysets
 from tracehub.failures.models import Activity, Failure, Status
 from tracehub.failures.store import Seen
 from tracehub.projects import outbox
+from tracehub.traces import rollup
 from tracehub.traces.models import Trace
 
 RELEASE = "release "
@@ -34,6 +35,7 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
     )
     for failure in asleep.order_by("pk"):
         if failure.status == Status.IGNORED:
+            _count_merged(failure, len(fresh[failure.pk]) - len(added.get(failure.pk, ())))
             if _doubled(failure, fresh[failure.pk]):
                 _reopen(failure, Status.ONGOING, "shown again", "A day has twice the usual events.")
             elif querysets.shown_status(failure, now) != Status.IGNORED:
@@ -48,6 +50,13 @@ def after_events(added: dict[int, list[Seen]], now: datetime) -> None:
             to = [failure.assignee.email] if failure.assignee else []
             told = {**news(failure), "where": _where(first), "emails": to}
             outbox.emit(failure.project_id, "failure.regressed", told)
+
+
+def _count_merged(failure: Failure, more: int) -> None:
+    """Let new events of merged groups count for a silence that ends at a number of own ones."""
+    if failure.ignored_events is not None and more:
+        failure.ignored_events = max(0, failure.ignored_events - more)
+        failure.save(update_fields=["ignored_events"])
 
 
 def _doubled(failure: Failure, fresh: Sequence[Seen]) -> bool:
@@ -138,5 +147,9 @@ def _release_reached(seen: Seen, release: str, past: _Past) -> bool:
 
 def _first_start(project_id: int, release: str) -> datetime | None:
     """Return the earliest start of a release that is still kept. Only for names like `blue`."""
-    rows = Trace.objects.filter(project_id=project_id, release=release)
+    hour = rollup.first_hour(project_id, ("release", release))
+    if hour is None:
+        return None
+    rows = Trace.objects.filter(project_id=project_id, day__in=hour.days, release=release)
+    rows = rows.filter(started_at__gte=hour.start, started_at__lt=hour.start + rollup.HOUR)
     return rows.order_by("started_at").values_list("started_at", flat=True).first()

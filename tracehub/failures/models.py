@@ -114,6 +114,11 @@ class Failure(models.Model):
     def key(self) -> str:
         return f"TH-{self.number}"
 
+    @property
+    def together(self) -> list[Failure]:
+        """This group and those merged into it, which should be loaded."""
+        return [self, *self.merged.all()]
+
 
 class FailureCount(models.Model):
     """The last number given in a project."""

@@ -96,7 +96,25 @@ def get(project: Project, number: int) -> Failure | None:
 
 def ids_of(failure: Failure) -> list[int]:
     """Return the ids under which traces know a group: its own and those merged into it."""
-    return [failure.pk, *(one.pk for one in failure.merged.all())]
+    return [one.pk for one in failure.together]
+
+
+def seen_last(failure: Failure) -> datetime:
+    """Return when a group, or one merged into it, was last seen."""
+    return max(one.last_seen for one in failure.together)
+
+
+def events_of(failure: Failure, recent: int) -> int:
+    """Return the traces of a group since it was first seen, of which `recent` are of some days.
+
+    Of merged groups at least: a trace may lie in several.
+    """
+    return max(recent, *(one.events for one in failure.together))
+
+
+def users_of(failure: Failure) -> int:
+    """Return the users of a group; of merged groups those of the largest, at least."""
+    return max(one.users for one in failure.together)
 
 
 def days_of(failures: Sequence[Failure], since: date) -> dict[int, dict[date, int]]:
@@ -104,7 +122,7 @@ def days_of(failures: Sequence[Failure], since: date) -> dict[int, dict[date, in
 
     From DISTINCT traces on it counts once in each of the groups that were merged.
     """
-    every = [one for failure in failures for one in (failure, *failure.merged.all())]
+    every = [one for failure in failures for one in failure.together]
     found = {one.pk: _kept_days(one, since) for one in every}
     older = [one.pk for one in every if one.recent_from is None or one.recent_from > since]
     rows = FailureDay.objects.filter(failure_id__in=older, day__gte=since)

@@ -56,6 +56,11 @@ TOTALS = """
     WHERE project_id = %s AND key = ANY(%s) AND bucket >= %s AND bucket < %s
     GROUP BY 1, 2 HAVING sum(traces) > 0
 """
+FIRST = """
+    SELECT bucket, sum(traces)::int8, array_agg(day) FROM term_counts
+    WHERE project_id = %s AND key = %s AND value = %s
+    GROUP BY 1 HAVING sum(traces) > 0 ORDER BY 1 LIMIT 1
+"""
 SERIES = """
     SELECT bucket, sum(traces)::int8, sum(failing)::int8 FROM term_counts
     WHERE project_id = %s AND key = %s AND value = %s AND bucket >= %s AND bucket < %s
@@ -118,6 +123,14 @@ def hours(project_id: int, start: datetime, end: datetime, newest: int | None = 
     with connection.cursor() as cursor:
         cursor.execute(HOURS, [project_id, ALL, floor(start), end, newest])
         return [Hour(at, count, frozenset(days)) for at, count, days in cursor.fetchall()]
+
+
+def first_hour(project_id: int, pair: Pair) -> Hour | None:
+    """Return the first hour that holds traces with a pair, of all that is kept."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIRST, [project_id, *pair])
+        found = cursor.fetchone()
+    return Hour(found[0], found[1], frozenset(found[2])) if found else None
 
 
 def total(project_id: int, start: datetime, end: datetime) -> int:

@@ -86,6 +86,7 @@ def pane(
             {"q": f"failure:{failure.key}", "from": f"{over}d"},
         ),
         "recent": sum(querysets.days_of([failure], since).get(failure.pk, {}).values()),
+        "users": querysets.users_of(failure),
         "fixes": [(fix, fixes.effect(fix, now)) for fix in fixes.of_failure(failure)],
         "fix_kinds": fixes.KINDS.items(),
         "new_issue": failure_talk.new_issue_url(project, failure, page_of(project, failure)),

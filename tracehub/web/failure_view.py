@@ -47,7 +47,6 @@ class Line:
     url: str
     page: str
     current: bool
-    recent: int  # traces in the range
     heading: str = ""  # of the cluster that begins with it
 
     @property
@@ -56,27 +55,22 @@ class Line:
 
     @property
     def events(self) -> int:
-        """Traces since it was first seen; one in several merged groups counts once."""
-        return max(self.recent, *(one.events for one in self._all))
+        return querysets.events_of(self.failure, self.row.recent)
 
     @property
     def users(self) -> int:
-        """Users since it was first seen: of merged groups those of the largest, at least."""
-        return max(one.users for one in self._all)
+        return querysets.users_of(self.failure)
 
     @property
-    def _all(self) -> list[Failure]:
-        return [self.failure, self.failure, *self.failure.merged.all()]
+    def last_seen(self) -> datetime:
+        return querysets.seen_last(self.failure)
 
 
 def lines(state: FailureState, rows: Sequence[Row], now: datetime, chosen: str) -> list[Line]:
     """Return the rows as lines. `chosen` is the key of the open group."""
-    project, since = state.project, state.first_day(now)
-    failures = [row.failure for row in rows]
-    days = querysets.days_of(failures, since)
-    recent = {one.pk: sum(days[one.pk].values()) for one in failures}
+    project = state.project
     total = traffic(project, now, state.days)
-    covered = covering.of_failures(project, failures)
+    covered = covering.of_failures(project, [row.failure for row in rows])
     names = _assignees(rows) if state.by == "assignee" else {}
     found: list[Line] = []
     for row in rows:
@@ -87,13 +81,12 @@ def lines(state: FailureState, rows: Sequence[Row], now: datetime, chosen: str) 
                 row,
                 mark_of(row.failure),
                 badge(row.failure, row.shown),
-                spark(days.get(row.failure.pk, {}), row.failure, row.shown, now, state.days),
-                recent[row.failure.pk] / total if total else None,
+                spark(row.days, row.failure, row.shown, now, state.days),
+                row.recent / total if total else None,
                 covered[row.failure.pk],
                 state.url(group=key, after=str(state.after or "")),
                 reverse("failure", args=[project.slug, key]),
                 key == chosen,
-                recent[row.failure.pk],
                 _heading(state.by, same.value, names) if same and head else "",
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from django.db import connection
 from tracehub.core.query import Filter
 from tracehub.core.query.tree import Absent, And, Node, Not, Or, Pattern, Term, Value
 from tracehub.failures.models import RECENT_DAYS, Failure
-from tracehub.failures.querysets import NEW_FOR
+from tracehub.failures.querysets import NEW_FOR, days_of
 from tracehub.failures.store import first_day
 from tracehub.projects.models import Project
 from tracehub.traces import facets
@@ -45,7 +45,8 @@ OLDER = """
 # (bench/failures.py). One that was last seen before the range has no counts in it.
 LIST = f"""
     WITH merged AS (
-        SELECT merged_into_id AS id, sum({{recent}}) AS events FROM failures_failure f
+        SELECT merged_into_id AS id, sum({{recent}}) AS events, max(last_seen) AS last_seen
+        FROM failures_failure f
         WHERE project_id = %(project)s AND merged_into_id IS NOT NULL AND last_seen >= %(since)s
         GROUP BY 1
     ), shown AS MATERIALIZED (
@@ -53,7 +54,8 @@ LIST = f"""
             CASE WHEN last_seen >= %(since)s THEN {{recent}} ELSE 0 END AS events, {{by}} AS by
         FROM failures_failure f WHERE {LISTED} {{condition}}
     ), summed AS (
-        SELECT s.*, s.events + coalesce(m.events, 0) AS recent
+        SELECT s.*, s.events + coalesce(m.events, 0) AS recent,
+            greatest(s.last_seen, m.last_seen) AS seen
         FROM shown s LEFT JOIN merged m USING (id)
     )
     SELECT s.id, s.shown, s.recent, s.recent * s.weight AS impact, {{cluster}} FROM summed s
@@ -61,8 +63,8 @@ LIST = f"""
     ORDER BY {{order}} LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 our own expressions
 ORDERS = {
-    "impact": "impact DESC, s.last_seen DESC, s.number",
-    "last_seen": "s.last_seen DESC, s.number",
+    "impact": "impact DESC, s.seen DESC, s.number",
+    "last_seen": "s.seen DESC, s.number",
     "first_seen": "s.number DESC",
     "events": "s.recent DESC, s.number",
     "number": "s.number",
@@ -92,12 +94,17 @@ class Cluster(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A group as a list shows it. `recent` counts traces since the start of the list's range."""
+    """A group as a list shows it, with its traces by day since the start of the list's range."""
 
     failure: Failure
     shown: str
-    recent: int
+    days: Mapping[date, int]
     cluster: Cluster | None = None
+
+    @property
+    def recent(self) -> int:
+        """Traces in the range."""
+        return sum(self.days.values())
 
 
 class Asked(NamedTuple):
@@ -138,7 +145,8 @@ def page(
 ) -> list[Row]:
     """Return groups with what they counted since a day. `status` is a tab or empty.
 
-    `by` is one of BY: groups that share its value follow each other.
+    `by` is one of BY: groups that share its value follow each other. Their order adds up what was
+    merged, though a trace in two of these groups counts once in what a row says.
     """
     condition, values = _condition(asked)
     wanted = ",".join(TRIAGE) if status == "triage" else "" if status == "all" else status
@@ -159,9 +167,10 @@ def page(
         found = cursor.fetchall()
     rows = Failure.objects.filter(pk__in=[row[0] for row in found])
     by_id = rows.select_related("assignee").prefetch_related("merged").in_bulk()
+    days = days_of(list(by_id.values()), since)
     return [
-        Row(by_id[pk], shown, recent, Cluster(value, groups) if by else None)
-        for pk, shown, recent, _, value, groups, _ in found
+        Row(by_id[pk], shown, days[pk], Cluster(value, groups) if by else None)
+        for pk, shown, *_, value, groups, _ in found
         if pk in by_id
     ]
 
