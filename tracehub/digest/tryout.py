@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
 
 from tracehub.core.digest import digest
 from tracehub.core.signals.base import Contents, Evidence
@@ -21,6 +25,7 @@ from tracehub.digest import store
 from tracehub.failures.rules import looking
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import Project
+from tracehub.traces import rollup
 from tracehub.traces.models import Trace
 from tracehub.traces.reading import feedback_of
 from tracehub.traces.store import spans_of
@@ -90,10 +95,23 @@ def try_own(project: Project, rule: CustomRule) -> TryOut:
     return _over(project, rule.kind, matching)
 
 
+def _newest(project: Project) -> list[Place]:
+    """Return where the newest MOST traces lie; the counts tell how far back they go."""
+    now, left = timezone.now(), MOST
+    days: set[date] = set()
+    since = kept = now - timedelta(days=settings.RETENTION_DAYS + 1)
+    for hour in rollup.hours(project.pk, kept, now + timedelta(days=1)):
+        days |= hour.days
+        since, left = hour.start, left - hour.traces
+        if left <= 0:
+            break
+    rows = Trace.objects.filter(project_id=project.pk, day__in=days, started_at__gte=since)
+    return list(rows.newest_first().values_list("day", "trace_id")[:MOST])
+
+
 def _over(project: Project, kind: str, find: Any) -> TryOut:
     began = time.monotonic()
-    newest = Trace.objects.filter(project_id=project.pk).newest_first()
-    places = list(newest.values_list("day", "trace_id")[:MOST])
+    places = _newest(project)
     found = TryOut(kind)
     hits: list[tuple[Place, str]] = []
     for start in range(0, len(places), BATCH):
