@@ -90,6 +90,18 @@ document.addEventListener("click", (event) => {
   for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
 });
 
+// Arrows go through the choices of an open menu, around its ends.
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details.menu[open]");
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!menu || !by || event.target.matches("select, textarea")) return;
+  const choices = [...menu.querySelectorAll(".menu__item")].map((one) => one.matches("a, button") ? one : one.querySelector("input, button")).filter((one) => one?.checkVisibility());
+  if (!choices.length) return;
+  event.preventDefault();
+  const at = choices.indexOf(event.target);
+  choices[at < 0 && by < 0 ? choices.length - 1 : (at + by + choices.length) % choices.length].focus();
+});
+
 // Enter in a field of a menu presses the button beside it, not the first one of the form.
 document.addEventListener("keydown", (event) => {
   const button = event.key === "Enter" && event.target.matches(".menu__item > input") && event.target.parentElement.querySelector("button");
