@@ -29,9 +29,10 @@ function move(by) {
   choose(all[(at + by + all.length + (at < 0 && by < 0 ? 1 : 0)) % all.length]);
 }
 
-// The last filters of this project, newest first, kept in this browser.
+// The last filters of this page (traces, failures, sessions, metrics: where the form leads), newest
+// first, kept in this browser.
 const RECENT = 5;
-const store = () => `tracehub.filters.${location.pathname.split("/")[1]}`;
+const store = () => `tracehub.filters.${field().form.getAttribute("action")}`;
 const query = () => document.querySelector("#filter input[name=q]");
 
 function recent() {
