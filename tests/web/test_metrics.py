@@ -196,7 +196,7 @@ def test_reviews_of_queues_are_weighted(client, project, viewer):
     page = client.get("/skylane/metrics?from=14d&charts=reviews").text
     assert re.search(r"<small>of all, by \d+ reviewed, by \d+ h</small>", page)
     head = client.get("/skylane/metrics?from=14d&charts=reviews&format=csv").text.splitlines()[0]
-    assert head.startswith("chart,Time (UTC),Failing as reviewers say (share),Failed by reviewers")
+    assert head.startswith("chart,Time (UTC),Would fail in review (share),Failed by reviewers")
 
 
 def test_tools_stand_by_their_own_error_rate(client, project, viewer):

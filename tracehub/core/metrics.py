@@ -147,7 +147,7 @@ _ALL = (
     _share("review_fail_rate", "Failed by reviewers", "review_fail", *_REVIEWED),
     Metric(
         "review_fail_estimate",
-        "Failing as reviewers say",
+        "Would fail in review",
         "share",
         ("weight_failed",),
         ("weight_reviewed",),

@@ -372,7 +372,7 @@ def _stat_label(spec: Spec, frame: Window, headline: Line) -> str:
         known = "of all, by" if spec.headline == ESTIMATE.headline else "of"
         return f"{known} {copy.total(reviewed)} reviewed" + (f", by {step}" if reviewed else "")
     if spec.key != "requests":
-        return spec.label
+        return "in this range" if headline.total is None else spec.label
     days = (frame.end - frame.start) / timedelta(days=1)
     requests = float(sums["requests"])
     if days < 2:

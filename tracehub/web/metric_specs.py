@@ -177,7 +177,7 @@ SPECS = (
 # The same where queues took what was reviewed: weighted by how likely they were to.
 ESTIMATE = Spec(
     "reviews",
-    "Failing as reviewers say",
+    "Would fail in review",
     "review_fail_estimate",
     "of all",
     (Drawn("review_fail_estimate", "failing", _1, only="verdict:fail"),),
