@@ -55,7 +55,9 @@ def test_an_alert_is_tried_before_it_is_kept(client, hook):
     assert "all traces failing more than in the week before, 1 h" in page.text
     assert "style=" not in page.text
     alert = Alert.objects.get()
-    for act, said in (("1d", "snoozed until"), ("off", ">off<"), ("remove", "No alerts yet")):
+    for act, said in (
+        ("1d", "snoozed until"), ("switch", "Alert Spikes is off"), ("remove", "No alerts yet")
+    ):  # fmt: skip
         page = client.post(f"{BASE}alerts/{alert.pk}", {"act": act}, follow=True)
         assert said in page.text
 

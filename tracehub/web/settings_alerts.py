@@ -186,9 +186,9 @@ def act(request: HttpRequest, slug: str, alert_id: int) -> HttpResponse:
     project = permissions.project_for(request, slug, Role.ADMIN)
     alert = get_object_or_404(Alert.objects.select_related("project"), project=project, pk=alert_id)
     verb, by = request.POST.get("act", ""), person(request)
-    if verb in {"on", "off"}:
-        alert_actions.turn(alert, verb == "on", by=by)
-        toast(request, f"Alert {alert.name} is {verb}", icon="bell")
+    if verb == "switch":
+        alert_actions.turn(alert, "on" in request.POST, by=by)
+        toast(request, f"Alert {alert.name} is {'on' if alert.on else 'off'}", icon="bell")
     elif verb in SNOOZES:
         alert_actions.snooze(alert, timezone.now() + SNOOZES[verb], by=by)
         toast(request, f"Alert {alert.name} is silent for {verb}", icon="bell")
