@@ -41,6 +41,7 @@ class Hit:
 class Path:
     """One place and rule: the outputs that newly break it, and those that no longer do.
 
+    `alone` are those of the first that broke nothing before: they newly fail as a whole.
     `shared` is what nearly all that newly fail have and the others seldom: pointer, value, number.
     """
 
@@ -48,6 +49,7 @@ class Path:
     rule: str
     failing: list[Hit] = field(default_factory=list)
     passing: list[Hit] = field(default_factory=list)
+    alone: int = 0
     shared: tuple[str, str, int] | None = None
 
     @property
@@ -98,6 +100,7 @@ def compare(old: Contract | None, new: Contract, outputs: Sequence[Given]) -> Ou
         for place in after.keys() - before.keys():
             path = paths.setdefault(place, Path(*place))
             path.failing.append(Hit(number, values[number], after[place]))
+            path.alone += not before
         for place in before.keys() - after.keys():
             path = paths.setdefault(place, Path(*place))
             path.passing.append(Hit(number, values[number], before[place]))
