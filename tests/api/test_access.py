@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import io
 
 import psycopg
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from tests import trace_factory as factory
+from tracehub.api.auth import authenticate
 from tracehub.api.calls import CALLS
 from tracehub.projects import keys as key_form
 from tracehub.projects.actions import revoke_key
@@ -101,6 +104,16 @@ def test_a_key_is_taken_in_every_header_that_clients_use(viewer):
     ):
         answer = viewer.client.get("/api/v1/eval-sets", headers=headers)
         assert answer.status_code == 200, headers
+
+
+def test_a_key_is_taken_in_api_key_with_its_underscore(viewer):
+    scope = {
+        "type": "http", "method": "GET", "path": "/api/v1/traces", "query_string": b"",
+        "headers": [(b"api_key", viewer.key.encode())],
+    }  # fmt: skip
+    request = ASGIRequest(scope, io.BytesIO())
+    assert "api_key" not in request.headers  # what Django leaves out
+    assert authenticate(request).public_id == key_form.parse(viewer.key).public_id
 
 
 def test_a_key_in_the_query_or_cookie_is_no_key(viewer):

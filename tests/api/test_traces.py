@@ -216,6 +216,9 @@ def test_failure_modes_are_listed_and_their_slugs_are_taken_once(admin, viewer, 
     assert viewer.get("/failure-modes").json() == {"items": [mode], "next": None}
     again = admin.post("/failure-modes", {"name": "Wrong amount", "definition": "Not the fare"})
     assert (again.status_code, again.json()) == (200, mode)
+    for more in ({"definition": "Rude"}, {"examples": ["0" * 32]}):
+        other = admin.post("/failure-modes", {"name": "Wrong amount", **more})
+        assert (other.status_code, other.json()["error"]["field"]) == (409, *more)
     taken = admin.post("/failure-modes", {"name": "Other", "slug": "wrong-amount"})
     assert taken.status_code == 409
 

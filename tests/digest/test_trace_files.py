@@ -10,7 +10,7 @@ import pytest
 
 from tests.trace_rows import signal, trace_row
 from tests.web import stories
-from tracehub.core import parquet
+from tracehub.core import parquet, trace_table
 from tracehub.digest import trace_files
 from tracehub.traces.models import Trace
 
@@ -40,7 +40,7 @@ def project():
 def test_csv_and_parquet_hold_the_same_flat_row(project):
     (row,) = csv.DictReader(io.StringIO(written(project, "csv").decode()))
     (typed,) = parquet.read(io.BytesIO(written(project, "parquet")))
-    assert list(row) == list(typed) == list(trace_files.COLUMNS)
+    assert list(row) == list(typed) == list(trace_table.COLUMNS)
     assert row["name"] == "'=1+1"
     assert row["output"] == "'@SUM(A1)"
     assert typed["name"] == "=1+1"
@@ -51,6 +51,17 @@ def test_csv_and_parquet_hold_the_same_flat_row(project):
     assert row["total_tokens"] == "600"
     assert typed["total_tokens"] == 600
     assert typed["started_at"].tzinfo is not None
+
+
+def test_what_is_json_stands_in_a_flat_row_as_text(project):
+    output, question = '{"refund":{"amount":null}}', '[{"id":1}]'
+    trace_row(project, name="json", output_preview=output, input_preview=question)
+    rows = {row["name"]: row for row in parquet.read(io.BytesIO(written(project, "parquet")))}
+    cells = {
+        row["name"]: row for row in csv.DictReader(io.StringIO(written(project, "csv").decode()))
+    }
+    assert [rows["json"]["output"], rows["json"]["input"]] == [output, question]
+    assert [cells["json"]["output"], cells["json"]["input"]] == [output, question]
 
 
 def test_json_lines_hold_whole_traces(project):

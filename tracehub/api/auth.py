@@ -28,8 +28,7 @@ def authenticate(request: HttpRequest) -> ApiKey:
     A key with a wrong form or checksum costs no query; an unknown id, a wrong secret, a revoked
     and an expired key give the same answer.
     """
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    text = keys.presented(headers)
+    text = keys.presented(_headers(request))
     if text is None:
         raise ApiError(
             401,
@@ -48,6 +47,19 @@ def authenticate(request: HttpRequest) -> ApiKey:
         )
     note_use(key)
     return key
+
+
+def _headers(request: HttpRequest) -> dict[str, str]:
+    """Return the headers by lower-case name.
+
+    Django leaves out names with an underscore, which a proxy may have meant to strip. `api_key` is
+    one that clients send, and what it holds is checked like any key.
+    """
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    for name, value in getattr(request, "scope", {}).get("headers", ()):
+        if name == b"api_key":
+            headers["api_key"] = value.decode("latin1")
+    return headers
 
 
 def require(key: ApiKey, need: Need) -> None:

@@ -131,7 +131,11 @@ CALLS: tuple[Call, ...] = (
     Call(
         "GET", "/eval-sets/{slug}/versions/{version}/export", "read", eval_sets.export,
         "Export a version", "The file, or a zip when the format has several.",
-        params=(FORMAT, Param("draft", "true exports the draft before it is fixed.")),
+        params=(
+            FORMAT,
+            Param("draft", "true exports the draft before it is fixed."),
+            Param("raw", "true leaves cells of csv as they are, for programs."),
+        ),
     ),
     Call(
         "GET", "/eval-sets/{slug}/runs", "read", runs.list_runs,

@@ -222,7 +222,7 @@ def export(asked: ApiRequest) -> Answer:
             "version",
         )
     try:
-        fmt = find(asked.query.get("format", "native"))
+        fmt = find(asked.query.get("format", "native"), raw=asked.query.get("raw") == "true")
         file = download(fmt, querysets.bundle(eval_set, version))
     except ExportError as error:
         raise ApiError(400, str(error), "format") from error

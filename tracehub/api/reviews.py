@@ -15,6 +15,7 @@ from tracehub.api.router import Answer
 from tracehub.api.traces import trace_uuid
 from tracehub.core.shape import Schema
 from tracehub.core.trace import SEVERITIES
+from tracehub.projects.actions import Conflict
 from tracehub.review import actions, querysets, summaries
 from tracehub.review.models import FailureMode, Review, Verdict
 from tracehub.traces import reading
@@ -114,14 +115,17 @@ def list_modes(asked: ApiRequest) -> Answer:
 
 
 def add_mode(asked: ApiRequest) -> Answer:
-    """Add a failure mode."""
+    """Add a failure mode. One that is there is answered when nothing that was sent differs."""
     body = asked.body
+    said: dict[str, Any] = {}
+    if "definition" in body:
+        said["definition"] = body["definition"] or ""
+    if "examples" in body:
+        said["examples"] = [example.lower() for example in body["examples"]]
     mode, new = actions.create_mode(
-        asked.project,
-        body["name"],
-        by=asked.key,
-        slug=body.get("slug", ""),
-        definition=body.get("definition") or "",
-        examples=[example.lower() for example in body.get("examples", ())],
+        asked.project, body["name"], by=asked.key, slug=body.get("slug", ""), **said
     )
+    for field, value in said.items():
+        if getattr(mode, field) != value:
+            raise Conflict(f"failure mode {mode.slug!r} is there with another {field}.", field)
     return Answer(answers.failure_mode(mode), 201 if new else 200)

@@ -26,9 +26,10 @@ def export() -> None:
     "--out", metavar="PATH", required=True, help="File, folder, or - for standard output."
 )
 @click.option("--draft", is_flag=True, help="Export the draft instead of a fixed version.")
+@click.option("--raw", is_flag=True, help="csv: leave cells that look like formulas as they are.")
 @project_option
 @data_option
-def evals(name: str, format_name: str, out: str, draft: bool, project: str) -> None:
+def evals(name: str, format_name: str, out: str, draft: bool, raw: bool, project: str) -> None:
     """Write one version of an eval set; without @VERSION its newest fixed one.
 
     \b
@@ -37,14 +38,19 @@ def evals(name: str, format_name: str, out: str, draft: bool, project: str) -> N
     """
     from tracehub.cli import export_remote, remote
     from tracehub.cli.connect import application
+    from tracehub.core import exports
 
+    try:
+        fmt = exports.find(format_name, raw=raw)
+    except exports.ExportError as error:
+        raise click.UsageError(f"--{error}") from error
     if api := remote.configured():
-        export_remote.write(api, name, format_name, out, draft=draft)
+        export_remote.write(api, name, fmt, out, draft=draft, raw=raw)
         return
     with application():
         from tracehub.cli import export_evals
 
-        export_evals.write(name, format_name, out, draft=draft, project=project)
+        export_evals.write(name, fmt, out, draft=draft, project=project)
 
 
 @export.command()
@@ -71,8 +77,14 @@ def traces(q: str, start: str, end: str, kind: str, out: str, project: str) -> N
     Example:
       tracehub export traces --q "is:failing prompt:refund@v12" --from 7d --out failing.jsonl
     """
+    from tracehub.cli import remote
     from tracehub.cli.connect import application
 
+    if api := remote.configured():
+        from tracehub.cli import export_traces_remote
+
+        export_traces_remote.write(api, q, (start, end), kind, out)
+        return
     with application():
         from tracehub.cli import export_traces
 

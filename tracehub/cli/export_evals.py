@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from tracehub.cli.accounts import find_project
-from tracehub.cli.places import destination
+from tracehub.cli.places import destination, opened
 from tracehub.core import exports
 from tracehub.evals import querysets
 from tracehub.evals.models import EvalSet
 from tracehub.projects.actions import audit
 
 
-def write(name: str, format_name: str, out: str, *, draft: bool, project: str) -> None:
+def write(name: str, fmt: exports.Format, out: str, *, draft: bool, project: str) -> None:
     """Write the set `SLUG[@VERSION]` to `out` and say what became of its assertions."""
     slug, _, version = name.partition("@")
     place = find_project(project)
@@ -25,10 +24,6 @@ def write(name: str, format_name: str, out: str, *, draft: bool, project: str) -
         raise click.ClickException(f"There is no eval set {slug!r} in project {place.slug}.")
     number = _number(eval_set, version, draft=draft)
     tally = exports.Tally()
-    try:
-        fmt = exports.find(format_name)
-    except exports.ExportError as error:
-        raise click.BadParameter(str(error), param_hint="--format") from error
     bundle = querysets.bundle(eval_set, number)
     if next(iter(bundle.cases), None) is None:
         raise click.ClickException(f"{slug}@{number} has no cases to export.")
@@ -38,7 +33,7 @@ def write(name: str, format_name: str, out: str, *, draft: bool, project: str) -
     else:
         _save_all(out, fmt.write(bundle, tally), fmt)
     audit("evalset.exported", project=place, object=f"{slug}@{number}", format=fmt.name)
-    click.echo(tally.sentence(fmt.name), err=True)
+    click.echo(tally.sentence(fmt), err=True)
 
 
 def _number(eval_set: EvalSet, version: str, *, draft: bool) -> int:
@@ -61,19 +56,8 @@ def _number(eval_set: EvalSet, version: str, *, draft: bool) -> int:
 
 
 def _save(path: Path | None, pieces: Iterable[bytes]) -> None:
-    """Write a file whole or not at all; None is standard output."""
-    if path is None:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("wb") as file:
-            file.writelines(pieces)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with opened(path) as file:
+        file.writelines(pieces)
 
 
 def _save_all(out: str, parts: Iterable[exports.base.Part], fmt: exports.Format) -> None:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
 from pathlib import Path
 
 import click
 
 from tracehub.cli.hub import parse_name
-from tracehub.cli.places import destination
+from tracehub.cli.places import destination, opened
 from tracehub.cli.remote import Api, part
 from tracehub.core import exports
 
 
-def write(api: Api, name: str, format_name: str, out: str, *, draft: bool) -> None:
+def write(api: Api, name: str, fmt: exports.Format, out: str, *, draft: bool, raw: bool) -> None:
     """Write the set `SLUG[@VERSION]` to `out` and say what became of its assertions."""
     slug, wanted = parse_name(name)
-    try:
-        fmt = exports.find(format_name)
-    except exports.ExportError as error:
-        raise click.BadParameter(str(error), param_hint="--format") from error
     if draft and wanted:
         raise click.UsageError("--draft goes without @VERSION: a draft has no number yet.")
     if len(fmt.files) > 1 and out == "-":
@@ -35,21 +30,15 @@ def write(api: Api, name: str, format_name: str, out: str, *, draft: bool) -> No
         wanted = found["draft"]["version"] if draft else newest
     if not wanted:
         raise click.ClickException(f"{slug} has no fixed version. Fix its draft, or add --draft.")
-    query = {"format": fmt.name} | ({"draft": "true"} if draft else {})
+    query = {"format": fmt.name}
+    query |= {name: "true" for name, wanted in (("draft", draft), ("raw", raw)) if wanted}
     reply = api.get(f"{place}/versions/{wanted}/export", **query)
     if reply.headers.get_content_type() == "application/zip" and len(fmt.files) != 1:
         unpack(reply.body, fmt, out)
     else:
-        _save(reply.body, destination(out, fmt.files[0]))
+        with opened(destination(out, fmt.files[0])) as file:
+            file.write(reply.body)
     click.echo(reply.headers["X-TraceHub-Export"], err=True)
-
-
-def _save(body: bytes, path: Path | None) -> None:
-    if path is None:
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
-    else:
-        path.write_bytes(body)
 
 
 def unpack(body: bytes, fmt: exports.Format, out: str) -> None:

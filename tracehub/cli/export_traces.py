@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
-from typing import BinaryIO
 
 import click
 from tqdm import tqdm
 
 from tracehub.cli.accounts import find_project
-from tracehub.cli.places import destination
+from tracehub.cli.places import destination, opened
 from tracehub.core.query import FilterError, parse
 from tracehub.core.times import TimeError, parse_range
 from tracehub.digest import trace_files
@@ -38,7 +35,8 @@ def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str)
     bar = tqdm(rows, total=total, unit="trace", file=sys.stderr, disable=None)
     pieces = trace_files.pieces(kind, place, bar, head=True)
     kept = sampled.kept(within)
-    with _opened(out, trace_files.filename(kind, place.slug, kept)) as file:
+    path = destination(out, trace_files.filename(kind, place.slug, kept))
+    with opened(path) as file:
         if kind == "parquet":
             trace_files.finish(pieces, file)
         else:
@@ -48,20 +46,3 @@ def write(q: str, bounds: tuple[str, str], kind: str, out: str, *, project: str)
     click.echo(f"Exported {written} traces.", err=True)
     if kept:
         click.echo(f"Sampling: {kept} of this range; metrics count all.", err=True)
-
-
-@contextlib.contextmanager
-def _opened(out: str, filename: str) -> Iterator[BinaryIO]:
-    """Open the destination; a file is there whole or not at all."""
-    path = destination(out, filename)
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("wb") as file:
-            yield file
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

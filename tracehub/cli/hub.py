@@ -11,8 +11,6 @@ import click
 from tracehub.core.cases import Case
 from tracehub.core.gate_rules import Rules
 
-EXIT_UNDECIDED = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -22,12 +20,6 @@ class Version:
     number: int
     cases: list[Case]
     rules: Rules
-
-
-class Refused(click.ClickException):
-    """A gate that cannot be decided at all: no such set, run or baseline."""
-
-    exit_code = EXIT_UNDECIDED
 
 
 class Hub(Protocol):
@@ -66,5 +58,7 @@ def check_version(slug: str, wanted: int, newest: int) -> None:
 def first_run(slug: str, number: int | None) -> int:
     """Return the number of a run that must be there."""
     if number is None:
-        raise Refused(f"{slug} has no run yet. Make one with: tracehub run {slug} --command CMD")
+        raise click.ClickException(
+            f"{slug} has no run yet. Make one with: tracehub run {slug} --command CMD"
+        )
     return number

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tracehub.cli.accounts import find_project
-from tracehub.cli.hub import Refused, Version, check_version, first_run
+from tracehub.cli.hub import Version, check_version, first_run
 from tracehub.core import runs as core
 from tracehub.core.gate_files import junit, markdown
 from tracehub.core.shape import ShapeError, check
@@ -64,12 +64,14 @@ class Local:
     def _set(self, slug: str) -> EvalSet:
         found = EvalSet.objects.filter(project=self._project, slug=slug).first()
         if found is None:
-            raise Refused(f"There is no eval set {slug!r} in project {self._project.slug}.")
+            raise click.ClickException(
+                f"There is no eval set {slug!r} in project {self._project.slug}."
+            )
         return found
 
     def _run(self, slug: str, number: int) -> Run:
         rows = run_querysets.of_project(self._project).select_related("eval_set__project")
         found = rows.filter(number=number, eval_set__slug=slug).first()
         if found is None:
-            raise Refused(f"{slug} has no run {number}.")
+            raise click.ClickException(f"{slug} has no run {number}.")
         return found

@@ -19,7 +19,7 @@ from tracehub.api.setup import plan, state
 from tracehub.api.setup.shape import FILE
 from tracehub.cli import export_evals, export_traces, import_lines, import_local
 from tracehub.cli.accounts import find_project
-from tracehub.core import cases, gate_rules, shape
+from tracehub.core import cases, exports, gate_rules, shape
 from tracehub.core.media import Media
 from tracehub.evals import actions as evals
 from tracehub.evals import querysets, run_actions
@@ -35,6 +35,7 @@ from tracehub.traces.media import store as media
 MEDIA, TYPES = "media", "types.json"
 SETUP, TRACES, SETS = "setup.yaml", "traces.jsonl", "eval-sets.json"
 DRAFT = "draft.jsonl"  # of a set, beside its versions
+NATIVE = exports.find("native")
 _NAMESPACE = UUID("a1f2bb51-6c0e-5d7b-8a55-0d5f0c4c8f11")
 
 
@@ -57,10 +58,10 @@ def write(project: str, folder: Path) -> None:
         out.mkdir(parents=True)
         for number in range(1, querysets.newest_version(one) + 1):
             name, file = f"{one.slug}@{number}", str(out / f"{number}.jsonl")
-            export_evals.write(name, "native", file, draft=False, project=place.slug)
+            export_evals.write(name, NATIVE, file, draft=False, project=place.slug)
         if querysets.draft_changes(one) and _drafted(one).exists():
             file = str(out / DRAFT)
-            export_evals.write(one.slug, "native", file, draft=True, project=place.slug)
+            export_evals.write(one.slug, NATIVE, file, draft=True, project=place.slug)
 
 
 def _drafted(one: EvalSet) -> QuerySet[Case]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 TIMEOUT_SECONDS = 120.0
+_BUSY = {429, 503}
+_TRIES = 10  # of a read, a few seconds apart, while the server is busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,14 @@ class Reply:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class Refused(click.ClickException):
+    """What the server said when it did not do it, with the status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -49,7 +60,16 @@ class Api:
         self._open = urllib.request.build_opener(_NoRedirects).open
 
     def get(self, path: str, **query: str) -> Reply:
-        return self._call("GET", path + (f"?{urlencode(query)}" if query else ""))
+        """Read, waiting as long as a busy server asks. Raises Refused."""
+        where = path + (f"?{urlencode(query)}" if query else "")
+        for _ in range(_TRIES - 1):
+            try:
+                return self._call("GET", where)
+            except Refused as error:
+                if error.status not in _BUSY:
+                    raise
+                time.sleep(1.0)  # what the server's Retry-After says for both
+        return self._call("GET", where)
 
     def post(self, path: str, body: Any) -> Reply:
         return self._call("POST", path, json.dumps(body).encode())
@@ -91,7 +111,7 @@ class Api:
             with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return Reply(answer.read(), answer.headers)
         except urllib.error.HTTPError as error:
-            raise click.ClickException(f"{self.host}: {_said(error)}") from error
+            raise Refused(f"{self.host}: {_said(error)}", error.code) from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise click.ClickException(f"{self.host} cannot be reached: {reason}.") from error

@@ -22,6 +22,12 @@ from tracehub.core import results as readers
 MAX_BODY = 15 * 1024 * 1024  # a little less than what a server takes by default
 
 
+class Undecided(click.ClickException):
+    """A gate that cannot be decided at all: no such set, run or baseline, or no server."""
+
+    exit_code = 2
+
+
 @click.command("run")
 @click.argument("name", metavar="SET[@VERSION]")
 @click.option("--command", metavar="CMD", help="Program: a case as JSON in, its answer out.")
@@ -193,7 +199,7 @@ def gate(slug: str, number: str, baseline: str, project: str, **files: str | Non
             raise
         # Exit 1 says that the run failed; here nothing was decided.
         said = error.message if isinstance(error, click.ClickException) else str(error)
-        raise hubs.Refused(f"undecided: {said}") from error
+        raise Undecided(f"undecided: {said}") from error
     if files["json_file"]:
         _write(files["json_file"], json.dumps(found, indent=2) + "\n")
     if files["summary"]:
@@ -214,7 +220,7 @@ def _write(path: str, text: str, *, append: bool = False) -> None:
         with Path(path).expanduser().open("a" if append else "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise hubs.Refused(f"{path} cannot be written: {error.strerror}.") from error
+        raise Undecided(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _tell(found: dict[str, Any]) -> None:

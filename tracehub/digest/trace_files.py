@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
 import orjson
 
-from tracehub.core import parquet
-from tracehub.core.exports.csv_table import safe_cell
+from tracehub.core import trace_table
 from tracehub.core.query import Filter
 from tracehub.core.share import Kept
 from tracehub.projects.models import Project
@@ -25,16 +21,6 @@ from tracehub.traces.models import Trace
 
 PAGE = 200  # traces in memory at a time,
 SPANS = 1000  # and spans, but for a trace that has more
-# The flat row of a trace. In CSV a list is its items with commas, in Parquet a list.
-COLUMNS: parquet.Columns = {
-    "trace_id": "text", "name": "text", "started_at": "time", "duration_ms": "float64",
-    "status": "text", "environment": "text", "release": "text", "cohort": "text",
-    "session_id": "text", "user_id": "text", "tags": "texts", "input": "text", "output": "text",
-    "models": "texts", "prompts": "texts", "input_tokens": "int64", "output_tokens": "int64",
-    "total_tokens": "int64", "cost": "float64", "time_to_first_token_ms": "float64",
-    "retries": "int64", "fallbacks": "int64", "outcome": "text", "signals": "texts",
-    "severity": "text", "verdict": "text", "failure_modes": "texts", "failing": "bool",
-}  # fmt: skip
 
 
 class Format(NamedTuple):
@@ -75,7 +61,7 @@ def pieces(kind: str, project: Project, rows: Iterable[Trace], *, head: bool) ->
     Of Parquet these are not the file but lines that `finish` makes it from: it cannot be cut.
     """
     if head and kind == "csv":
-        yield _csv(COLUMNS)
+        yield trace_table.head()
     waiting = iter(rows)
     while batch := list(islice(waiting, PAGE)):
         said = reviews.of_traces(project, _ids(batch))
@@ -109,40 +95,10 @@ def _piece(kind: str, summary: dict[str, Any], whole: reading.LoadedTrace | None
         if whole is None:
             return b""  # retention took it meanwhile
         return orjson.dumps(summary | whole.as_json()) + b"\n"
-    flat = _flat(summary)
-    if kind == "csv":
-        return _csv(safe_cell(_cell(flat[name])) for name in COLUMNS)
-    return orjson.dumps(flat) + b"\n"
+    row = trace_table.flat(summary)
+    return trace_table.line(row) if kind == "csv" else orjson.dumps(row) + b"\n"
 
 
 def finish(lines: Iterable[bytes], file: BinaryIO) -> None:
     """Write the Parquet file that lines of `pieces` stand for, 500 rows in memory at a time."""
-    parquet.write(COLUMNS, map(_typed, lines), file)
-
-
-def _flat(summary: dict[str, Any]) -> dict[str, Any]:
-    tokens = summary["tokens"] or {}
-    counts = {f"{name}_tokens": tokens.get(name) for name in ("input", "output", "total")}
-    kinds = [signal["kind"] for signal in summary["signals"]]
-    return {
-        **{name: summary.get(name) for name in COLUMNS},
-        **counts,
-        "signals": list(dict.fromkeys(kinds)),
-    }
-
-
-def _typed(line: bytes) -> dict[str, Any]:
-    row: dict[str, Any] = orjson.loads(line)
-    row["started_at"] = datetime.fromisoformat(row["started_at"])
-    row["cost"] = None if row["cost"] is None else float(row["cost"])
-    return row
-
-
-def _cell(value: Any) -> Any:
-    return ",".join(value) if isinstance(value, list) else value
-
-
-def _csv(cells: Iterable[Any]) -> bytes:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue().encode()
+    trace_table.write_parquet(map(orjson.loads, lines), file)

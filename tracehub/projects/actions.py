@@ -33,8 +33,8 @@ INVITATION_LIFE = timedelta(hours=72)
 USE_NOTED_EVERY = timedelta(minutes=1)
 # First path segments that routes use; a project of that name could never be reached.
 RESERVED_SLUGS = frozenset(
-    "static accounts admin langsmith api v1 otlp otel runs info healthz readyz metrics "
-    "feedback".split()
+    "static accounts admin langsmith api v1 otlp otel runs info healthz readyz metrics feedback "
+    "traces facets failures failure-modes queues eval-sets".split()
 )
 
 

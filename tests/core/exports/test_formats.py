@@ -110,6 +110,15 @@ def test_csv_is_read_strictly_and_runs_nowhere(files):
     assert body.count("\r\n") >= 4
 
 
+def test_a_csv_for_programs_keeps_cells_as_they_are(bundle):
+    body = download(find("csv", raw=True), bundle).body.decode()
+    table = list(csv.DictReader(io.StringIO(body, newline="")))
+    assert table[1]["title"] == "=cmd|' /C calc'!A0"
+    assert table[0]["tags"] == "eu,known_failure"
+    with pytest.raises(ExportError, match=r"raw goes with the format csv only\. Got promptfoo"):
+        find("promptfoo", raw=True)
+
+
 def test_a_zip_opens_with_the_files_it_names(bundle):
     file = download(find("promptfoo"), bundle)
     with zipfile.ZipFile(io.BytesIO(file.body)) as archive:
@@ -140,7 +149,7 @@ def test_promptfoo_reads_no_file_and_renders_nothing_from_a_case(files, summary)
     assert by_id["a11"] == {"type": "is-json", "metric": "a11:json_schema"}
     assert (by_id["a15"]["threshold"], by_id["a16"]["threshold"]) == (0.05, 2500)
     assert by_id["a17"]["type"] == "llm-rubric"
-    assert "9 assertions need the helper file" in summary("promptfoo")
+    assert "9 assertions need tracehub_assert.cjs" in summary("promptfoo")
 
 
 @pytest.mark.parametrize(

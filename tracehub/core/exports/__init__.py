@@ -59,10 +59,15 @@ __all__ = [
 ]
 
 
-def find(name: str) -> Format:
-    """Return the format of this name. Raises ExportError, which names the known ones."""
+def find(name: str, *, raw: bool = False) -> Format:
+    """Return the format of this name; `raw` is CSV whose cells a spreadsheet may run.
+
+    Raises ExportError, which names the known ones.
+    """
     fmt = FORMATS.get(ALIASES.get(name, name))
     if fmt is None:
         known = ", ".join([*FORMATS, *ALIASES])
         raise ExportError(f"format must be one of {known}. Got {name[:60]!r}.")
-    return fmt
+    if raw and fmt is not csv_table.FORMAT:
+        raise ExportError(f"raw goes with the format csv only. Got {fmt.name}.")
+    return csv_table.RAW if raw else fmt

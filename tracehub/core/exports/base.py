@@ -41,20 +41,23 @@ class Tally:
     metadata: int = 0
     lost: Counter[str] = field(default_factory=Counter)
 
-    def sentence(self, format_name: str) -> str:
-        """`promptfoo: 41 cases; 3 assertions need the helper file; 0 lost`."""
+    def sentence(self, fmt: Format) -> str:
+        """`promptfoo: 41 cases; 3 assertions need tracehub_assert.cjs; 0 lost`."""
         lost = ", ".join(f"{n} {what}" for what, n in sorted(self.lost.items())) or "0"
         parts = [f"{self.cases} case{'' if self.cases == 1 else 's'}"]
         if self.helper:
-            parts.append(f"{self.helper} assertions need the helper file")
+            parts.append(f"{self.helper} assertions need {fmt.helper}")
         if self.metadata:
             parts.append(f"{self.metadata} assertions carried as metadata only")
-        return f"{format_name}: {'; '.join(parts)}; {lost} lost"
+        return f"{fmt.name}: {'; '.join(parts)}; {lost} lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One export format. `write` yields the files in order; `tally` counts as it goes."""
+    """One export format. `write` yields the files in order; `tally` counts as it goes.
+
+    `helper` is the file among them that checks what the tool cannot check by itself.
+    """
 
     name: str
     label: str
@@ -62,6 +65,7 @@ class Format:
     files: tuple[str, ...]
     media_type: str
     write: Callable[[Bundle, Tally], Iterator[Part]]
+    helper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,9 @@ def download(fmt: Format, bundle: Bundle) -> Download:
     stem = f"{bundle.slug}-v{bundle.version}"
     if len(parts) == 1:
         suffix = parts[0][0].rpartition(".")[2]
-        return Download(f"{stem}.{suffix}", fmt.media_type, parts[0][1], tally.sentence(fmt.name))
+        return Download(f"{stem}.{suffix}", fmt.media_type, parts[0][1], tally.sentence(fmt))
     name = f"{stem}-{fmt.name}.zip"
-    return Download(name, "application/zip", _zip(parts), tally.sentence(fmt.name))
+    return Download(name, "application/zip", _zip(parts), tally.sentence(fmt))
 
 
 def _zip(parts: list[tuple[str, bytes]]) -> bytes:

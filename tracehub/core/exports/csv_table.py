@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from tracehub.core.cases import Case
@@ -75,11 +76,15 @@ def is_led(text: str) -> bool:
     return text.startswith("'") and text[1:].startswith(_FORMULA)
 
 
+def _raw(value: Any) -> Any:
+    return ",".join(value) if isinstance(value, list) else value
+
+
 def _cell(value: Any) -> str:
-    return safe_cell(",".join(value) if isinstance(value, list) else value)
+    return safe_cell(_raw(value))
 
 
-def _lines(bundle: Bundle, tally: Tally) -> Iterator[bytes]:
+def _lines(bundle: Bundle, tally: Tally, cell: Callable[[Any], Any]) -> Iterator[bytes]:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     for case in bundle.cases:
@@ -87,14 +92,18 @@ def _lines(bundle: Bundle, tally: Tally) -> Iterator[bytes]:
             writer.writerow(COLUMNS)
         tally.cases += 1
         tally.metadata += len(case["assertions"])
-        writer.writerow(map(_cell, row(case).values()))
+        writer.writerow(map(cell, row(case).values()))
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
 
 
 def _write(bundle: Bundle, tally: Tally) -> Iterator[Part]:
-    yield "cases.csv", _lines(bundle, tally)
+    yield "cases.csv", _lines(bundle, tally, _cell)
+
+
+def _write_raw(bundle: Bundle, tally: Tally) -> Iterator[Part]:
+    yield "cases.csv", _lines(bundle, tally, _raw)
 
 
 FORMAT = Format(
@@ -105,3 +114,5 @@ FORMAT = Format(
     media_type="text/csv",
     write=_write,
 )
+# Cells as they are, for programs: a spreadsheet may run what is in them.
+RAW = replace(FORMAT, write=_write_raw)

@@ -129,4 +129,5 @@ FORMAT = Format(
     files=("promptfooconfig.yaml", "tests.jsonl", HELPER_FILE),
     media_type="application/zip",
     write=_write,
+    helper=HELPER_FILE,
 )

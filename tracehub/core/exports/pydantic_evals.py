@@ -71,4 +71,5 @@ FORMAT = Format(
     files=_FILES,
     media_type="application/zip",
     write=_write,
+    helper=_FILES[1],
 )
