@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.failures.test_worker import RIGHT, SCHEMA, WRONG, reply
 from tests.web import stories
+from tracehub.core.metrics import Sums
 from tracehub.failures import actions
 from tracehub.traces.actions import save_prompt
 from tracehub.web import prompt_view, word_diff
@@ -63,6 +64,16 @@ def test_a_version_stands_beside_the_one_before(
     assert "v12 against v11" in text and "+50.0 pts" in text
     assert 'href="/skylane/traces?q=prompt%3Arefund%40v12&amp;from=14d"' in text
     assert "style=" not in text
+
+
+def test_a_stage_says_what_part_of_the_traces_it_has():
+    first, last = (datetime(2026, 11, day, tzinfo=UTC) for day in (22, 23))
+    canary = {first: Sums({"requests": 2}), last: Sums({"requests": 10, "failing": 1})}
+    everyone = {"canary": canary, "control": {last: Sums({"requests": 90})}}
+    found = prompt_view.stages({"canary": canary}, everyone)
+    assert [(each.title, each.now, each.part) for each in found] == [
+        ("Internal", False, None), ("Canary", True, 10), ("All", False, 90),
+    ]  # fmt: skip
 
 
 def test_another_version_and_the_full_text_have_their_own_address(client, project, story):

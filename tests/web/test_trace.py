@@ -7,6 +7,7 @@ import html
 import pytest
 
 from tests import trace_factory as factory
+from tests.trace_rows import trace_row
 from tests.web import stories
 from tracehub.metrics import rollup
 from tracehub.traces import saved
@@ -170,7 +171,7 @@ def test_what_a_trace_contains_is_shown_as_text(client, viewer, project):
 
 def test_the_page_costs_few_queries(client, viewer, trace, django_assert_max_num_queries):
     client.get(f"/skylane/traces/{trace}")
-    with django_assert_max_num_queries(42):
+    with django_assert_max_num_queries(43):
         client.get(f"/skylane/traces/{trace}")
 
 
@@ -203,12 +204,15 @@ def test_a_trace_is_held_against_its_prompt_and_its_session(client, project):
     client.force_login(stories.member(project, "viewer"))
     first = stories.refund_trace(project, 1, minutes_ago=5)
     second = stories.refund_trace(project, 2, minutes_ago=2)
+    for _ in range(2):
+        trace_row(project, cohort="control")
     rollup.fold_all()
     page = client.get(f"/skylane/traces/{second}").text
     assert "turn 2 of 2" in page
     assert f"/skylane/traces/{first}" in page
     assert "p95 8." in page
     assert "in the last 7 days took less" in page
+    assert ">50%<" in page  # of the traces with a cohort are canary
 
 
 def test_a_trace_says_where_it_stands_in_the_list_it_was_opened_from(client, viewer, project):

@@ -109,6 +109,16 @@ def plain_points(fraction: float) -> str:
     return f"{fraction * 100:+.1f}".replace("-", MINUS)
 
 
+def part(some: float, of: float) -> int | None:
+    """Return whole percent for a word beside a name; None when that tells nothing.
+
+    >>> part(21, 210), part(1, 999), part(7, 7)
+    (10, None, None)
+    """
+    percent = round(100 * some / of) if of else 0
+    return percent if 0 < percent < 100 else None
+
+
 def rate(fraction: float) -> str:
     """Return a rate.
 

@@ -22,7 +22,7 @@ from tracehub.failures.models import Contract, Failure
 from tracehub.metrics import comparing, querysets
 from tracehub.projects.models import Project
 from tracehub.traces.models import PromptVersion
-from tracehub.web import comparison, failure_view, links, marks, word_diff
+from tracehub.web import comparison, copy, failure_view, links, marks, word_diff
 from tracehub.web.trace_view.text import visible
 
 DAYS = 90  # that rates are summed over; traces may be gone, their sums are not
@@ -49,6 +49,7 @@ class Version:
     sums: Sums = field(default_factory=Sums)
     daily: dict[datetime, Sums] = field(default_factory=dict)
     stage: str = ""
+    part: int | None = None  # percent of the prompt's traces that it had on its last day
     url: str = ""
     current: bool = False
 
@@ -99,6 +100,7 @@ class Stage(NamedTuple):
     rate: Number | None
     interval: tuple[float, float] | None
     now: bool
+    part: int | None  # percent of the prompt's traces that its cohorts had on the last day
 
 
 class Share(NamedTuple):
@@ -178,8 +180,14 @@ def cohorts(project: Project, label: str, now: datetime) -> dict[str, dict[datet
     )
 
 
-def stages(served: Mapping[str, Mapping[datetime, Sums]]) -> list[Stage]:
-    """Return the stages of a rollout that a version went through, by its cohorts."""
+Served = Mapping[str, Mapping[datetime, Sums]]
+
+
+def stages(served: Served, everyone: Served) -> list[Stage]:
+    """Return the stages of a rollout that a version went through, by its cohorts.
+
+    `everyone` is what all versions of the prompt served, both as `cohorts` returns them.
+    """
     named = {name for _, names in STAGES for name in names}
     groups: list[tuple[str, Sequence[str]]] = list(STAGES)
     groups[1:1] = [(other.capitalize(), (other,)) for other in sorted(set(served) - named)]
@@ -190,18 +198,26 @@ def stages(served: Mapping[str, Mapping[datetime, Sums]]) -> list[Stage]:
         sums = querysets.added(each for _, each in days)
         since = min((day for day, _ in days), default=None)
         is_now = last is not None and any(day == last for day, _ in days)
-        found.append(Stage(title, sums, since, _RATE.value(sums), _RATE.interval(sums), is_now))
+        here, of = (_on(last, everyone, some) for some in (names, everyone))
+        rates = _RATE.value(sums), _RATE.interval(sums)
+        found.append(Stage(title, sums, since, *rates, is_now, copy.part(here, of)))
     return found
 
 
-def shares(project: Project, version: Version, now: datetime) -> list[Share]:
+def _on(day: datetime | None, served: Served, names: Iterable[str]) -> float:
+    """Return how many traces these cohorts had on a day."""
+    days = (served.get(name, {}) for name in names)
+    return sum(float(found[day]["requests"]) for found in days if day is not None and day in found)
+
+
+def shares(everyone: Served, version: Version) -> list[Share]:
     """Return the cohorts of all versions of a prompt while this one served, the largest first."""
     if not version.daily:
         return []
     first, last = min(version.daily), max(version.daily)
     counts = {
         name: int(sum(sums["requests"] for day, sums in days.items() if first <= day <= last))
-        for name, days in cohorts(project, f"{version.row.name}@*", now).items()
+        for name, days in everyone.items()
     }
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -309,6 +325,8 @@ def served_now(all_versions: Sequence[Version], project: Project, now: datetime)
         last = max(version.daily)
         if last < now.astimezone(UTC) - timedelta(days=2):
             continue
+        every = sum(float(one.daily[last]["requests"]) for one in all_versions if last in one.daily)
+        version.part = copy.part(float(version.daily[last]["requests"]), every)
         by_cohort = cohorts(project, version.label, now)
         there = {n: days[last]["requests"] for n, days in by_cohort.items() if last in days and n}
         version.stage = max(there, key=lambda name: float(there[name]), default="")

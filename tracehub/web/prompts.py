@@ -57,8 +57,10 @@ def prompt_page(request: HttpRequest, slug: str, prompt: str) -> HttpResponse:
     try:
         with bounded(SECONDS):
             prompt_view.served_now(versions, project, now)
-            context["stages"] = prompt_view.stages(prompt_view.cohorts(project, this.label, now))
-            context["shares"] = prompt_view.shares(project, this, now)
+            served = prompt_view.cohorts(project, this.label, now)
+            everyone = prompt_view.cohorts(project, f"{prompt}@*", now)
+            context["stages"] = prompt_view.stages(served, everyone)
+            context["shares"] = prompt_view.shares(everyone, this)
             if other is not None:
                 context["compared"] = prompt_view.compared(project, this, other, now)
     except TooSlow:

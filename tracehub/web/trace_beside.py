@@ -9,16 +9,16 @@ from typing import Any
 from tracehub.core.query.tree import Filter, Pattern, Term
 from tracehub.core.series_filter import conditions
 from tracehub.metrics import querysets as metrics
-from tracehub.traces import querysets
+from tracehub.traces import querysets, rollup
 from tracehub.traces.extent import Range
 from tracehub.traces.models import Trace
 from tracehub.traces.reading import LoadedTrace
 from tracehub.traces.threads import store as threads
-from tracehub.web import marks
+from tracehub.web import copy, marks
 from tracehub.web.trace_view.text import visible
 
 USUAL = timedelta(days=7)
-NEAR = timedelta(days=1)  # of a session's other turns
+NEAR = timedelta(days=1)  # of a session's other turns, and of what a cohort is a part of
 MOST_TURNS = 30
 SECONDS = 1
 
@@ -35,9 +35,10 @@ class Turn:
 
 
 def beside(loaded: LoadedTrace, *, now: datetime) -> dict[str, Any]:
-    """Return `usual` (p95 in nanoseconds, its prompt, slower or not) and the session's `turns`.
+    """Return `usual` (p95 in nanoseconds, its prompt, slower or not), the session's `turns`, and
+    `cohort_part`, in percent.
 
-    Both are left out when there is nothing to compare with, or when reading it takes too long.
+    Each is left out when there is nothing to compare with, all when reading takes too long.
     """
     found: dict[str, Any] = {}
     if loaded.row is None:
@@ -46,6 +47,8 @@ def beside(loaded: LoadedTrace, *, now: datetime) -> dict[str, Any]:
         with querysets.bounded(SECONDS):
             if loaded.summary.prompts and loaded.summary.duration_ns:
                 found["usual"] = _usual(loaded, now)
+            if loaded.row.cohort:
+                found["cohort_part"] = _part(loaded.row)
             if loaded.summary.session_id:
                 found |= _session(loaded)
     except querysets.TooSlow:
@@ -67,6 +70,14 @@ def _usual(loaded: LoadedTrace, now: datetime) -> dict[str, Any] | None:
     p95_ns = int(float(line.total) * 1_000_000)
     slower = (loaded.summary.duration_ns or 0) > p95_ns
     return {"p95_ns": p95_ns, "prompt": visible(prompt), "slower": slower}
+
+
+def _part(row: Trace) -> int | None:
+    """Return the percent of this cohort among the traces with one, in the day until this one."""
+    end = rollup.floor(row.started_at) + rollup.HOUR
+    counted = rollup.totals(row.project_id, ["cohort"], end - NEAR, end)
+    traces = {name: count for (_, name), (count, _) in counted.items()}
+    return copy.part(traces.get(row.cohort or "", 0), sum(traces.values()))
 
 
 def _mark(row: Trace) -> marks.Mark:
