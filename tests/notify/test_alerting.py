@@ -142,10 +142,13 @@ def test_a_new_failure_of_the_past_is_in_the_preview(project, add):
 
 def test_a_used_up_budget_is_told(project, add):
     add("budget")
-    told = {"message": "Judge budget of November is used up"}
+    told = {"budget": "gpt-4o", "month": "2026-11", "passed": "spent", "amount": "50.00",
+            "spent": "50.10", "forecast": "61.00"}  # fmt: skip
     outbox.emit(project.pk, "budget.passed", told)
     assert alerting.check_all(timezone.now()) == 1
-    assert len(fired()) == 1
+    assert fired() == [
+        ["Budget of gpt-4o is passed in 2026-11. $50.10 spent, $61.00 expected of $50.00."]
+    ]
 
 
 @pytest.mark.parametrize(

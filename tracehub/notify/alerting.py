@@ -30,6 +30,7 @@ EVENTS = {
     AlertKind.REGRESSED: "failure.regressed",
     AlertKind.BUDGET: "budget.passed",
 }
+PLACES = {AlertKind.BUDGET: "settings/budgets"}  # where a message leads; else to new failures
 MOST_LINES = 20
 _GRAVITY = ("low", "medium", "high", "critical")
 
@@ -159,13 +160,14 @@ def _check_events(alert: Alert, now: datetime, *, asleep: bool) -> bool:
     lines = [_line(event) for event in news[:MOST_LINES]]
     if len(news) > MOST_LINES:
         lines.append(f"And {len(news) - MOST_LINES} more.")
-    _fire(alert, now, lines, "failures?status=triage" if alert.kind != AlertKind.BUDGET else "")
+    _fire(alert, now, lines, PLACES.get(AlertKind(alert.kind), "failures?status=triage"))
     return True
 
 
 def _line(event: Event) -> str:
-    title, where = messages.said(event)[0], event.body.get("where")
-    return f"{title}. {where}" if where else title
+    title, more, _ = messages.said(event)
+    known = more[0] if event.kind == EVENTS[AlertKind.BUDGET] else event.body.get("where")
+    return f"{title}. {known}" if known else title
 
 
 def _check_hours(alert: Alert, now: datetime, *, asleep: bool) -> bool:
