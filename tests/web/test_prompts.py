@@ -67,10 +67,10 @@ def test_a_version_stands_beside_the_one_before(
 
 
 def test_a_stage_says_what_part_of_the_traces_it_has():
-    first, last = (datetime(2026, 11, day, tzinfo=UTC) for day in (22, 23))
-    canary = {first: Sums({"requests": 2}), last: Sums({"requests": 10, "failing": 1})}
-    everyone = {"canary": canary, "control": {last: Sums({"requests": 90})}}
-    found = prompt_view.stages({"canary": canary}, everyone)
+    day = datetime(2026, 11, 23, tzinfo=UTC)
+    shares = [prompt_view.Share("control", 0.9, 90), prompt_view.Share("canary", 0.1, 10)]
+    canary = {day: Sums({"requests": 10, "failing": 1})}
+    found = prompt_view.stages({"canary": canary}, shares)
     assert [(each.title, each.now, each.part) for each in found] == [
         ("Internal", False, None), ("Canary", True, 10), ("All", False, 90),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ class Version:
     sums: Sums = field(default_factory=Sums)
     daily: dict[datetime, Sums] = field(default_factory=dict)
     stage: str = ""
-    part: int | None = None  # percent of the prompt's traces that it had on its last day
+    part: int | None = None  # percent of the prompt's traces in this stage, while it served
     url: str = ""
     current: bool = False
 
@@ -100,7 +100,7 @@ class Stage(NamedTuple):
     rate: Number | None
     interval: tuple[float, float] | None
     now: bool
-    part: int | None  # percent of the prompt's traces that its cohorts had on the last day
+    part: int | None  # percent of the prompt's traces in its cohorts, while the version served
 
 
 class Share(NamedTuple):
@@ -183,11 +183,8 @@ def cohorts(project: Project, label: str, now: datetime) -> dict[str, dict[datet
 Served = Mapping[str, Mapping[datetime, Sums]]
 
 
-def stages(served: Served, everyone: Served) -> list[Stage]:
-    """Return the stages of a rollout that a version went through, by its cohorts.
-
-    `everyone` is what all versions of the prompt served, both as `cohorts` returns them.
-    """
+def stages(served: Served, all_shares: Sequence[Share]) -> list[Stage]:
+    """Return the stages of a rollout that a version went through, by its cohorts."""
     named = {name for _, names in STAGES for name in names}
     groups: list[tuple[str, Sequence[str]]] = list(STAGES)
     groups[1:1] = [(other.capitalize(), (other,)) for other in sorted(set(served) - named)]
@@ -198,16 +195,15 @@ def stages(served: Served, everyone: Served) -> list[Stage]:
         sums = querysets.added(each for _, each in days)
         since = min((day for day, _ in days), default=None)
         is_now = last is not None and any(day == last for day, _ in days)
-        here, of = (_on(last, everyone, some) for some in (names, everyone))
         rates = _RATE.value(sums), _RATE.interval(sums)
-        found.append(Stage(title, sums, since, *rates, is_now, copy.part(here, of)))
+        found.append(Stage(title, sums, since, *rates, is_now, _part(all_shares, names)))
     return found
 
 
-def _on(day: datetime | None, served: Served, names: Iterable[str]) -> float:
-    """Return how many traces these cohorts had on a day."""
-    days = (served.get(name, {}) for name in names)
-    return sum(float(found[day]["requests"]) for found in days if day is not None and day in found)
+def _part(all_shares: Sequence[Share], names: Collection[str]) -> int | None:
+    """Return the percent of traces in these cohorts."""
+    here = sum(each.traces for each in all_shares if each.name in names)
+    return copy.part(here, sum(each.traces for each in all_shares))
 
 
 def shares(everyone: Served, version: Version) -> list[Share]:
@@ -317,7 +313,9 @@ def urls(project: Project, this: Version, other: Version | None) -> dict[str, st
     return found
 
 
-def served_now(all_versions: Sequence[Version], project: Project, now: datetime) -> None:
+def served_now(
+    all_versions: Sequence[Version], everyone: Served, project: Project, now: datetime
+) -> None:
     """Say on each version in which cohort it served most, of those on its last day."""
     for version in all_versions:
         if not version.daily:
@@ -325,11 +323,10 @@ def served_now(all_versions: Sequence[Version], project: Project, now: datetime)
         last = max(version.daily)
         if last < now.astimezone(UTC) - timedelta(days=2):
             continue
-        every = sum(float(one.daily[last]["requests"]) for one in all_versions if last in one.daily)
-        version.part = copy.part(float(version.daily[last]["requests"]), every)
         by_cohort = cohorts(project, version.label, now)
         there = {n: days[last]["requests"] for n, days in by_cohort.items() if last in days and n}
         version.stage = max(there, key=lambda name: float(there[name]), default="")
+        version.part = _part(shares(everyone, version), (version.stage,))
 
 
 def _path(values: Sequence[float]) -> str:

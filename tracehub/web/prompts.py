@@ -56,11 +56,11 @@ def prompt_page(request: HttpRequest, slug: str, prompt: str) -> HttpResponse:
     context["runs"] = prompt_view.runs(project, this.label)
     try:
         with bounded(SECONDS):
-            prompt_view.served_now(versions, project, now)
-            served = prompt_view.cohorts(project, this.label, now)
             everyone = prompt_view.cohorts(project, f"{prompt}@*", now)
-            context["stages"] = prompt_view.stages(served, everyone)
+            prompt_view.served_now(versions, everyone, project, now)
             context["shares"] = prompt_view.shares(everyone, this)
+            served = prompt_view.cohorts(project, this.label, now)
+            context["stages"] = prompt_view.stages(served, context["shares"])
             if other is not None:
                 context["compared"] = prompt_view.compared(project, this, other, now)
     except TooSlow:
