@@ -15,9 +15,12 @@ from csp.constants import NONCE, NONE, SELF
 
 from tracehub.cli import config
 from tracehub.cli.environment import (
+    FOLDER,
     SettingError,
+    broker,
     database,
     env_choice,
+    env_hosts,
     env_int,
     env_networks,
     env_str,
@@ -46,7 +49,7 @@ LOOPBACK = _base.hostname in {"127.0.0.1", "localhost", "::1"}
 SECRET_KEY = config.secret_key()
 DEBUG = False
 ALLOWED_HOSTS = [
-    *(h.strip() for h in env_str("TRACEHUB_ALLOWED_HOSTS").split(",") if h.strip()),
+    *env_hosts("TRACEHUB_ALLOWED_HOSTS"),
     _base.hostname,
     # Loopback names only: any other Host header is refused (DNS rebinding).
     "127.0.0.1",
@@ -71,7 +74,7 @@ OTLP_GRPC_PORT = env_int("TRACEHUB_OTLP_GRPC_PORT", 0, minimum=0, maximum=65535)
 # Calls that run at once; more are told to come again.
 OTLP_GRPC_CALLS = env_int("TRACEHUB_OTLP_GRPC_CALLS", 256, minimum=1, maximum=10_000)
 # The built-in judge of traces, and the judge of rubrics in eval sets: OpenAI's chat API.
-JUDGE_URL = env_str("TRACEHUB_JUDGE_URL").rstrip("/")
+JUDGE_URL = env_url("TRACEHUB_JUDGE_URL").rstrip("/")
 JUDGE_KEY = env_str("TRACEHUB_JUDGE_KEY")
 JUDGE_MODEL = env_str("TRACEHUB_JUDGE_MODEL")
 # Networks inside that webhooks and sign-in providers may lie in; all else inside is refused.
@@ -314,7 +317,7 @@ USE_TZ = True
 USE_I18N = False
 
 # Celery: a message only wakes a worker, so it holds ids at most and results are not kept.
-CELERY_BROKER_URL = env_str("TRACEHUB_BROKER_URL") or "filesystem://folder"
+CELERY_BROKER_URL = broker(env_str("TRACEHUB_BROKER_URL"))
 _broker = DATA_DIR / "broker"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
@@ -323,7 +326,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
         "control_folder": str(_broker / "control"),
         "polling_interval": 0.1,
     }
-    if CELERY_BROKER_URL == "filesystem://folder"
+    if CELERY_BROKER_URL == FOLDER
     else {"visibility_timeout": 3600}
 )
 CELERY_TASK_SERIALIZER = "json"

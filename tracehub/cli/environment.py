@@ -6,11 +6,19 @@ A wrong value stops the start with one line: the name, the rule, what came.
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+FOLDER = "filesystem://folder"
+BROKERS = {"redis", "rediss", "amqp", "amqps"}
+
+
+# A name, all below one (.example.com), every one (*), or an address of IPv6 in brackets.
+_HOST = re.compile(r"\*|\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|\[[0-9a-fA-F:.]+\]")
 
 
 class SettingError(SystemExit):
@@ -50,8 +58,23 @@ def env_url(name: str) -> str:
     return text
 
 
+def _parts(name: str) -> list[str]:
+    return [part.strip() for part in env_str(name).split(",") if part.strip()]
+
+
+def env_hosts(name: str) -> list[str]:
+    hosts = _parts(name)
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise SettingError(
+                f"{name} must hold names of hosts such as hub.example.com, with commas and without "
+                f"https:// or a port. Got {host!r}."
+            )
+    return hosts
+
+
 def env_networks(name: str) -> list[str]:
-    networks = [part.strip() for part in env_str(name).split(",") if part.strip()]
+    networks = _parts(name)
     for network in networks:
         try:
             ip_network(network)
@@ -92,6 +115,17 @@ def mail(url: str) -> dict[str, Any]:
         "DEFAULT_FROM_EMAIL": sender,
         "SERVER_EMAIL": sender,
     }
+
+
+def broker(url: str) -> str:
+    """Return the broker's address as Celery takes it; without one it is a folder."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in BROKERS or not parts.netloc):
+        raise SettingError(
+            "TRACEHUB_BROKER_URL must look like redis://host:6379/0 or amqp://user:password@host. "
+            f"Got {parts.scheme or 'no scheme'}://…"
+        )
+    return url or FOLDER
 
 
 def payload_storage(url: str, usual: Path) -> dict[str, Any]:

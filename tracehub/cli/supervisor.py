@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from tracehub.cli import config, listening, locks, processes, readiness
 from tracehub.cli.bootstrap import ADMIN, TRY_AGAIN
 from tracehub.cli.children import Child, Keeper
 from tracehub.cli.config import ConfigError
+from tracehub.cli.environment import SettingError
 from tracehub.cli.output import Output
 from tracehub.cli.postgres import Cluster
 
@@ -244,10 +246,11 @@ def _ensured(cluster: Cluster) -> tuple[str, str]:
 def run(options: Options) -> None:
     """Run TraceHub on one data folder until it is told to stop.
 
-    Raises ConfigError when another supervisor lives on the folder, the port is taken, or a part
-    does not start; each with the mend.
+    Raises ConfigError when a setting is wrong, another supervisor lives on the folder, the port is
+    taken, or a part does not start; each with the mend.
     """
     folder = config.make_data_dir(options.folder)
+    _check_settings()
     state = folder / "up.json"
     with contextlib.ExitStack() as stack:
         try:
@@ -266,6 +269,14 @@ def run(options: Options) -> None:
         config.write_private(state, config.to_json(about | {"local_url": supervisor.url}))
         stack.enter_context(_database_owned(folder, supervisor.output))
         asyncio.run(supervisor.run())
+
+
+def _check_settings() -> None:
+    """Read all settings, so that a wrong one stops a start before there is anything to stop."""
+    try:
+        runpy.run_module("tracehub.settings")
+    except SettingError as error:
+        raise ConfigError(str(error)) from error
 
 
 @contextlib.contextmanager
