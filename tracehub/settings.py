@@ -15,7 +15,6 @@ from csp.constants import NONCE, NONE, SELF
 
 from tracehub.cli import config
 from tracehub.cli.environment import (
-    FOLDER,
     SettingError,
     broker,
     database,
@@ -317,17 +316,8 @@ USE_TZ = True
 USE_I18N = False
 
 # Celery: a message only wakes a worker, so it holds ids at most and results are not kept.
-CELERY_BROKER_URL = broker(env_str("TRACEHUB_BROKER_URL"))
-_broker = DATA_DIR / "broker"
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {
-        "data_folder_in": str(_broker / "messages"),
-        "data_folder_out": str(_broker / "messages"),
-        "control_folder": str(_broker / "control"),
-        "polling_interval": 0.1,
-    }
-    if CELERY_BROKER_URL == FOLDER
-    else {"visibility_timeout": 3600}
+CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker(
+    env_str("TRACEHUB_BROKER_URL"), DATA_DIR / "broker"
 )
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-FOLDER = "filesystem://folder"
 BROKERS = {"redis", "rediss", "amqp", "amqps"}
 
 
@@ -117,15 +116,23 @@ def mail(url: str) -> dict[str, Any]:
     }
 
 
-def broker(url: str) -> str:
-    """Return the broker's address as Celery takes it; without one it is a folder."""
+def broker(url: str, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Return the broker's address and transport options for Celery; without an address a folder."""
     parts = urlsplit(url)
     if url and (parts.scheme not in BROKERS or not parts.netloc):
         raise SettingError(
             "TRACEHUB_BROKER_URL must look like redis://host:6379/0 or amqp://user:password@host. "
             f"Got {parts.scheme or 'no scheme'}://…"
         )
-    return url or FOLDER
+    if url:
+        return url, {"visibility_timeout": 3600}
+    messages = str(folder / "messages")
+    return "filesystem://folder", {
+        "data_folder_in": messages,
+        "data_folder_out": messages,
+        "control_folder": str(folder / "control"),
+        "polling_interval": 0.1,
+    }
 
 
 def payload_storage(url: str, usual: Path) -> dict[str, Any]:
