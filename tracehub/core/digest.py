@@ -98,12 +98,12 @@ def _payloads(
 
 
 def input_hash(value: Json) -> int:
-    """64-bit hash of a JSON value as a signed integer, the same for any order of object keys."""
+    """32-bit hash of a JSON value, the same for any order of keys; compared within a trace."""
     try:
         text = orjson.dumps(value, option=HASH_OPTIONS)
     except TypeError:  # an integer beyond 64 bits, or deeper than orjson goes
         text = repr(value).encode("utf-8", "replace")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big")
 
 
 def _says_something(output: Json) -> bool:

@@ -263,7 +263,7 @@ class Signal:
 class SpanDigest:
     """The narrow part of a stored span: all that `core.summary` and the cheap signals read.
 
-    The worker loads this without touching message payloads. `input_hash` is a 64-bit hash of the
+    The worker loads this without touching message payloads. `input_hash` is a 32-bit hash of the
     normalised input (kind, model-independent), for retries and loops; `previous_input_hash` is that
     of the input without the last answer and what came after it, so that it equals the `input_hash`
     of the call that gave the answer. `reported_errors` are validation errors of that answer which

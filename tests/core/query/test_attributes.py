@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 
 import pytest
@@ -40,6 +41,33 @@ def test_what_no_attribute_can_be_is_refused_and_not_left_out():
             parse(text)
     with pytest.raises(FilterError, match=r"such as attr.http.route:/refund"):
         parse("attr:x")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_found"),
+    [
+        ("input.value", "Refund", False),
+        ("llm.output_messages.0.message.content", "Refund", False),
+        ("gen_ai.prompt.0.content", "Refund", False),
+        ("metadata", '{"tenant": 1}', False),
+        ("input.mime_type", "text/plain", True),
+        ("llm.output_messages.0.message.tool_calls.0.tool_call.function.name", "refund", True),
+        ("gen_ai.prompt.name", "refunds", True),
+        ("ai.response.finishReason", "stop", True),
+        ("my.own", "{role}", True),
+    ],
+)
+def test_what_was_said_and_objects_are_found_by_their_keys(key, value, is_found):
+    words = indexed([{key: value}]).words
+    assert words == [key, f"{key}\x1f{value}"][: 1 + is_found]
+    asked = f"attr.{key}:{json.dumps(value)}"
+    assert attributes.term("attr.", key, value) == (asked.replace('"', "") if is_found else "")
+    if is_found:
+        parse(asked)
+    else:
+        with pytest.raises(FilterError, match=rf"attr\.{key}:\*"):
+            parse(asked)
+    parse(f"attr.{key}:*")
 
 
 def test_terms_read_back_as_the_value_they_name():

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from tracehub.core.mask_places import place_of
 from tracehub.core.query import keys
 from tracehub.core.query.names import coded
 from tracehub.core.query.nested import leaves, scalar
@@ -24,7 +26,25 @@ MOST = 1000  # words of a trace
 SIZE = 200_000  # characters of them all
 SEPARATOR = "\x1f"
 JOIN = "\x1e"
-HELD = SEPARATOR  # stands for a value that is not kept: an object, a long text, nothing
+HELD = SEPARATOR  # for a value that is not kept: an object, what was said, a long text, nothing
+# Ends of names that tell something else of an input or output than what was said.
+ABOUT = frozenset(
+    (
+        "avgOutputTokensPerSecond",
+        "finishReason",
+        "finish_reason",
+        "format",
+        "id",
+        "mime_type",
+        "model",
+        "msToFinish",
+        "msToFirstChunk",
+        "name",
+        "timestamp",
+        "type",
+        "version",
+    )
+)
 BEGUN = 4  # as in the function `tracehub_attribute_buckets`
 _SPEAKABLE = re.compile(r"[^\s\"():,]+").fullmatch
 _OURS = str.maketrans({SEPARATOR: "\ufffd", JOIN: "\ufffd", "\x00": "\ufffd"})
@@ -41,9 +61,9 @@ class Indexed(NamedTuple):
 def indexed(spans: Iterable[Mapping[str, Any]]) -> Indexed:
     """Return what is found of a trace by the attributes of its spans, in order of start.
 
-    Scalars of up to LONGEST characters with their values, all others by their keys; what lies in
-    objects under paths with dots, items of lists under the key of the list. At most VALUES values
-    of a key, MOST words in all.
+    Scalars of up to LONGEST characters with their values, all others by their keys, and so what was
+    said and objects that came as text; what lies in objects under paths with dots, items of lists
+    under the key of the list. At most VALUES values of a key, MOST words in all.
 
     >>> indexed([{"http.status": 200, "ok": True}, {"ok": True}]).words
     ['http.status', 'http.status\\x1f200', 'ok', 'ok\\x1ftrue']
@@ -73,8 +93,23 @@ def pairs(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
             name = key.translate(_NAME)
             yield name, None
             text = scalar(value)
-            if text is not None and len(text) <= LONGEST:
+            if text is not None and len(text) <= LONGEST and not untold(key, text):
                 yield name, text.translate(_OURS)
+
+
+@lru_cache(4096)
+def is_said(key: str) -> bool:
+    """Tell whether an attribute holds what was said: words find that, beyond LONGEST characters.
+
+    >>> is_said("llm.input_messages.0.message.content"), is_said("gen_ai.prompt.name")
+    (True, False)
+    """
+    return place_of(key) in ("input", "output") and key.rpartition(".")[2] not in ABOUT
+
+
+def untold(key: str, text: str) -> bool:
+    """Tell whether an attribute is found by its key alone, however short its value is."""
+    return is_said(key) or (text.startswith('{"') and text.endswith("}"))
 
 
 def split(word: str) -> tuple[str, str | None]:
@@ -160,5 +195,7 @@ def term(lead: str, key: str, value: Any) -> str:
     """
     text = scalar(value)
     if text is None or not text or max(len(text), len(key)) > LONGEST or not _SPEAKABLE(key):
+        return ""
+    if lead == keys.ATTR and untold(key, text):
         return ""
     return str(Term(f"{lead}{key}", (Pattern((text,)),)))

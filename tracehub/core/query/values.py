@@ -10,6 +10,7 @@ from typing import Literal, cast
 from rapidfuzz import process
 
 from tracehub.core.query import keys
+from tracehub.core.query.attributes import untold
 from tracehub.core.query.errors import FilterError
 from tracehub.core.query.keys import NO_KEYS, Key
 from tracehub.core.query.tree import (
@@ -121,6 +122,7 @@ def _read_value(key: Key, raw: str, at: int) -> Value:
     pattern = _read_pattern(key, raw, at)
     if key.type == "attribute":
         _check_length("".join(pattern.parts), at, end)
+        _check_told(key.name, "".join(pattern.parts), at, end)
     if key.type == "choice":
         return _read_choice(key, pattern, at, end)
     if key.type == "id":
@@ -138,6 +140,13 @@ def _check_length(text: str, at: int, end: int) -> None:
     if len(text) > most:
         message = f"Attributes are found by up to {most} characters. Got {len(text)}."
         raise FilterError(at, end, f"{message} Search long texts with input: or output:.")
+
+
+def _check_told(name: str, text: str, at: int, end: int) -> None:
+    """Refuse a value of an attribute that is found by its key alone."""
+    if text and untold(name.removeprefix(keys.ATTR), text):
+        message = f"{name} is found by its key alone, as {name}:*. Got {text[:40]!r}."
+        raise FilterError(at, end, f"{message} Search what was said with input: or output:.")
 
 
 def _read_pattern(key: Key, raw: str, at: int) -> Pattern:
