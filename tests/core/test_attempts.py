@@ -52,6 +52,23 @@ def test_attempts_are_seen_across_conventions(first, second):
     assert counts(root, failed, call(PAIRS[second], "b", 3, 30)) == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        ("gpt-4o-2024-08-06", (1, 0)),
+        ("gpt-4o-20240806", (1, 0)),
+        ("gpt-4o-0806", (1, 0)),
+        ("gpt-4o-mini", (0, 1)),
+        ("gpt-4o-mini-2024-07-18", (0, 1)),
+    ],
+)
+def test_the_date_of_the_version_that_answered_is_no_other_model(answered, expected):
+    """Langfuse writes the name that answered over the name that was asked for."""
+    root = normalised({}, number=1, start=10**6, ms=100)
+    failed = call(PAIRS[3], "gpt-4o", 2, 10, status_code=2)
+    assert counts(root, failed, call(PAIRS[3], answered, 3, 30)) == expected
+
+
 def test_a_chain_with_another_model_is_a_fallback_and_with_the_same_a_retry():
     def trace(model, **fields):
         return summary(

@@ -5,6 +5,7 @@ All work on a SpanTree and are linear in the number of spans.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ TIMEOUT_WORDS = ("timed out", "timeout", "deadline exceeded")
 ATTEMPT_NAME = "model request attempt"  # pydantic-ai's FallbackModel, one span per model
 FALLBACK_NAME = "RunnableWithFallbacks"  # LangChain's, one child per way
 CALLS = ("llm", "embedding", "reranker")
+DATED = re.compile(r"-(\d{4}-\d\d-\d\d|\d{8}|\d{3,4})").fullmatch  # the end of a version's name
 # Native JSON, which exports are, has microseconds: start and length of a span are both rounded.
 ROUNDING_NS = 2_000
 PATHS = ("chain", "agent", "retriever")  # steps that another one may stand in for
@@ -199,7 +201,7 @@ def _after_errors(
         before = next((last[key] for key in keys if key in last), None)
         if before is not None and before.error and _ended_before(before, span):
             model, other = asked.get(before.span_id), asked.get(span.span_id)
-            if is_fallback or model != other or not _same_step(before, span):
+            if is_fallback or not _same_model(model, other) or not _same_step(before, span):
                 found.fallbacks += 1
             else:
                 found.retries += 1
@@ -243,6 +245,16 @@ def _asked(span: SpanDigest) -> str | None:
     return span.model_requested or span.model
 
 
+def _same_model(one: str | None, other: str | None) -> bool:
+    """Whether both name one model: a call that failed has the name that was asked for, and where a
+    client overwrites it, the one that succeeded has it with the date of the version that answered.
+    """
+    if one is None or other is None or one == other:
+        return one == other
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and DATED(long[len(short) :]) is not None
+
+
 def _ended_before(before: SpanDigest, after: SpanDigest, *, inside: bool = False) -> bool:
     """Whether one ended before the other began; `inside`: before the other ended."""
     if before.duration_ns is None:
@@ -266,7 +278,7 @@ def _after_validation(siblings: list[SpanDigest], found: Attempts) -> None:
             follows = span.previous_input_hash == previous.input_hash is not None
             told = bool(span.reported_errors) or (broken and (follows or span.answers_failure))
             if told:
-                if _asked(span) == _asked(previous):
+                if _same_model(_asked(span), _asked(previous)):
                     found.retries += 1
                 else:
                     found.fallbacks += 1

@@ -60,6 +60,9 @@ SAME_NAMES: tuple[
     "cost",
 )
 UNTYPED = (None, "Exception", "Error")
+# A span that names a model and no kind is a call of it; AG2's `record_usage` names the answer's.
+MODELS = frozenset(("gen_ai.request.model", "gen_ai.response.model", "llm.model_name"))
+SPECIAL: tuple[tuple[str, Kind], ...] = (("embed", "embedding"), ("rerank", "reranker"))
 STAGES = frozenset(("internal", "canary", "control", "all"))
 # Keys of frameworks inside metadata that say nothing about the user's application.
 NOISE = ("ls_", "langgraph_", "LANGSMITH_", "LANGCHAIN_")
@@ -160,8 +163,9 @@ def _kind(attributes: Attributes, found: Found) -> Kind:
     if "request_kind" in found:
         return found["request_kind"]
     names = attributes.shape.names
-    if "gen_ai.request.model" in names or "llm.model_name" in names:
-        return "llm"
+    if not MODELS.isdisjoint(names):
+        model = (found.get("model") or found.get("model_requested") or "").lower()
+        return next((kind for word, kind in SPECIAL if word in model), "llm")
     return "tool" if "gen_ai.tool.name" in names else "other"
 
 
@@ -210,14 +214,19 @@ def _tokens(found: Found) -> Tokens | None:
     given, made, total = get("tokens_input"), get("tokens_output"), get("tokens_total")
     if given is None and made is None and total is None:
         return None
+    cached, written = get("tokens_cached"), get("tokens_cache_write")
+    apart = (cached or 0) + (written or 0)
+    if given is not None and apart > given:  # more than the whole: sent apart, as Anthropic counts
+        total = total + apart if total is not None and total == given + (made or 0) else total
+        given += apart
     if total is None:
         total = (given or 0) + (made or 0)
     return Tokens(
         given,
         made,
         total,
-        get("tokens_cached"),
-        get("tokens_cache_write"),
+        cached,
+        written,
         get("tokens_reasoning"),
         get("tokens_audio_input"),
         get("tokens_audio_output"),

@@ -18,6 +18,7 @@ MAX_STARTS = 5  # places where a JSON list may begin that are tried
 LIST = re.compile(r"\[\s*\{")
 PLACES = ("pointer", "loc", "path", "instancePath")
 RULES = ("rule", "type", "keyword", "code")
+TRACEBACK = "Traceback (most recent call last):"
 HEADER = re.compile(r"\d+ validation errors?(?: for [^\n]*)?:?\n")
 DETAIL = re.compile(r" +(.*) \[type=(\w+)(?:,.*)?\]\s*")
 SCHEMA_RULE = re.compile(r"Failed validating '([^']+)' in schema")
@@ -108,6 +109,8 @@ def _pydantic(text: str) -> list[ValidationError]:
     found: list[ValidationError] = []
     place = ""
     for line in text[header.end() :].split("\n"):
+        if line == TRACEBACK:  # which says it all once more
+            break
         if line[:1] not in ("", " "):
             place = line
         elif (detail := DETAIL.fullmatch(line)) is not None and len(found) < MAX_ERRORS:

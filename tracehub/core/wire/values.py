@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,6 +18,7 @@ from tracehub.core.trace import Json, Prompt
 from tracehub.core.wire.decoded import MAX_NESTING, REPLACEMENT, without_nul
 from tracehub.core.wire.json_text import replace_surrogates
 
+OBJECT = re.compile(r"<[\w.<>]{1,200} object at 0x[0-9a-fA-F]{1,16}>").fullmatch
 MAX_COUNT = 10**10  # tokens of one call; more is a mistake, and sums must fit 64 bits
 MAX_VERSION = 64  # characters
 MAX_LITERAL = 10_000  # characters of a Python repr that are read
@@ -38,6 +40,17 @@ def parsed(value: Json) -> Json:
     if value.__class__ is not str or value[:1] not in '{["' or not value:
         return value
     return _parse(value)
+
+
+def is_given(value: Json) -> bool:
+    """Whether a value says something: not nothing, and no repr of an object in the client.
+
+    >>> is_given(0), is_given(""), is_given("<openai.Omit object at 0x7fd0c29f7850>")
+    (True, False, False)
+    """
+    if value.__class__ is not str:
+        return value is not None
+    return value != "" and not (value[0] == "<" and OBJECT(value) is not None)
 
 
 def parsed_any(value: Json) -> Json:

@@ -20,6 +20,7 @@ from tracehub.core.wire.messages import (
 from tracehub.core.wire.responses import schema_asked
 from tracehub.core.wire.values import (
     count_of,
+    is_given,
     list_of,
     ns_of,
     number_of,
@@ -143,7 +144,7 @@ def _parameters(span: Attributes) -> dict[str, Json]:
     result = {
         name.replace("choice.count", "n"): values[key]
         for key, name in span.shape.under("gen_ai.request.")
-        if name not in NOT_PARAMETERS
+        if name not in NOT_PARAMETERS and is_given(values[key])
     }
     if (output_type := span.get("gen_ai.output.type")) is not None:
         result["output_type"] = output_type

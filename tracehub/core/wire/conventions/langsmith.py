@@ -17,6 +17,7 @@ from tracehub.core.wire.responses import (
     schema_asked,
     usage_tokens,
 )
+from tracehub.core.wire.validation import TRACEBACK
 from tracehub.core.wire.values import object_of, parsed, provider_of, text_of, true_of, version_of
 
 KINDS: dict[str, Kind] = {
@@ -40,6 +41,7 @@ REPR = re.compile(r"([A-Za-z_][\w.]{0,200})\((['\"])(.{0,4000})\2,?\)", re.DOTAL
 ESCAPES = re.compile(r"\\([ntr'\"\\])")
 # `Error: no booking`, then the stack.
 JAVASCRIPT = re.compile(r"((?:[A-Z]\w{0,100})?Error): (.{1,4000}?)(?:\n\s+at |$)", re.DOTALL)
+RAISED = re.compile(r"^([A-Za-z_][\w.]{0,200}): ", re.MULTILINE)  # beyond the indented frames
 MAX_MESSAGE = 5_000
 
 
@@ -154,12 +156,19 @@ def _events(span: Attributes, found: Found) -> None:
 
 
 def error_of_repr(message: str) -> tuple[str | None, str]:
-    """Type and text out of `ValueError('…')` or `Error: …` and what follows; else type None."""
+    """Type and text out of `ValueError('…')` or `Error: …` and what follows; else type None.
+
+    A repr that names no type (Pydantic's) is the text; the last line of the traceback has the type.
+    """
     match = REPR.match(message[:MAX_MESSAGE])
-    if match is None:
-        match = JAVASCRIPT.match(message[:MAX_MESSAGE])
-        return (match[1], match[2]) if match is not None else (None, message)
-    return match[1], unescaped(match[3])
+    if match is not None:
+        return match[1], unescaped(match[3])
+    match = JAVASCRIPT.match(message[:MAX_MESSAGE])
+    if match is not None:
+        return match[1], match[2]
+    text, traceback, lines = message.partition(f"\n\n{TRACEBACK}\n")
+    raised = RAISED.search(lines.rpartition(f"{TRACEBACK}\n")[2]) if traceback else None
+    return (raised[1], text) if raised is not None else (None, message)
 
 
 def unescaped(text: str) -> str:

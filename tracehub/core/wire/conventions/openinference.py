@@ -27,6 +27,7 @@ from tracehub.core.wire.values import (
     cost_of,
     count_of,
     dumped,
+    is_given,
     object_of,
     parsed,
     provider_of,
@@ -53,6 +54,11 @@ STREAM_BEGAN = "First Token Stream Event"
 
 def kind_of(value: Json) -> Kind | None:
     return KINDS.get(value.upper(), "other") if isinstance(value, str) and value else None
+
+
+def said(value: Json) -> Json:
+    """What a span gave, parsed; nothing for the stream that a client could not look into."""
+    return parsed(value) if is_given(value) else None
 
 
 ROWS: tuple[Row, ...] = (
@@ -90,7 +96,7 @@ ROWS: tuple[Row, ...] = (
     Row("tags", "tag.tags", texts_of),
     Row("weak_input", "input.value", parsed),
     Row("weak_input", "reranker.query", text_of),
-    Row("weak_output", "output.value", parsed),
+    Row("weak_output", "output.value", said),
 )
 
 
@@ -141,7 +147,7 @@ def _parameters(sent: Json, found: Found) -> None:
     found["parameters"] = {
         name: value
         for name, value in given.items()
-        if value is not None and name not in NOT_PARAMETERS
+        if is_given(value) and name not in NOT_PARAMETERS
     }
     if true_of(given.get("stream")):
         found["streaming"] = True

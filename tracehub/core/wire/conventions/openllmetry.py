@@ -6,14 +6,17 @@ installed versions still send.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tracehub.core.trace import Json, Kind
 from tracehub.core.wire.attributes import Attributes, Convention, Node, Row, Shape, fill, tree
+from tracehub.core.wire.documents import document
 from tracehub.core.wire.found import Found
-from tracehub.core.wire.messages import Message, read_messages, wrap
+from tracehub.core.wire.messages import Message, message_text, read_messages, wrap
 from tracehub.core.wire.values import (
     count_of,
+    number_of,
     object_of,
     parsed,
     provider_of,
@@ -30,6 +33,8 @@ REQUEST_KINDS: dict[str, Kind] = {
 }
 PROPERTIES = "traceloop.association.properties."
 CHUNKS = frozenset(("gen_ai.content.completion.chunk", "llm.content.completion.chunk"))
+FOUND = "db.query.result"  # an event for each document that a vector database found
+RANKED = re.compile(r"Doc (\d{1,9}), Score: ([\d.e-]{1,30})")  # answers of Cohere's rerankers
 SESSIONS = ("session_id", "thread_id", "conversation_id")
 MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "function_call"))
 
@@ -72,11 +77,47 @@ def read(span: Attributes) -> Found:
     plan = span.shape.once(_plan)
     if plan[0] or plan[1]:
         _flattened(plan, span.values, found)
+        if found.get("request_kind") == "reranker":
+            _ranked(found)
     for event in span.raw.events:
         if event["name"] in CHUNKS:
-            found["ttft_ns"] = max(0, event["time_ns"] - span.raw.start_ns)
-            break
+            found.setdefault("ttft_ns", max(0, event["time_ns"] - span.raw.start_ns))
+        elif event["name"] == FOUND:
+            found.setdefault("context", []).append(_document(event["attributes"]))
     return found
+
+
+def _document(attributes: dict[str, Json]) -> dict[str, Json]:
+    """What Chroma, Milvus and Pinecone found. A distance is no score: the nearer, the smaller."""
+    get = attributes.get
+    metadata = dict(object_of(get(f"{FOUND}.metadata")))
+    if (distance := number_of(get(f"{FOUND}.distance"))) is not None:
+        metadata["distance"] = distance
+    result: dict[str, Json] = document(
+        get(f"{FOUND}.document"), get(f"{FOUND}.id"), get(f"{FOUND}.score"), metadata
+    )
+    return result
+
+
+def _ranked(found: Found) -> None:
+    """The question of a reranker, and its documents as it sorted them.
+
+    They come as messages: a document each of the system, the question of the user, and answers
+    such as `Doc 1, Score: 0.91`.
+    """
+    given = found["input"]["messages"] if "input" in found else []
+    made = found["output"]["messages"] if "output" in found else []
+    texts = [message_text(item) for item in given if item["role"] == "system"]
+    ranked = [match for item in made if (match := RANKED.fullmatch(message_text(item)))]
+    if not ranked or len(ranked) != len(made):
+        return
+    numbered = dict(enumerate(texts))
+    found["context"] = [
+        document(numbered.get(int(match[1])), match[1], match[2]) for match in ranked
+    ]
+    asked = [message_text(item) for item in given if item["role"] == "user"]
+    if len(asked) == 1:
+        found["input"] = asked[0]
 
 
 def _properties(properties: dict[str, Json], found: Found) -> None:
