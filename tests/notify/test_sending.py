@@ -8,6 +8,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests import trace_factory as factory
 from tests.failures.test_worker import RIGHT, SCHEMA, WRONG, reply
@@ -27,6 +29,7 @@ from tracehub.projects.actions import ActionError
 from tracehub.projects.models import AuditEntry, Event
 from tracehub.review import actions as reviews
 from tracehub.review import queueing
+from tracehub.review.models import QueueItem, Seat
 
 
 @pytest.fixture
@@ -200,6 +203,31 @@ def test_reviews_of_a_blind_queue_are_told_of_when_their_item_closes(project, ho
     assert [event.body["verdict"] for event in told] == ["fail", "pass"]
     reviews.submit_review(project, trace, "pass", author=two)
     assert told.all().count() == 3
+
+
+def test_verdicts_on_many_traces_are_told_of_but_for_sealed_ones(
+    project, hook, django_assert_num_queries
+):
+    maja, tor = (stories.member(project, "reviewer", f"{n}@x.example") for n in ("maja", "tor"))
+    sealed, *traces = [UUID(hex=factory.trace(project)) for _ in range(5)]
+    reviews.create_mode(project, "Wrong tone")
+    people = [maja, tor]
+    queue, _ = queueing.create_queue(project, "blind", blind=True, overlap=100, reviewers=people)
+    queue.items.all().delete()
+    item = QueueItem.objects.create(queue=queue, project=project, trace_id=sealed)
+    Seat.objects.bulk_create(Seat(item=item, reviewer=one) for one in people)
+    given = {"author": maja, "modes": ["wrong-tone"]}
+    reviews.submit_reviews(project, [sealed], "fail", **given)
+    assert not Event.objects.filter(kind="review.done").exists()
+    with CaptureQueriesContext(connection) as one:
+        reviews.submit_reviews(project, traces[:1], "fail", **given)
+    with django_assert_num_queries(len(one)):
+        reviews.submit_reviews(project, traces[1:], "fail", **given)
+    told = [event.body for event in Event.objects.filter(kind="review.done")]
+    assert {one["trace_id"] for one in told} == {trace.hex for trace in traces}
+    assert {(one["verdict"], *one["failure_modes"], one["by"]) for one in told} == {
+        ("fail", "wrong-tone", "maja@x.example")
+    }
 
 
 def test_promoted_cases_and_decided_gates_are_told(project, hook):

@@ -98,7 +98,7 @@ def submit_reviews(
 ) -> list[Review]:
     """Add one review of each trace and return them, as `submit_review` one by one, but at once.
 
-    Six statements, and those of a turn for each trace that waits in a queue. Raises ActionError.
+    Nine statements, and those of a turn for each trace that waits in a queue. Raises ActionError.
     """
     _check_verdict(verdict)
     chosen = _modes(project, modes)
@@ -108,6 +108,7 @@ def submit_reviews(
     label([review.pk for review in made], chosen)
     items = QueueItem.objects.filter(project=project, trace_id__in=traces, closed_at=None)
     waiting = set(items.values_list("trace_id", flat=True))
+    queueing.announce([review for review in made if review.trace_id not in waiting])
     for review in made:
         if review.trace_id in waiting:
             queueing.take_seat(review)

@@ -6,18 +6,19 @@ in order, so the last review is the one that closes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 from django.utils.text import slugify
 
 from tracehub.core.query import FilterError, parse
 from tracehub.core.sampling import RuleError, rules_of
+from tracehub.core.trace import Json
 from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError, Conflict, audit
 from tracehub.projects.models import ApiKey, Project, User
@@ -203,7 +204,7 @@ def take_seat(review: Review) -> None:
         review.sealed = True
         review.save(update_fields=["sealed"])
     else:
-        _announce([review])
+        announce([review])
     for item in items:
         seat = _seat_for(item, review)
         if seat is not None:
@@ -280,22 +281,29 @@ def _close(item: QueueItem) -> None:
     sealed = Review.objects.filter(project_id=item.project_id, trace_id=item.trace_id, sealed=True)
     opened = list(sealed.filter(withdrawn_at=None))
     if sealed.update(sealed=False):
-        _announce(opened)
+        announce(opened)
         store.mark_dirty(item.project_id, [item.trace_id])
         wake_on_commit()
 
 
-def _announce(reviews: Iterable[Review]) -> None:
-    """Note reviews as done. Sealed ones are told of when their item closes, not before."""
-    for review in reviews:
-        told = {
-            "trace_id": review.trace_id.hex,
-            "verdict": review.verdict,
-            "failure_modes": [mode.slug for mode in review.modes.all()],
-            "severity": review.severity or None,
-            "by": review.author.email if review.author else review.author_key,
-        }
-        outbox.emit(review.project_id, "review.done", told)
+def announce(reviews: Sequence[Review]) -> None:
+    """Note reviews as done, in three statements. Sealed ones are told of when their item closes."""
+    prefetch_related_objects(reviews, "modes", "author")
+    told: list[tuple[int, str, Mapping[str, Json]]] = [
+        (
+            review.project_id,
+            "review.done",
+            {
+                "trace_id": review.trace_id.hex,
+                "verdict": review.verdict,
+                "failure_modes": [mode.slug for mode in review.modes.all()],
+                "severity": review.severity or None,
+                "by": review.author.email if review.author else review.author_key,
+            },
+        )
+        for review in reviews
+    ]
+    outbox.emit_all(told)
 
 
 def _reopen(item: QueueItem) -> None:
