@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -85,6 +86,14 @@ def test_a_second_change_begins_anew_and_keeps_the_wider_wish(project):
     assert first.finished_at is not None
     assert again.second
     assert recheck.newest(project) == again
+
+
+def test_a_second_change_leaves_out_nothing_that_the_first_had_to_do(project):
+    first = recheck.start(project, "Budgets")
+    begun = first.until - timedelta(days=40)
+    Recheck.objects.filter(pk=first.pk).update(since=begun - timedelta(days=9), day=begun)
+    again = recheck.start(project, "Signals", days=3)
+    assert (again.since, again.day, again.until) == (begun, begun, first.until)
 
 
 def test_a_changed_rule_reaches_payloads_of_the_past(project):

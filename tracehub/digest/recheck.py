@@ -36,13 +36,16 @@ COUNTED = 2.0  # seconds that counting the traces may take
 def start(
     project: Project, reason: str, *, q: str = "", second: bool = False, days: int = DAYS
 ) -> Recheck:
-    """Ask for the traces of the last days once more; an open job for the same ones begins anew."""
+    """Ask for the traces of the last days once more; an open job for the same ones begins anew.
+
+    What that one had still to do is done as well, however far it goes back.
+    """
     until = timezone.now().date() + timedelta(days=1)
     kept = min((each.day for each in partitions.existing()), default=until)
     since = min(max(until - timedelta(days=days + 1), kept), until)
     waiting = Recheck.objects.select_for_update().filter(project=project, finished_at=None)
     for job in waiting.filter(q=q):
-        second = second or job.second
+        second, since = second or job.second, min(since, job.day)
         job.finished_at = timezone.now()
         job.save(update_fields=["finished_at"])
     job = Recheck(
