@@ -359,6 +359,10 @@ def test_wrong_runs_name_their_field(client, project, maja, mode, settings):
     settings.JUDGE_URL, settings.JUDGE_MODEL = "https://judge.example/v1", "m"
     with pytest.raises(ActionError, match="No trace"):
         begin(mode, maja, scope="dev")
+    for field, value in (("cap", Decimal(1001)), ("most", 0), ("share", 101)):
+        with pytest.raises(ActionError, match=rf"{field} must be .* to .*\. Got {value}\.") as no:
+            begin(mode, maja, **{field: value})
+        assert no.value.field == field
     client.force_login(maja)
     url = "/skylane/review/modes/invented-policy/judge"
     answer = client.post(f"{url}/run", {"scope": "filter", "q": "latncy:1", "cap": "1"})

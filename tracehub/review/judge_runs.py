@@ -37,6 +37,7 @@ from tracehub.traces.reading import LoadedTrace
 from tracehub.traces.wake import wake_on_commit
 
 MOST = 2000  # traces of one run
+MIN_CAP, MAX_CAP = Decimal("0.01"), Decimal(1000)  # US dollars of one run
 AT_ONCE = 4
 HOLD = timedelta(minutes=5)
 PAUSE = timedelta(seconds=20)  # after no answer
@@ -69,14 +70,16 @@ def start(
     """Begin a run over up to `most` traces. Raises ActionError naming the field."""
     endpoint = judge_endpoint.configured()
     if endpoint is None:
-        raise ActionError("TRACEHUB_JUDGE_URL and TRACEHUB_JUDGE_MODEL set up a judge.", "scope")
+        raise ActionError(
+            "No judge is set up. Set TRACEHUB_JUDGE_URL and TRACEHUB_JUDGE_MODEL, and start again.",
+            "scope",
+        )
     rubric = Rubric.objects.filter(mode=mode).first()
     if rubric is None:
         raise ActionError("Write a rubric first.", "scope")
-    if not (0 < cap <= 1000 and 1 <= most <= MOST and 1 <= share <= 100):
-        raise ActionError(
-            f"cap lies in 0.01 to 1000, most in 1 to {MOST}, share in 1 to 100.", "cap"
-        )
+    _check("cap", cap, MIN_CAP, MAX_CAP, "US dollars")
+    _check("most", most, 1, MOST, "traces")
+    _check("share", share, 1, 100, "percent")
     traces = _chosen(mode.project, scope, q, share)[:most]
     if not traces:
         raise ActionError("No trace is there to judge.", "scope")
@@ -90,6 +93,16 @@ def start(
         traces=len(traces), cap=str(cap),
     )  # fmt: skip
     return run
+
+
+def _check(
+    field: str, value: Decimal | int, least: Decimal | int, most: Decimal | int, unit: str
+) -> None:
+    if not least <= value <= most:
+        raise ActionError(
+            f"{field} must be {least} to {most:,} {unit}. Got {value}. Give a number between.",
+            field,
+        )
 
 
 def stop(run: JudgeRun, *, by: User) -> None:
@@ -127,7 +140,8 @@ def _chosen(project: Project, scope: str, q: str, share: int) -> list[UUID]:
         reviewed = dict.fromkeys(rows.values_list("trace_id", flat=True)[: 5 * MOST])
         return [trace for trace in reviewed if split_of(trace.hex) == scope]
     if scope != JudgeRun.Scope.FILTER:
-        raise ActionError(f"scope must be one of {', '.join(JudgeRun.Scope.values)}.", "scope")
+        scopes = ", ".join(JudgeRun.Scope.values)
+        raise ActionError(f"scope must be one of {scopes}. Got {scope!r}.", "scope")
     try:
         wanted = parse(q)
     except FilterError as error:
