@@ -17,26 +17,41 @@ from django.db import transaction
 from tracehub.cli.demo.story import LONGEST, Scene, moment
 from tracehub.cli.demo.troubles import CURT, FIRST_NOTES, GOOD_NOTES, UNSURE_NOTES
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import actions, adjudication, filling, progress, queueing, repeats
-from tracehub.review.models import Queue, QueueItem, Review, Seat, Severity, Verdict
+from tracehub.review import actions, adjudication, coding, filling, progress, queueing, repeats
+from tracehub.review import querysets as reviews
+from tracehub.review.models import (
+    FailureMode,
+    Queue,
+    QueueItem,
+    Review,
+    Seat,
+    Severity,
+    Timing,
+    Verdict,
+)
 from tracehub.traces import reading
 
 QUEUE, SLUG = "Support answers, blind", "support-answers-blind"
 RULES: dict[str, Any] = {
-    "q": "name:airline-support -cohort:canary", "draws": [{"way": "judge", "most": 50}],
-    "size": 150, "overlap": 45, "repeats": 5, "blind": True,
+    "q": "name:airline-support -cohort:canary", "draws": [{"way": "judge", "most": 40}],
+    "size": 150, "overlap": 45, "repeats": 10, "blind": True,
 }  # fmt: skip
-READ = 2 / 3  # of the items
-FLIPPED, DOUBTED = 0.08, 0.05  # of the reviews say the opposite of what is so, or cannot tell
+READ = 3 / 4  # of the items
+FLIPPED, DOUBTED = 0.1, 0.07  # of the reviews say the opposite of what is so, or cannot tell
+WAVERED = 0.2  # of the silent repeats get another verdict than before
 UNNAMED = 0.45  # of the failures have a note and no mode
-DECIDED = 3  # disagreements
+DECIDED, GROUPED = 3, 2  # disagreements, and notes that were put into a mode
 PACE = 95.0  # seconds between two reviews
 
 
 def write(
     project: Project, scenes: Sequence[Scene], people: Sequence[User], *, now: float, days: int
 ) -> int:
-    """Make the queue and review a part of it, once; return how many reviews are new."""
+    """Make the queue and review a part of it, once; return how many reviews are new.
+
+    Who looks at the demo is one of its reviewers: some numbers a person sees only of themselves.
+    """
+    people = [*people, *User.objects.filter(is_superuser=True, is_active=True).order_by("pk")[:1]]
     queue = Queue.objects.filter(project=project, slug=SLUG).first()
     if queue is None:
         queue, _ = queueing.create_queue(project, QUEUE, slug=SLUG, reviewers=people, **RULES)
@@ -47,7 +62,9 @@ def write(
     if new:
         _date(new, by_id, now, days)
         _close(read)
-        _decide(queue, people[-1])
+        _decide(queue, people[2])
+        _group(queue, people[0])
+        _measure(queue, new)
         _let_in_admins(queue)
     return len(new)
 
@@ -68,9 +85,12 @@ def _of_item(item: QueueItem, scene: Scene, people: Sequence[User]) -> Iterator[
 
 
 def _again(first: Review, person: User) -> Iterator[Review]:
-    """Say of a trace that came back what was said before."""
+    """Say of a trace that came back what was said before, or not quite."""
+    rng = random.Random(f"{first.trace_id}/{person.email}/again")  # noqa: S311 no secret
+    wavers = rng.random() < WAVERED
+    verdict = Verdict.UNSURE.value if wavers else first.verdict
     review, _ = actions.submit_review(
-        first.project, first.trace_id, first.verdict, author=person, took_ms=first.took_ms
+        first.project, first.trace_id, verdict, author=person, took_ms=first.took_ms
     )
     yield review
 
@@ -140,6 +160,27 @@ def _decide(queue: Queue, by: User) -> None:
             review = adjudication.decide(held, says.verdict, by=by, modes=slugs)
         review.created_at = (item.closed_at or review.created_at) + timedelta(minutes=5)
         review.save(update_fields=["created_at"])
+
+
+def _group(queue: Queue, by: User) -> None:
+    """Put the oldest loose notes on tone into their mode: a change that can still be undone."""
+    mode = FailureMode.objects.filter(project=queue.project, slug="wrong-tone").first()
+    loose = reviews.counted(queue.project_id).filter(modes=None, seats__item__queue=queue)
+    notes = loose.filter(note__in=FIRST_NOTES["tone"]).order_by("pk")[:GROUPED]
+    if mode is not None and notes:
+        coding.assign(queue.project, [note.pk for note in notes], mode, by=by)
+
+
+def _measure(queue: Queue, new: Sequence[Review]) -> None:
+    """Tell how quick the page was at these reviews, in ms."""
+    rng = random.Random(f"{queue.slug}/timings")  # noqa: S311 a demo has no secrets
+    Timing.objects.bulk_create(
+        Timing(
+            queue=queue, review=review, open_ms=rng.randint(60, 140),
+            first_key_ms=rng.randint(2000, 9000), save_ms=rng.randint(25, 80),
+        )
+        for review in new
+    )  # fmt: skip
 
 
 def _let_in_admins(queue: Queue) -> None:

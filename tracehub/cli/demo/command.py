@@ -85,7 +85,7 @@ def _fill(address: str, slug: str, scenes: list[story.Scene], days: int) -> str:
         _wait_for_worker(project)  # whom the blind queue gets its traces from
     people = reviews.people(project)
     reviewed += blind.write(project, scenes, people, now=now, days=days)
-    judge.write(project, people[0])
+    reviewed += judge.write(project, scenes, people[1], now=now, days=days)
     if not missing and not reviewed:
         return f"The demo is there already: {len(scenes):,} traces in project {slug}."
     waiting = _wait_for_worker(project)

@@ -18,12 +18,12 @@ from tracehub.evals import promoting
 from tracehub.evals.models import EvalSet
 from tracehub.projects import actions as projects
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import actions, queueing
+from tracehub.review import actions, queueing, taxonomy
 from tracehub.review.models import FailureMode, Review, Severity, Verdict
 from tracehub.traces import reading
 
 PEOPLE = (("maja", "Maja Berg"), ("tor", "Tor Olsen"), ("anna", "Anna Nilsson"))
-FAILED, PASSED, UNSURE = 50, 90, 10
+FAILED, PASSED, UNSURE = 50, 70, 10
 OF_EACH = 2  # failures of each trouble are reviewed for sure, where there are as many,
 OF_AMOUNT = 10  # and so many broken amounts, which people were asked to look at
 UNSEEN = 12  # the newest traces, which nobody has looked at yet
@@ -123,6 +123,7 @@ def write(
     queueing.create_queue(project, QUEUE, q=QUEUE_FILTER, size=QUEUE_SIZE)
     new = list(_reviews(project, unwritten(project, given), reviewers, modes, now, days, done))
     Review.objects.bulk_update(new, ["created_at"])
+    _publish(project, reviewers[0])
     _eval_set(project, given, reviewers[0])
     fixed = EvalSet.objects.filter(project=project, slug=SET).exclude(versions=None).first()
     if fixed is not None:
@@ -162,11 +163,27 @@ def _modes(project: Project, given: Sequence[Opinion]) -> set[str]:
     for mode in MODES:
         if mode.slug not in known:
             shown = [o.scene.trace_id for o in given if mode.slug in o.modes][-EXAMPLES:]
-            actions.create_mode(
-                project, mode.name, slug=mode.slug, definition=mode.definition, examples=shown
+            rule = mode.first or mode.definition
+            made, _ = actions.create_mode(
+                project, mode.name, slug=mode.slug, definition=rule, examples=shown
             )
+            taxonomy.give_examples(made, mode.bad, mode.good)
     usable = FailureMode.objects.filter(project=project, archived_at=None)
     return set(usable.values_list("slug", flat=True))
+
+
+def _publish(project: Project, by: User) -> None:
+    """Sharpen the rules that began otherwise and publish the taxonomy, once.
+
+    Labels given under the first rule may no longer hold: there is something to check again.
+    """
+    if taxonomy.newest(project) is not None:
+        return
+    for mode in MODES:
+        made = FailureMode.objects.filter(project=project, slug=mode.slug).first()
+        if made is not None and mode.first and made.definition == mode.first:
+            actions.edit_mode(made, made.name, mode.definition, by=by)
+    taxonomy.publish(project, by=by)
 
 
 def _reviews(

@@ -10,11 +10,14 @@ SUMMARY = "ticket-summary"
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A failure mode of the demo project's taxonomy."""
+    """A failure mode of the demo project's taxonomy. `first` is a rule it had before, if any."""
 
     slug: str
     name: str
     definition: str
+    bad: str
+    good: str
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +49,38 @@ class Trouble:
 
 MODES: tuple[Mode, ...] = (
     Mode("wrong-amount", "Wrong amount",
-         "The sum or its currency differs from what the fare rules and the booking give."),
+         "The sum or its currency differs from what the fare rules and the booking give.",
+         "2 tickets, refunds 209.30", "2 tickets, refunds 418.60"),
     Mode("wrong-scope", "Wrong scope",
-         "More or fewer passengers, legs or extras were changed than the customer asked for."),
+         "More or fewer passengers, legs or extras were changed than the customer asked for.",
+         "Refunds all four, two were named", "Refunds the two named, asks nothing"),
     Mode("invented-policy", "Invented policy",
-         "The reply states a rule that none of the retrieved documents holds."),
+         "The reply states a rule that none of the retrieved documents holds.",
+         "Free to cancel within 2 hours", "Free until departure, policy-118"),
     Mode("missed-fare-rule", "Missed fare rule",
-         "A fare rule that was retrieved, and that applies, was not applied."),
+         "A fare rule that was retrieved, and that applies, was not applied.",
+         "Light fare, refunds the whole fare", "Light fare, refunds the taxes"),
     Mode("format", "Format",
-         "The output breaks its contract: wrong type, missing field, unknown label."),
+         "The output breaks its contract: wrong type, missing field, unknown label.",
+         '"amount": "418.60 EUR"', '"amount": 418.60', first="The output is not valid JSON."),
     Mode("wrong-tone", "Wrong tone",
-         "Cold, hurried or lecturing where the customer needs care."),
+         "Cold, hurried or lecturing where the customer needs care.",
+         "Upload the certificate within 24 h", "I am sorry for your loss. Take your time"),
     Mode("wrong-language", "Wrong language",
-         "The answer is not in the customer's language, or a summary is not in English."),
+         "The answer is not in the customer's language, or a summary is not in English.",
+         "Swedish in, English out", "Swedish in, Swedish out"),
     Mode("skipped-id-check", "Skipped ID check",
-         "Money or personal data was handed out without checking who asks."),
+         "Money or personal data was handed out without checking who asks.",
+         "Pays to another card, no check", "Asks for name and booking code first"),
     Mode("tool-loop", "Tool loop",
-         "The agent repeats a call that cannot give another answer."),
+         "The agent repeats a call that cannot give another answer.",
+         "find_charge four times, same arguments", "Asks for the booking code"),
     Mode("omits-request", "Omits request",
-         "A summary leaves out what the customer still asks for."),
+         "A summary leaves out what the customer still asks for.",
+         "Case closed, the refund is open", "Refund still open, customer waits"),
     Mode("timeout-handling", "Timeout handling",
-         "The agent gives up without telling the customer, or a person, what happens next."),
+         "The agent gives up without telling the customer, or a person, what happens next.",
+         "30 s, then nothing", "Tells the customer that a person takes over"),
 )  # fmt: skip
 
 TROUBLES: tuple[Trouble, ...] = (
@@ -117,7 +131,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble("fallback", SUPPORT, 0.012, 0.024),
     Trouble("no_documents", SUPPORT, 0.006, 0.006, refund=False),
     Trouble("card_number", SUPPORT, 0.005, 0.005),
-    Trouble("omits", SUMMARY, 0.05, 0.02,
+    Trouble("omits", SUMMARY, 0.07, 0.02,
             modes=("omits-request",), severity="medium", thumbs_down=0.5,
             notes=("The open request is missing.", "Closed? The customer still waits for money."),
             comments=("summary misses the point", "")),
