@@ -27,7 +27,7 @@ function toTurn(turn) {
   for (const button of document.querySelectorAll("[data-verdict-form] [name=act]")) {
     const [verdict] = button.value.split(":");
     button.value = `${verdict}:${trace}`;
-    button.setAttribute("aria-pressed", String(verdict === turn.dataset.mine));
+    button.setAttribute("aria-pressed", String(verdict === "pin" ? "pinned" in turn.dataset : verdict === turn.dataset.mine));
   }
   const url = new URL(location.href);
   url.searchParams.set("turn", number);

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.trace_rows import trace_row
 from tests.web import stories
-from tracehub.review import actions, measuring, queueing
+from tracehub.review import actions, measuring, progress, querysets, queueing
 from tracehub.review.models import Queue, Review, Seat
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +49,29 @@ def test_a_queue_is_made_by_the_form(client, project, reviewer):
     assert "Blind, 20% overlap" in page
     assert "Start reviewing" in page
     assert "Refund canary" in client.get("/skylane/review").text
+
+
+def test_the_list_tells_how_queues_stand_without_asking_for_each(
+    client, project, queue, django_assert_num_queries
+):
+    done, half = [item for item in queue.items.all() if item.seats.count() == 2][:2]
+    for seat in (*done.seats.all(), half.seats.first()):
+        actions.submit_review(
+            project, seat.item.trace_id, "pass", author=seat.reviewer, took_ms=4000
+        )
+    [row] = querysets.standing_queues(project)
+    stands = progress.progress(queue, now=timezone.now())
+    assert (row.all_items, row.closed, row.left, row.median_ms) == (
+        stands.items, stands.closed, stands.left, stands.median_ms
+    )  # fmt: skip
+    assert (row.all_items, row.closed, row.median_ms) == (4, 1, 4000)
+    client.get("/skylane/review")
+    with CaptureQueriesContext(connection) as one:
+        client.get("/skylane/review")
+    for number in range(3):
+        queueing.create_queue(project, f"More {number}")
+    with django_assert_num_queries(len(one)):
+        client.get("/skylane/review")
 
 
 def test_what_is_wrong_with_the_rules_is_said_in_place(client, project, reviewer):

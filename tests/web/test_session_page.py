@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 import pytest
 
@@ -12,9 +13,11 @@ from tests.web import stories
 from tests.web.test_sessions import talk
 from tracehub.core import promotion
 from tracehub.core.cases import complete
+from tracehub.core.stored import span_hex
 from tracehub.core.trace import SpanFacts
 from tracehub.evals.models import Case
 from tracehub.review.models import Review
+from tracehub.traces.models import StoredSpan
 
 PAGE = "/skylane/sessions/s-91"
 
@@ -97,3 +100,19 @@ def test_a_talk_that_a_trace_holds_already_is_not_added_twice():
     assert [one["content"] for one in longer["input"]["messages"]] == [
         "Hello?", "Yes.", "Where is it?", "And mine?",
     ]  # fmt: skip
+
+
+def test_x_pins_the_turn_where_it_went_wrong(client, project):
+    ids = [turn(project, n) for n in (1, 2, 3)]
+    client.post("/skylane/traces/verdict", {"act": f"fail:{ids[0]}", "next": PAGE})
+    answer = client.post("/skylane/traces/verdict", {"act": f"pin:{ids[1]}", "next": PAGE})
+    assert (answer.status_code, answer["Location"]) == (302, PAGE)
+    review = Review.objects.get(trace_id=UUID(hex=ids[1]))
+    step = StoredSpan.objects.get(trace_id=review.trace_id)
+    assert (review.verdict, review.failing_span) == ("fail", span_hex(step.span_id))
+    text = client.get(PAGE).text
+    assert "Failed at turn 2" in text and f"Pinned by {review.author}." in text
+    assert re.search(r'value="pin:[0-9a-f]{32}" data-key="x" aria-pressed="true"', text)
+    back = re.search(r'action="(/skylane/traces/undo/[^"]+)"', text)
+    client.post(back[1], {"next": PAGE})
+    assert "Failed at turn 1" in client.get(PAGE).text

@@ -14,10 +14,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from tracehub.core import agreement
+from tracehub.core.sampling import Way
 from tracehub.core.stats import wilson_interval
 from tracehub.core.trace import Json
 from tracehub.projects.models import Project
-from tracehub.review.models import Verdict
+from tracehub.review.models import QueueItem, Verdict
 from tracehub.review.querysets import Standing, standing
 from tracehub.traces.models import Feedback
 
@@ -25,6 +26,7 @@ BUILT_IN = "judge:rubric"  # source of the built-in judge, whose name is the slu
 MOST = 5000  # verdicts of judges that are read, the newest
 WORDS = {"fail": True, "failed": True, "bad": True, "pass": False, "passed": False, "good": False}
 Said = dict[str, dict[UUID, bool]]
+BY_JUDGES: tuple[Way, ...] = ("judge", "uncertain")  # ways of a queue
 ENOUGH = 30  # of each class; below it rates are too uncertain to correct with
 
 
@@ -54,6 +56,7 @@ class Judge:
     kappa: float | None
     judged: Share  # says fail, of all it judged
     missed: list[UUID]
+    alarms: frozenset[UUID]  # those of them that it fails and people pass
     true_rate: float | None
     true_interval: tuple[float, float] | None
     refusal: str  # why there is no true rate
@@ -65,12 +68,14 @@ def judges(
     """Return every judge of the project that judged a reviewed trace, by name.
 
     `traces` narrows the comparison with people; what a judge says of all traces stays all. `said`
-    is of `said_by`, when it is read already.
+    is of `said_by`, when it is read already. Traces that a queue chose by what judges said are left
+    out of the comparison: among them a judge is as often wrong as the queue wished.
     """
     said = said_by(project) if said is None else said
     wanted = None if traces is None else set(traces)
     everything = {trace for found in said.values() for trace in found}
     asked = everything if wanted is None else everything & wanted
+    asked -= set(chosen_by_judges(project, asked))
     held = standing(project.pk, asked)
     built_in = set(_verdicts(project).filter(source=BUILT_IN).values_list("name", flat=True))
     found = [
@@ -78,6 +83,12 @@ def judges(
         for name, fails in sorted(said.items())
     ]
     return [judge for judge in found if judge.caught.number + judge.cleared.number]
+
+
+def chosen_by_judges(project: Project, traces: Iterable[UUID]) -> Iterable[UUID]:
+    """Return those of the traces that a queue chose by what judges say."""
+    items = QueueItem.objects.filter(project=project, way__in=BY_JUDGES, trace_id__in=list(traces))
+    return items.values_list("trace_id", flat=True)
 
 
 def said_by(project: Project) -> Said:
@@ -161,7 +172,8 @@ def compared(name: str, fails: dict[UUID, bool], people: dict[UUID, bool]) -> Ju
     if len(both) >= agreement.FEWEST_SHARED:
         kappa = agreement.cohen_kappa([j for _, j, _ in both], [p for _, _, p in both])
     missed = [trace for trace, judge, person in both if judge != person]
-    return Judge(name, caught, cleared, kappa, judged, missed, rate, interval, refusal)
+    alarms = frozenset(trace for trace in missed if fails[trace])
+    return Judge(name, caught, cleared, kappa, judged, missed, alarms, rate, interval, refusal)
 
 
 def corrected(

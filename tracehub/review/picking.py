@@ -10,9 +10,9 @@ from django.db import transaction
 
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, User
+from tracehub.review import querysets as reviews
 from tracehub.review.models import Queue, QueueItem, Seat
 from tracehub.review.queueing import MOST_ITEMS
-from tracehub.traces import reading
 
 
 @transaction.atomic
@@ -30,7 +30,7 @@ def add_traces(queue: Queue, traces: Sequence[UUID], *, by: User) -> list[int]:
         raise ActionError(
             f"A queue holds {MOST_ITEMS} traces at most. {queue} has room for {max(0, room)}."
         )
-    titles = _titles(queue.project, news)
+    titles = reviews.titles(queue.project, news)
     made = QueueItem.objects.bulk_create(
         QueueItem(
             way="hand",
@@ -63,9 +63,3 @@ def _deal(queue: Queue, items: Sequence[QueueItem]) -> None:
             waiting[holder.pk] += 1
         seats.append(Seat(item=item, reviewer=holder))
     Seat.objects.bulk_create(seats)
-
-
-def _titles(project: Project, traces: Sequence[UUID]) -> dict[UUID, str]:
-    rows = reading.rows_of(project, traces)
-    told = rows.values_list("trace_id", "input_preview", "name")
-    return {trace: " ".join((said or name).split())[:200] for trace, said, name in told}

@@ -10,10 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import (
+    Aggregate,
+    Count,
+    Exists,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
+from django.db.models.functions import Coalesce
 
 from tracehub.projects.models import Project, User
-from tracehub.review.models import FailureMode, ModeLabel, QueueItem, Review, Seat
+from tracehub.review.models import FailureMode, ModeLabel, Queue, QueueItem, Review, Seat
+from tracehub.traces import reading
 
 # Which reviews of a failure mode count.
 COUNTED = Q(reviews__withdrawn_at=None, reviews__sealed=False, reviews__is_repeat=False)
@@ -76,9 +88,46 @@ def given_by(person: User, project: Project) -> QuerySet[Review]:
 
 
 def titles(project: Project, traces: Iterable[UUID]) -> dict[UUID, str]:
-    """Return what queues call these traces."""
-    rows = QueueItem.objects.filter(project=project, trace_id__in=list(traces))
-    return dict(rows.values_list("trace_id", "title"))
+    """Return what these traces were asked, else their names; deleted ones as queues call them."""
+    ids = list(traces)
+    queued = QueueItem.objects.filter(project=project, trace_id__in=ids)
+    rows = reading.rows_of(project, ids).values_list("trace_id", "input_preview", "name")
+    stored = {trace: " ".join((said or name).split())[:200] for trace, said, name in rows}
+    return dict(queued.values_list("trace_id", "title")) | stored
+
+
+class Median(Aggregate):
+    """The middle of some numbers; None without any."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+def standing_queues(project: Project) -> QuerySet[Queue]:
+    """Return the queues of a project with how each stands, as `progress` counts it; one query.
+
+    `all_items` and `closed` count items, `left` turns that wait, `median_ms` the time of a review.
+    """
+    items = QueueItem.objects.filter(queue=OuterRef("pk")).order_by()
+    seats = Seat.objects.filter(item__queue=OuterRef("pk")).order_by()
+    sealed = Seat.objects.filter(
+        item=OuterRef("pk"), review__sealed=True, review__withdrawn_at=None
+    )
+    closed = items.exclude(closed_at=None).exclude(adjudication__sealed=True)
+    waiting = seats.filter(review=None, skipped_at=None, item__closed_at=None)
+    median = seats.exclude(review=None).values("item__queue").annotate(n=Median("review__took_ms"))
+    return Queue.objects.filter(project=project).annotate(
+        all_items=_number(items, "queue"),
+        closed=_number(closed.filter(~Exists(sealed)), "queue"),
+        left=_number(waiting, "item__queue"),
+        median_ms=Subquery(median.values("n")),
+    )
+
+
+def _number(rows: QuerySet[QueueItem] | QuerySet[Seat], queue: str) -> Coalesce:
+    counted_rows = rows.values(queue).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted_rows), 0)
 
 
 def of_traces(project: Project, traces: Iterable[UUID]) -> dict[UUID, list[Review]]:
@@ -137,6 +186,13 @@ def modes_to_check(project: Project) -> list[tuple[FailureMode, int]]:
     counts = old_labels(project).order_by().values_list("failuremode").annotate(n=Count("pk"))
     found = dict(counts)
     return [(mode, found[mode.pk]) for mode in modes(project) if mode.pk in found]
+
+
+def pinned_by(project: Project, traces: Iterable[UUID]) -> dict[UUID, str]:
+    """Return who pinned the step where each trace first fails, for those that are pinned."""
+    rows = counted(project.pk).filter(trace_id__in=list(traces)).exclude(failing_span="")
+    ordered = rows.order_by("adjudicates", "id").select_related("author")
+    return {one.trace_id: str(one.author or one.author_key) for one in ordered}
 
 
 def pinned_steps(project: Project, traces: Iterable[UUID]) -> dict[UUID, str]:

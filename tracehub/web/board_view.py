@@ -18,8 +18,9 @@ from tracehub.review.models import FailureMode, Queue, Review, Verdict
 from tracehub.web import board_notes
 
 HEIGHTS = {"new": 25, "hit": 11, "": 3}
-METER_HEIGHT = 28
+METER_HEIGHT = 26  # above the rule that the bars stand on
 MOST_CHANGES = 200
+NOTE_MS = 20_000  # to put a note into a mode, as a guess
 SPLIT_ALIKE = 0.4  # cosine: notes of one mode share words anyhow
 
 
@@ -103,6 +104,7 @@ def context(queue: Queue, order: str = "") -> dict[str, Any]:
         "alone": alone,
         "cards": cards,
         "loose": len(loose),
+        "loose_ms": len(loose) * NOTE_MS,
         "noted": len(noted),
         "grouped": len(noted) - len(loose),
         "grouped_percent": f"{100 * (len(noted) - len(loose)) / max(1, len(noted)):.1f}",
@@ -110,6 +112,7 @@ def context(queue: Queue, order: str = "") -> dict[str, Any]:
         "rated": found_rates.failing.number if found_rates else 0,
         "saturation": found,
         "meter": meter(found),
+        "meter_recent": f"{100 * max(0.0, 1 - RECENT / max(1, len(found.steps))):.3f}",
         "recent": RECENT,
     }
 

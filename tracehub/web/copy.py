@@ -66,6 +66,16 @@ def duration(ms: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def about(ms: float) -> str:
+    """Return a guess of how long something takes: whole minutes, from an hour on in tens.
+
+    >>> [about(x) for x in (20_000, 380_000, 6_010_000, 7_140_000)]
+    ['1 min', '6 min', '1 h 40 min', '2 h']
+    """
+    minutes = max(1, round(ms / 60_000))
+    return duration(60_000 * (minutes if minutes < 60 else 10 * round(minutes / 10)))
+
+
 def age(moment: datetime, now: datetime) -> str:
     """Return how long ago `moment` was, in its largest unit.
 
@@ -117,6 +127,15 @@ def part(some: float, of: float) -> int | None:
     """
     percent = round(100 * some / of) if of else 0
     return percent if 0 < percent < 100 else None
+
+
+def percent(fraction: float) -> str:
+    """Return a rate where its tenths say nothing, as of an estimate.
+
+    >>> percent(0.0412)
+    '4%'
+    """
+    return f"{fraction * 100:.0f}%"
 
 
 def rate(fraction: float) -> str:

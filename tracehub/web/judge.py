@@ -19,7 +19,7 @@ from tracehub.projects.prices import overrides
 from tracehub.review import alignment, judge_runs
 from tracehub.review import querysets as reviews
 from tracehub.review.judging import Judge
-from tracehub.review.models import FailureMode, JudgeRun, Rubric
+from tracehub.review.models import FailureMode, JudgeRun, Rubric, Verdict
 from tracehub.web import permissions, shell
 from tracehub.web.forms.judge import RubricForm, RunForm
 from tracehub.web.queues import person
@@ -92,11 +92,9 @@ def _page(
         why=Max("tasks__error"),
     )  # fmt: skip
     found = alignment.alignment(mode, kept) if kept else None
-    missed = found.dev.missed[:MISSED] if found and found.dev else []
-    titles = reviews.titles(mode.project, missed)
     context: dict[str, Any] = {
         "mode": mode,
-        "missed": [(trace, titles.get(trace, "")) for trace in missed],
+        "missed": _missed(mode, found.dev) if found and found.dev else [],
         "halves": [("Dev", _half(found.dev)), ("Test", _half(found.test))] if found else [],
         "rubric": kept,
         "endpoint": endpoint,
@@ -108,6 +106,20 @@ def _page(
     }
     wrong = any(form is not None and form.errors for form in (rubric_form, run_form))
     return render(request, "review/judge.html", context, status=422 if wrong else 200)
+
+
+def _missed(mode: FailureMode, judge: Judge) -> list[dict[str, Any]]:
+    """Return the first traces to read: what the judge and what people say of them."""
+    shown = judge.missed[:MISSED]
+    titles = reviews.titles(mode.project, shown)
+    said = {True: Verdict.FAIL.value, False: Verdict.PASS.value}
+    return [
+        {
+            "trace": trace, "title": titles.get(trace, ""),
+            "judge": said[trace in judge.alarms], "people": said[trace not in judge.alarms],
+        }
+        for trace in shown
+    ]  # fmt: skip
 
 
 def _half(judge: Judge | None) -> dict[str, Any] | None:

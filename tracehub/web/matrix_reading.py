@@ -61,6 +61,21 @@ def located(state: ListState, wanted: Filter) -> Located:
     return _paths(state.project, list(found))
 
 
+def first_failing(project: Project, row: Trace) -> str:
+    """Return the id of the step where a trace first went wrong, else of its last, which answered.
+
+    Empty when nothing in it does any work.
+    """
+    spans = store.load_spans(store.driver_cursor(), project.pk, row.day, [row.trace_id])
+    done = transitions.steps([digest_of(span) for span in spans], _blamed(row))
+    failed = next((step.span_id for step in done if step.failed), "")
+    return failed or (done[-1].span_id if done else "")
+
+
+def _blamed(row: Trace) -> set[str]:
+    return {s["span_id"] for s in row.signals if s["span_id"] and s["severity"] in GRAVE}
+
+
 def _paths(project: Project, rows: list[Trace]) -> Located:
     """Read the narrow part of the traces' spans, a partition at a time."""
     by_day: dict[date, list[Trace]] = defaultdict(list)
@@ -75,8 +90,7 @@ def _paths(project: Project, rows: list[Trace]) -> Located:
     kinds: dict[str, Kind] = {}
     paths = []
     for row in rows:
-        blamed = {s["span_id"] for s in row.signals if s["span_id"] and s["severity"] in GRAVE}
-        done = transitions.steps(spans[row.trace_id], blamed)
+        done = transitions.steps(spans[row.trace_id], _blamed(row))
         kinds |= {step.name: step.kind for step in done}
         pin = pinned.get(row.trace_id, "")
         paths.append(transitions.path(row.hex, done, failing=row.failing, pinned=pin))

@@ -164,7 +164,7 @@ def _pair(
 ) -> dict[str, Any]:
     """Return a pair with its interval drawn from 0 to 1, in percent."""
     shown: dict[str, Any] = {
-        "names": [str(one).split()[0] for one in (first, second)],
+        "names": [str(one).split()[0].partition("@")[0] for one in (first, second)],
         "title": f"{first} and {second}",
         "shared": pair.shared, "same": pair.same,
         "kappa": pair.kappa,

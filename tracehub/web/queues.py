@@ -18,8 +18,9 @@ from tracehub.core.exports.csv_table import safe_cell
 from tracehub.core.whole import whole_number
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import Project, Role, User
-from tracehub.review import filling, measuring, progress, queueing, repeats
-from tracehub.review.models import Queue, QueueItem, Repeat, Review, Seat
+from tracehub.review import filling, judging, measuring, progress, queueing, repeats
+from tracehub.review import querysets as reviews
+from tracehub.review.models import Queue, QueueItem, Repeat, Review, Rubric, Seat
 from tracehub.web import permissions, queue_view, shell
 from tracehub.web.forms.queues import QueueForm
 from tracehub.web.links import with_query
@@ -45,11 +46,13 @@ def queue_list(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect("review_queue", slug=slug, queue_slug=queue.slug)
         except ActionError as error:
             form.add_error(error.field if error.field in form.fields else "name", str(error))
-    now = timezone.now()
-    queues = Queue.objects.filter(project=project).prefetch_related("reviewers")
-    rows = [(queue, progress.progress(queue, now=now)) for queue in queues]
+    rows = reviews.standing_queues(project).prefetch_related("reviewers")
     status = 422 if form.errors else 200
-    return render(request, "review/list.html", {"rows": rows, "form": form}, status=status)
+    context = {
+        "rows": rows, "form": form, "judges": judging.judges(project),
+        "rubrics": Rubric.objects.filter(project=project).select_related("mode"),
+    }  # fmt: skip
+    return render(request, "review/list.html", context, status=status)
 
 
 @require_GET

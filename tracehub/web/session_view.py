@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.text import Text
 
 ALIKE = 3  # breaks of a turn whose sessions are counted
+_GOT = re.compile(r"\. Got (?:the string |the value )?`(.*)`", re.DOTALL)
 LEAST_WIDTH = 0.6  # percent: a short turn can still be seen
 
 
@@ -41,11 +43,27 @@ class Turn:
     mark: marks.Mark
     wrong: bool  # the first that fails
     mine: str = ""  # the person's own verdict
+    pinned_by: str = ""  # who pinned the step where it fails
 
     @property
     def tone(self) -> str:
         """The tone of its number; empty for a turn that neither people nor signals judged."""
         return self.mark.tone if self.mark.tone != "neutral" else ""
+
+    @property
+    def is_json(self) -> bool:
+        return self.answered.text.lstrip()[:1] in ("{", "[")
+
+    @property
+    def answer(self) -> tuple[str, str, str]:
+        """The answer in three: what comes before the value that its first signal refuses, the value
+        and the rest. All of it is the first when that value is not told or not in it."""
+        text = self.answered.text
+        signals = self.row.signals if self.wrong else ()
+        got = _GOT.search(signals[0].get("message") or "") if signals else None
+        value = got[1] if got else ""
+        before, found, after = text.partition(value) if value else (text, "", "")
+        return before, found, after
 
 
 class Alike(NamedTuple):

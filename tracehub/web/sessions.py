@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -236,18 +237,29 @@ def _turns(
     given = reviews.given_by(person(request), project).filter(trace_id__in=ids, withdrawn_at=None)
     mine = {review.trace_id: review.verdict for review in reversed(given)}
     state = _traces_of(project, "session", thread.id, thread)
-    for number, row in enumerate(_rows(state, page), first):
+    listed = _rows(state, page)
+    pins = reviews.pinned_by(project, ids)
+    wrong_at = _first_wrong(listed, pins) if first == 1 else None
+    for number, row in enumerate(listed, first):
         trace = row.trace
         pair = said.get(trace.trace_id, (trace.input_preview or "", trace.output_preview or ""))
         if concealing.is_concealed(request, project, trace.hex):
             pair = (HIDDEN if pair[0] else "", HIDDEN if pair[1] else "")
             (row,) = concealing.rows(project, [row])
         mark = _mark(row)
-        wrong = first == 1 and mark.tone == "fail" and not any(turn.wrong for turn in found)
+        wrong = number == wrong_at
         asked, answered = (folded(text, "") for text in pair)
         own = mine.get(trace.trace_id, "")
-        found.append(Turn(number, row, asked, answered, mark, wrong, own))
+        pinned = pins.get(trace.trace_id, "")
+        found.append(Turn(number, row, asked, answered, mark, wrong, own, pinned))
     return found
+
+
+def _first_wrong(listed: list[Row], pins: dict[UUID, str]) -> int | None:
+    """Return the number of the turn where it went wrong: the first pinned, else the first bad."""
+    bad = [n for n, row in enumerate(listed, 1) if _mark(row).tone == "fail"]
+    pinned = [n for n in bad if listed[n - 1].trace.trace_id in pins]
+    return next(iter(pinned or bad), None)
 
 
 def _mark(row: Row) -> marks.Mark:

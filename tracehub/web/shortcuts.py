@@ -78,6 +78,7 @@ SHORTCUTS = (
             ("Next, previous turn", "j k"),
             ("Where it went wrong", "o"),
             ("Fail, pass, unsure", "f p u"),
+            ("Pin the turn", "x"),
             ("Keep the turn as a case", "e"),
             ("Open the trace", "↵"),
         ),

@@ -14,32 +14,40 @@ from django.views.decorators.http import require_POST
 from tracehub.digest.models import BulkJob
 from tracehub.evals import actions as evals
 from tracehub.projects.actions import ActionError
-from tracehub.projects.models import Project, Role
+from tracehub.projects.models import Project, Role, User
 from tracehub.review import actions, picking, querysets
-from tracehub.review.models import Queue, Verdict
+from tracehub.review.models import Queue, Review, Verdict
 from tracehub.traces import reading
-from tracehub.web import permissions, promote_many, shell, trace_jobs, undoing
+from tracehub.web import matrix_reading, permissions, promote_many, shell, trace_jobs, undoing
 from tracehub.web.settings_pages import person
 from tracehub.web.trace_list.columns import Look
 from tracehub.web.trace_list.rows import rows
 from tracehub.web.trace_list.state import ListState
 
 MAX_SELECTED = 200
+PIN = "pin"
 
 
 @require_POST
 def verdict(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take `act=fail:TRACE` of one row; answer with the row and a toast, or go back."""
+    """Take `act=fail:TRACE` of one row; answer with the row and a toast, or go back.
+
+    `pin:TRACE` fails it too, and pins the step where it first went wrong.
+    """
     project = permissions.project_for(request, slug, Role.REVIEWER)
     value, _, trace_id = request.POST.get("act", "").partition(":")
     (known,) = _known(project, [trace_id]) or (None,)
     if known is None:
         raise Http404(f"There is no trace {trace_id[:40]!r} in this project.")
-    if value not in Verdict.values:
+    if value not in (*Verdict.values, PIN):
         return HttpResponse(f"act must begin with a verdict. Got {value[:20]!r}.", status=400)
-    made = actions.submit_reviews(project, [known], value, author=person(request))
+    if value == PIN:
+        made, said, icon = [_pin(project, known, person(request))], "Pinned: it fails here", PIN
+    else:
+        made = actions.submit_reviews(project, [known], value, author=person(request))
+        said, icon = f"Marked {Verdict(value).label.lower()}", value
     back = undoing.url(request, project, reviews=[review.pk for review in made])
-    shell.toast(request, f"Marked {Verdict(value).label.lower()}", icon=value, undo=back)
+    shell.toast(request, said, icon=icon, undo=back)
     if request.headers.get("HX-Request") != "true":
         return shell.back(request)
     trace = reading.rows_of(project, [known]).first()
@@ -51,6 +59,13 @@ def verdict(request: HttpRequest, slug: str) -> HttpResponse:
     with timezone.override(look.zone(request)):
         told = {"rows": shown, "state": state, "look": look}
         return render(request, "traces/changed.html", told)
+
+
+def _pin(project: Project, trace_id: UUID, by: User) -> Review:
+    row = reading.rows_of(project, [trace_id]).first()
+    step = matrix_reading.first_failing(project, row) if row else ""
+    review, _ = actions.submit_review(project, trace_id, Verdict.FAIL, author=by, failing_span=step)
+    return review
 
 
 @require_POST

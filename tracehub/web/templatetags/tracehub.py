@@ -218,6 +218,12 @@ def ms(value: float | None) -> str:
 
 
 @register.filter
+def about(value: float) -> str:
+    """A guess in milliseconds: `6 min`, `1 h 40 min`."""
+    return copy.about(value)
+
+
+@register.filter
 def ns(value: int | None) -> str:
     """A duration in nanoseconds."""
     return copy.duration(value / 1e6) if value is not None else "not yet"
@@ -226,6 +232,11 @@ def ns(value: int | None) -> str:
 @register.filter
 def rate(value: float | None) -> str:
     return copy.rate(value) if value is not None else "none"
+
+
+@register.filter
+def percent(value: float) -> str:
+    return copy.percent(value)
 
 
 @register.filter
