@@ -130,8 +130,14 @@ def test_steps_without_a_call_of_a_model_are_no_attempts_of_one():
             '"message": "Required"}\n]',
             ("/items/0/pnr", "invalid_type"),
         ),
+        (
+            "Your previous response failed the application's validation (this is automated "
+            "feedback, not a message from the user):\n<pyai:retry_feedback>\nSay it in words.\n"
+            "</pyai:retry_feedback>",
+            ("", ""),
+        ),
     ],
-    ids=["instructor", "vercel"],
+    ids=["instructor", "vercel", "pydantic-ai"],
 )
 def test_errors_in_the_words_of_known_libraries_make_the_next_call_a_retry(told, error):
     first = asked("Decide")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import orjson
 
@@ -24,7 +25,9 @@ FAILURE_WORDS = (
     "does not match",
     "must be",
 )
-RETRY_PROMPT = "Fix the errors and try again."  # how pydantic-ai ends its request
+# How pydantic-ai tells what an output validator said: once it ended so, 2.68 has a fence.
+RETRY_PROMPT = "Fix the errors and try again."
+RETRY_FENCE = re.compile(r"<pyai:retry_feedback>\n(.*)\n</pyai:retry_feedback>", re.DOTALL)
 
 
 def digest(span: Span) -> SpanDigest:
@@ -153,7 +156,12 @@ def _look_back(messages: list[Json], result: SpanDigest) -> None:
 
 def _reported(text: str, role: Json) -> list[ValidationError]:
     found = told_errors(text)
-    if not found and role in ("user", "tool") and text.rstrip().endswith(RETRY_PROMPT):
+    if found or role not in ("user", "tool"):
+        return found
+    if (fence := RETRY_FENCE.search(text)) is not None:
+        reason = fence[1].strip()
+    elif text.rstrip().endswith(RETRY_PROMPT):
         reason = text.rpartition(RETRY_PROMPT)[0].strip()
-        found = [ValidationError("", "", reason)] if reason else []
-    return found
+    else:
+        return []
+    return [ValidationError("", "", reason)] if reason else []

@@ -83,6 +83,33 @@ def test_a_reranker_of_openllmetry_has_a_question_and_ranked_documents():
     assert not span({**sent, "gen_ai.completion.0.content": "Doc 1"}).context
 
 
+def test_laminar_has_steps_of_its_own_and_openai_choices_as_messages():
+    whose = "lmnr.association.properties."
+    own = {f"{whose}session_id": "s-1", f"{whose}user_id": "u-1", f"{whose}tags": ["vip"]}
+    said = {"lmnr.span.input": '{"pnr": "X7K2QD"}', "lmnr.span.output": '"418.60"'}
+    tool = span({"lmnr.span.type": "TOOL", **own, **said}, name="get_booking")
+    assert (tool.kind, tool.tool.name, tool.tool.arguments) == (
+        "tool",
+        "get_booking",
+        {"pnr": "X7K2QD"},
+    )
+    facts = tool.facts
+    assert (facts.session_id, facts.user_id, facts.tags, facts.metadata) == (
+        "s-1",
+        "u-1",
+        ["vip"],
+        {},
+    )
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "Yes"},
+        "finish_reason": "stop",
+    }
+    call = span({**CHAT, "lmnr.span.type": "LLM", "gen_ai.output.messages": json.dumps([choice])})
+    assert call.output["messages"][0]["content"] == [{"type": "text", "text": "Yes"}]
+    assert call.finish_reasons == ["stop"]
+
+
 def test_what_a_vector_database_found_is_context():
     result = {
         "db.query.result.id": "r1",

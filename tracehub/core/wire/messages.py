@@ -146,6 +146,8 @@ def _read_one(item: Json, default_role: str, result: list[Message]) -> None:
         item = {"role": CLASSES.get(str(name), default_role), **item["kwargs"]}
     elif isinstance(item.get("data"), dict) and "content" in item["data"]:
         item = {"type": item.get("type"), **item["data"]}
+    elif isinstance(item.get("message"), dict) and "role" not in item:  # OpenAI's choices: Laminar
+        item = item["message"]
     if str(item.get("type")) in RESPONSE_ITEMS and "role" not in item:
         _read_response_item(item, result)
         return

@@ -1,4 +1,4 @@
-"""OpenLLMetry (Traceloop SDK and its instrumentations), current and the flattened form.
+"""OpenLLMetry (Traceloop SDK and its instrumentations), current and the flattened form; Laminar.
 
 Up to 0.4x messages are `gen_ai.prompt.N.role`, `gen_ai.completion.N.content` and so on; that many
 installed versions still send.
@@ -21,6 +21,7 @@ from tracehub.core.wire.values import (
     parsed,
     provider_of,
     text_of,
+    texts_of,
     true_of,
 )
 
@@ -31,7 +32,9 @@ REQUEST_KINDS: dict[str, Kind] = {
     "embedding": "embedding",
     "rerank": "reranker",
 }
+LAMINAR: dict[str, Kind] = {"LLM": "llm", "CACHED": "llm", "TOOL": "tool", "EVALUATOR": "evaluator"}
 PROPERTIES = "traceloop.association.properties."
+LAMINAR_PROPERTIES = "lmnr.association.properties."
 CHUNKS = frozenset(("gen_ai.content.completion.chunk", "llm.content.completion.chunk"))
 FOUND = "db.query.result"  # an event for each document that a vector database found
 RANKED = re.compile(r"Doc (\d{1,9}), Score: ([\d.e-]{1,30})")  # answers of Cohere's rerankers
@@ -47,11 +50,19 @@ def request_kind(value: Json) -> Kind | None:
     return REQUEST_KINDS.get(value) if isinstance(value, str) else None
 
 
+def laminar_kind(value: Json) -> Kind | None:
+    return LAMINAR.get(value) if isinstance(value, str) else None
+
+
 ROWS: tuple[Row, ...] = (
     Row("kind", "traceloop.span.kind", kind_of),
+    Row("kind", "lmnr.span.type", laminar_kind),
     Row("request_kind", "llm.request.type", request_kind),
     Row("weak_input", "traceloop.entity.input", parsed),
+    Row("weak_input", "lmnr.span.input", parsed),
     Row("weak_output", "traceloop.entity.output", parsed),
+    Row("weak_output", "lmnr.span.output", parsed),
+    Row("tags", LAMINAR_PROPERTIES + "tags", texts_of),
     Row("prompt_name", "traceloop.prompt.key", text_of),
     Row("prompt_version", "traceloop.prompt.version", text_of),
     Row("prompt_template", "traceloop.prompt.template", text_of),
@@ -72,8 +83,9 @@ def read(span: Attributes) -> Found:
         found["agent"] = name
     if variables := span.under("traceloop.prompt.template_variables."):
         found["prompt_variables"] = variables
-    if properties := span.under(PROPERTIES):
-        _properties(properties, found)
+    for prefix in (PROPERTIES, LAMINAR_PROPERTIES):
+        if properties := span.under(prefix):
+            _properties(properties, found)
     plan = span.shape.once(_plan)
     if plan[0] or plan[1]:
         _flattened(plan, span.values, found)
@@ -121,7 +133,7 @@ def _ranked(found: Found) -> None:
 
 
 def _properties(properties: dict[str, Json], found: Found) -> None:
-    found["metadata"] = properties
+    found["metadata"] = {name: item for name, item in properties.items() if name != "tags"}
     for key in SESSIONS:
         if session := text_of(properties.get(key)):
             found["session"], found["session_rank"] = session, 2
@@ -186,6 +198,7 @@ CONVENTION = Convention(
         "llm.is_streaming",
         "gen_ai.prompt.",
         "gen_ai.completion.",
+        "lmnr.",
     ),
     read,
     events=True,
