@@ -15,6 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 from tracehub.core.mask_places import ATTRIBUTE, PLACES
 from tracehub.core.share import MOST
 from tracehub.digest.remasking import work as remasking
+from tracehub.failures import querysets as failures
+from tracehub.notify.models import Alert
 from tracehub.projects import actions, masking
 from tracehub.projects.models import (
     ApiKey,
@@ -61,6 +63,8 @@ def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, An
         "mask_job": remasking.newest(project),
         "mask_places": [*PLACES, f"{ATTRIBUTE}user.id"],
         "sampling": _sampling(project),
+        "alerts": Alert.objects.filter(project=project).count(),
+        "contracts": len(failures.contracts(project)),
         "roles": Role.choices,
         "scopes": Scope.choices,
         "fresh": request.session.pop(FRESH, None) if admin else None,
