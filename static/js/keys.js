@@ -31,7 +31,7 @@ function press(element) {
   if (element.matches("input:not([type=checkbox], [type=radio], [type=submit]), textarea, select")) element.focus();
   else element.click();
   // A menu that a key opened is worked by keys: its first choice is next.
-  if (element.matches("details.menu[open] > summary")) element.nextElementSibling.querySelector("a, button, input")?.focus();
+  if (element.matches("details.menu[open] > summary")) element.nextElementSibling.querySelector("a, button, input:not([type=hidden])")?.focus();
 }
 
 function find(keys) {

@@ -52,6 +52,12 @@ def test_a_group_is_opened_resolved_and_taken_back_by_keyboard(committed_db):
         expect(page.locator(".toast")).to_contain_text("TH-1 resolved in the version after refund")
         page.keyboard.press("z")
         expect(page.locator(".toast")).to_contain_text("Undone")
+        page.keyboard.press("i")  # a menu by key: its first choice has the focus, arrows go on
+        expect(page.get_by_role("button", name="For good")).to_be_focused()
+        page.keyboard.press("ArrowUp")
+        expect(page.get_by_role("button", name="Until a day has twice")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("#pane [data-key=i]")).to_be_focused()
         narrow = Signed(browser, base, person, width=390, dark=True)
         page = narrow.open("/skylane/failures")
         page.locator("#g-TH-1 a:visible").click()
