@@ -22,7 +22,7 @@ MARK = {
     "failures": 7,
     "metrics": 6,
     "notify": 3,
-    "projects": 8,
+    "projects": 9,
     "review": 8,
     "traces": 14,
     "web": 0,

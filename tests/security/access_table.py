@@ -66,6 +66,18 @@ ALLAUTH = {
     "accounts/password/reset/done/",
 }
 
+# Django's admin, for superusers who may look and change nothing: test_admin.py.
+OPERATORS = {
+    "admin/",
+    "admin/jsi18n/",
+    "admin/^(?P<app_label>projects)/$",
+    *(
+        f"admin/projects/{table}/{rest}"
+        for table in ("user", "project", "membership", "apikey", "auditentry")
+        for rest in ("", "<path:object_id>/change/")
+    ),
+}
+
 # Pages of a project, without the leading `<slug:slug>/`.
 READ = {"GET": "viewer"}
 PAGES: dict[str, dict[str, str]] = {

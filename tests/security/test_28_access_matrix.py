@@ -68,7 +68,7 @@ def ask_api(method: str, path: str, key: str = "", client: Client | None = None)
 
 
 def test_every_route_has_its_row_and_every_row_its_route():
-    rows = {*table.OUTSIDE, *table.ALLAUTH, *(SLUG + r for r in table.PAGES)}
+    rows = {*table.OUTSIDE, *table.ALLAUTH, *table.OPERATORS, *(SLUG + r for r in table.PAGES)}
     rows |= {API + r for r in table.CALLS} | {API + "^(?P<rest>.*)$"}
     assert set(URLCONF) - rows == set(), "give these routes a row in access_table.py"
     assert rows - set(URLCONF) == set(), "these rows name no route any more"

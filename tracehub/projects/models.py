@@ -126,6 +126,9 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        verbose_name = "key"
+
     def __str__(self) -> str:
         return f"{self.name} ({self.scope})"
 
@@ -265,6 +268,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         indexes = (models.Index(fields=["project", "-at"], name="audit_by_project"),)
+        verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"

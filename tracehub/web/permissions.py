@@ -77,6 +77,27 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
     return project
 
 
+def is_operator(request: HttpRequest) -> bool:
+    """Tell whether a superuser asks."""
+    return isinstance(request.user, User) and request.user.is_active and request.user.is_superuser
+
+
+def check_operator(request: HttpRequest) -> None:
+    """Let superusers in alone, by the rules that hold for admins of a project."""
+    if not isinstance(request.user, User):
+        raise SignInNeeded
+    if not is_operator(request):
+        raise PermissionDenied(
+            "This is for operators. Make one with tracehub createuser --superuser."
+        )
+    if _left_alone(request):
+        logout(request)
+        raise SignInNeeded
+    if _lacks_second_factor(request.user, Role.ADMIN):
+        raise SecondFactorNeeded
+    _check_text(request)
+
+
 def _check_text(request: HttpRequest) -> None:
     """Raise BadRequest on a NUL in an address or form: PostgreSQL has no such text.
 
