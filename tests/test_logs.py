@@ -59,6 +59,24 @@ def test_forms_without_their_token_are_told_once_a_minute_however_many_come():
     assert told == [True] + [False] * 999
 
 
+def test_a_refused_host_costs_a_line_without_where_it_was_refused():
+    refused = record("Invalid HTTP_HOST header: 'evil.example'.")
+    refused.name = "django.security.DisallowedHost"
+    assert logs.Seldom().filter(refused)
+    assert refused.exc_info is None
+
+
+def test_who_is_refused_what_is_told_once_a_minute_each():
+    seldom, text = logs.Seldom(), "Refused: person %s, for %s."
+    told = [
+        seldom.filter(
+            logging.LogRecord(logs.ACCESS, logging.WARNING, "", 0, text, (who, "settings"), None)
+        )
+        for who in (1, 1, 2, 1)
+    ]
+    assert told == [True, False, True, False]
+
+
 @pytest.mark.parametrize("formatter", [logs.PlainFormatter("%(message)s"), logs.JsonFormatter()])
 def test_a_traceback_holds_no_secret(formatter):
     text = formatter.format(record())

@@ -205,6 +205,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tracehub.web.passwords.NotOfThisPlace"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -264,11 +265,13 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
 }
 
 SESSION_COOKIE_AGE = 14 * 86400
-SESSION_COOKIE_NAME = "__Host-tracehub" if SECURE else "tracehub"
+COOKIE_PREFIX = "__Host-" if SECURE else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}tracehub"
 SESSION_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "csrf"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrf"
+MESSAGE_STORAGE = "tracehub.web.notes.Notes"
 CSRF_COOKIE_SECURE = SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"

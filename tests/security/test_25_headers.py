@@ -38,6 +38,7 @@ PAGE = {
     "frame-ancestors": "'none'",
     "report-uri": "/csp-report",
 }
+HSTS = "max-age=31536000; includeSubDomains"
 INERT = {"default-src": "'none'", "sandbox": "", "frame-ancestors": "'none'"}
 
 
@@ -104,7 +105,9 @@ def test_24_files_are_attachments_that_run_nowhere(ours):
             assert policy(answer) == INERT, route
 
 
-def test_the_same_headers_come_over_a_socket_also_for_files_errors_and_ingestion(committed_db):
+def test_the_same_headers_come_over_a_socket_also_for_files_errors_and_ingestion(
+    committed_db, settings
+):
     with running() as base:
         with transaction.atomic():
             user = worlds.make("skylane", 1).people["viewer"]
@@ -121,6 +124,11 @@ def test_the_same_headers_come_over_a_socket_also_for_files_errors_and_ingestion
             answer = requests.post(base + path, timeout=10)
             wrong += [f"{path}: {fault}" for fault in faults(answer)]
             assert policy(answer) == INERT
+        settings.SECURE = True
+        for path, size in (("/v1/traces", 0), ("/api/v1/feedback", 0), ("/healthz", 5_000_000)):
+            answer = requests.post(base + path, data=b"x" * size, timeout=10)
+            wrong += [f"{path}: {fault}" for fault in faults(answer)]
+            assert answer.headers["strict-transport-security"] == HSTS, path
         assert not wrong, "\n".join(wrong)
 
 

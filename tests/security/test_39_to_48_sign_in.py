@@ -106,6 +106,18 @@ def test_39_an_admin_signs_in_again_after_a_day_away(maja, role, status):
     assert client.get("/skylane/traces").status_code == status
 
 
+def test_39_everybody_signs_in_again_after_fourteen_days_however_busy(maja):
+    maja.memberships.update(role="reviewer")
+    client = Client()
+    client.force_login(maja)
+    assert signed_in(client)
+    session = client.session
+    session["began"] -= 14 * 86400 + 1
+    session.save()
+    assert client.get("/skylane/traces").status_code == 302
+    assert not signed_in(client)
+
+
 def test_39_cookies_are_out_of_reach_of_scripts_and_other_sites(maja):
     client = Client()
     client.get("/accounts/login/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from django.http import HttpRequest
@@ -9,7 +10,10 @@ from django.http import HttpRequest
 from tracehub.api.errors import ApiError
 from tracehub.projects import keys
 from tracehub.projects.actions import find_key, note_use
+from tracehub.projects.logs import ACCESS
 from tracehub.projects.models import ApiKey, Scope
+
+logger = logging.getLogger(ACCESS)
 
 Need = Literal["read", "review", "admin", "ingest"]
 # What each scope may do. An ingest key writes and reads nothing, not even its own traces.
@@ -38,6 +42,7 @@ def authenticate(request: HttpRequest) -> ApiKey:
         )
     key = find_key(text)
     if key is None:
+        logger.warning("Refused: a key that is not valid.")
         raise ApiError(
             401,
             "The key is not valid: mistyped, unknown, revoked or expired. "
@@ -65,6 +70,7 @@ def _headers(request: HttpRequest) -> dict[str, str]:
 def require(key: ApiKey, need: Need) -> None:
     """Raise ApiError 403 unless the scope of the key allows it."""
     if need not in ALLOWS[key.scope]:
+        logger.warning("Refused: key %s of scope %s, for %s.", key.public_id, key.scope, need)
         allowed = [scope for scope, needs in ALLOWS.items() if need in needs]
         raise ApiError(
             403,

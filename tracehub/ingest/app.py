@@ -12,23 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from tracehub.ingest import body
 from tracehub.ingest.admission import LARGE
 from tracehub.ingest.errors import Refused, busy
-from tracehub.ingest.http import Answer, Message, Receive, Request, Send
+from tracehub.ingest.http import Answer, Message, Receive, Request, Send, fixed_headers
 from tracehub.ingest.routes import ROUTES, Route
 from tracehub.ingest.runtime import Ingest
 
 logger = logging.getLogger(__name__)
-
-HEADERS = (
-    (b"cache-control", b"private, no-store"),
-    (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=()"),
-    (b"x-frame-options", b"DENY"),
-    (b"vary", b"Cookie, HX-Request"),
-)
 
 
 async def serve(ingest: Ingest, scope: Message, receive: Receive, send: Send) -> None:
@@ -110,7 +98,7 @@ async def _respond(
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),
-        *HEADERS,
+        *fixed_headers(),
         *answer.headers,
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from tracehub.ingest import body
-
-if TYPE_CHECKING:
-    from tracehub.ingest.http import Message, Receive, Send
+from tracehub.ingest.http import Message, Receive, Send, fixed_headers
 
 LIMIT = 4 * body.MB  # of a form or an API call; traces have a door of their own
 TOO_LARGE = f"The body may hold {LIMIT // body.MB} MB here. Got more."
@@ -51,8 +49,7 @@ async def _refuse(path: str, receive: Receive, send: Send) -> None:
         (b"content-type", kind),
         (b"content-length", str(len(text)).encode()),
         (b"connection", b"close"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"private, no-store"),
+        *fixed_headers(),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": text})

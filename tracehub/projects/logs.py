@@ -17,6 +17,7 @@ from typing import Any
 
 SELDOM = 60.0  # seconds
 ANYBODY = "django.security"  # can cause what this logger tells
+ACCESS = "tracehub.access"  # tells who was refused what
 _SECRETS = re.compile(
     r"th_(?:ing|api)_[0-9A-Za-z_]{6,}"
     r"|(?i:bearer|basic)\s+[A-Za-z0-9+/=._~%-]{8,}"
@@ -82,6 +83,8 @@ def _kind(record: logging.LogRecord) -> tuple[str, str] | None:
         return record.name, _place(record.exc_info[2])
     if record.name.startswith(ANYBODY):
         return record.name, str(record.msg)
+    if record.name == ACCESS:
+        return record.name, record.getMessage()
     return None
 
 

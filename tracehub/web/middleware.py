@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
@@ -16,10 +18,13 @@ from django.utils.deprecation import MiddlewareMixin
 from requests import RequestException
 
 from tracehub.projects import conflicts
+from tracehub.projects.logs import ACCESS
 from tracehub.traces.replica import store as replica
 from tracehub.web.context import address
 from tracehub.web.permissions import SecondFactorNeeded, SignInNeeded
 from tracehub.web.revealing import revealed
+
+access = logging.getLogger(ACCESS)
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=()"
 # Files, JSON and plain text: whatever they hold runs nowhere, also when opened on their own.
@@ -112,6 +117,9 @@ class SignIn(MiddlewareMixin):
     """Send a person whom `permissions.project_for` does not know to the sign-in page."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, PermissionDenied) and request.resolver_match:
+            route = request.resolver_match.view_name
+            access.warning("Refused: person %s, for %s.", request.user.pk, route)
         if isinstance(exception, SecondFactorNeeded):
             return redirect("mfa_index")
         if isinstance(exception, RequestException):  # a sign-in provider away, or one inside

@@ -17,6 +17,7 @@ from tracehub.projects.models import Membership, Project, Role, User
 from tracehub.web import concealing
 
 IDLE_SECONDS = 24 * 3600  # after which an admin signs in again
+LONGEST_SECONDS = settings.SESSION_COOKIE_AGE  # after which everybody does, however busy
 SEEN_EVERY = 15 * 60  # seconds between two notes that a session was used
 
 ORDER: dict[str, int] = {Role.VIEWER: 0, Role.REVIEWER: 1, Role.ADMIN: 2}
@@ -63,7 +64,7 @@ def project_for(request: HttpRequest, slug: str, role: str = Role.VIEWER) -> Pro
         raise Http404(f"There is no project {slug!r} here.")
     if not allows(held, role):
         raise PermissionDenied(f"This needs the role {role}. Yours is {held}.")
-    if held == Role.ADMIN and _left_alone(request):
+    if _is_over(request) or (held == Role.ADMIN and _left_alone(request)):
         logout(request)
         raise SignInNeeded
     if user.last_project_id != project.pk:
@@ -115,6 +116,14 @@ def _lacks_second_factor(user: User, role: str) -> bool:
     if asked == "nobody" or (asked == "admins" and role != Role.ADMIN):
         return False
     return not is_mfa_enabled(user)
+
+
+def _is_over(request: HttpRequest) -> bool:
+    """Tell whether the session began LONGEST_SECONDS ago; each use of it puts its own end off."""
+    if "began" not in request.session:
+        request.session["began"] = time.time()
+    began: float = request.session["began"]
+    return time.time() - began > LONGEST_SECONDS
 
 
 def _left_alone(request: HttpRequest) -> bool:

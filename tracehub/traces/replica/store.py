@@ -24,7 +24,7 @@ from psycopg_pool import PoolTimeout
 logger = logging.getLogger(__name__)
 
 ALIAS = "replica"
-COOKIE = "tracehub_wrote"
+COOKIE = settings.COOKIE_PREFIX + "wrote"
 MAX_LAG = 2.0  # seconds: what lists may lag by the contract
 STICKY = 5  # seconds
 LOOK = 1.0  # seconds between two looks at the replica
