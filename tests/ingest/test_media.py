@@ -7,6 +7,7 @@ import json
 from datetime import date, timedelta
 from uuid import UUID
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
@@ -120,6 +121,32 @@ def test_a_medium_goes_with_the_last_trace_that_speaks_of_it_its_object_too(
     assert [one for one in files(folder) if hash_ in one.name] == []
     send(url, key, 2)  # of a trace that was deleted: nothing is kept
     assert not Medium.objects.exists()
+
+
+def test_a_move_that_a_crash_ended_leaves_no_object_that_nobody_knows(
+    url, key, project, folder, settings, monkeypatch, committed_db
+):
+    settings.PAYLOAD_BYTES = 1000
+    send(url, key, 1)
+    hash_ = bytes(Medium.objects.get().hash).hex()
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    def objects():
+        return [one for one in files(folder) if hash_ in one.name]
+
+    Medium.objects.update(due_at=timezone.now())
+    for _ in range(2):  # the second finds what the first wrote
+        with monkeypatch.context() as patched:
+            patched.setattr(keeping.store, "moved", crash)
+            with pytest.raises(KeyboardInterrupt):
+                keeping.work()
+        assert len(objects()) == 1
+    assert bytes(Medium.objects.get().body) == PNG
+    delete(project, 1)
+    assert keeping.work() == 1
+    assert objects() == []
 
 
 def test_retention_takes_the_media_of_its_days(url, key, project, committed_db):

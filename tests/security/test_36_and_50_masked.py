@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 import requests
+from django.utils import timezone
 
 from tests.ingest.test_masking import ADDRESS, dumped
 from tests.ingest.test_otlp import post
+from tests.web import stories
 from tracehub.core.exports import FORMATS
 from tracehub.digest.actions import digest_all
+from tracehub.failures import fixes
+from tracehub.failures import talk as failure_talk
+from tracehub.failures.models import Failure
 from tracehub.projects import actions, masking
+from tracehub.projects.models import Event
+from tracehub.review import talk
 
 BOOKING = "X7K2QD"
 SECRETS = (ADDRESS, BOOKING, "olsen")
@@ -44,7 +53,7 @@ def ask(url, key, project):
     return call
 
 
-def test_36_and_50_masked_text_is_not_found_counted_or_exported(ask, committed_db):
+def test_36_and_50_masked_text_is_not_found_counted_or_exported(ask, project, committed_db):
     for q in (ADDRESS, BOOKING, f"user:{ADDRESS}", f"tag:{BOOKING}", f"meta.booking:{BOOKING}",
               f'input:"{ADDRESS}"', f"name:*{BOOKING}*", "olsen"):  # fmt: skip
         assert ask("traces", params={"q": q}).json()["items"] == [], q
@@ -62,8 +71,29 @@ def test_36_and_50_masked_text_is_not_found_counted_or_exported(ask, committed_d
     told(ask("prompts", "POST", json=prompt), "prompts")
     note = {"verdict": "fail", "note": f"{BOOKING} of {ADDRESS}", "corrected_output": BOOKING}
     told(ask(f"traces/{TRACE}/reviews", "POST", json=note), "reviews")
+    _talk(project)
     everything = dumped(committed_db)
     assert [secret for secret in SECRETS if secret in everything] == []
+
+
+def _talk(project):
+    """What people write is masked as well; who is named by an address is told all the same."""
+    maja = stories.member(project, "reviewer", "reviewer@skylane.example")
+    stories.member(project, "viewer", "nils@skylane.example")
+    said = f"@nils@skylane.example {BOOKING} of {ADDRESS}"
+    made = talk.comment(
+        project, UUID(TRACE), said, by=maja, quote=f"I am {ADDRESS}", prefix=BOOKING
+    )
+    assert "[masked:booking]" in made.text
+    named = Event.objects.get(kind="trace.mentioned").body
+    assert named["emails"] == ["nils@skylane.example"]
+    now = timezone.now()
+    failure = Failure.objects.create(
+        project=project, number=99, fingerprint="f" * 32, kind="tool_error", title="x",
+        severity="high", first_seen=now, last_seen=now,
+    )  # fmt: skip
+    failure_talk.comment(failure, said, by=maja)
+    fixes.add([failure], "prompt", f"of {ADDRESS}", by=maja, at=now)
 
 
 def _promote(ask):

@@ -251,7 +251,7 @@ def fix(eval_set: EvalSet, *, note: str = "", by: Actor | None = None) -> EvalSe
         project=locked.project,
         eval_set=locked,
         number=draft,
-        note=note.strip(),
+        note=masked(locked.project_id, note.strip()),
         case_count=tally.cases,
         content_hash=digest.hexdigest(),
         fixed_by=by if isinstance(by, User) else None,

@@ -13,6 +13,7 @@ from tracehub.core.comparison import rates_differ
 from tracehub.core.query.terms import ALL
 from tracehub.failures.models import Activity, Failure, FailureDay, Fix
 from tracehub.projects.actions import ActionError
+from tracehub.projects.masking import masked
 from tracehub.projects.models import Project, User
 from tracehub.traces import rollup
 
@@ -67,6 +68,7 @@ def add(
         raise ActionError(f"fix must have 1 to 200 characters. Got {len(title)}.", "title")
     if len(version) > 340:
         raise ActionError("version may have 340 characters at most.", "version")
+    title = masked(failures[0].project_id, title)[:200]
     made = Fix.objects.create(
         project=failures[0].project, kind=kind, title=title, version=version, at=at, by=by.email,
         failures=[failure.pk for failure in failures],

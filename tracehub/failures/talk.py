@@ -10,7 +10,7 @@ from django.db import transaction
 from tracehub.core import trackers
 from tracehub.core.grouping.v1 import masked
 from tracehub.failures.models import Activity, Failure, OwnerRule, Tracker
-from tracehub.projects import outbox
+from tracehub.projects import masking, outbox
 from tracehub.projects.actions import ActionError, audit
 from tracehub.projects.models import Membership, Project, User
 
@@ -21,12 +21,16 @@ _MENTION = re.compile(r"(?<![\w@])@([\w.+-]+(?:@[\w.-]+\w)?)")
 
 @transaction.atomic
 def comment(failure: Failure, text: str, *, by: User) -> Activity:
-    """Add a comment; members named by `@name` or `@address` get a mail. Raises ActionError."""
+    """Add a comment, masked; members named by `@name` or `@address` get a mail.
+
+    Raises ActionError.
+    """
     text = text.replace("\x00", "").strip()
     if not 1 <= len(text) <= MOST:
         raise ActionError(f"comment must have 1 to {MOST:,} characters. Got {len(text)}.", "text")
-    made = Activity.objects.create(failure=failure, actor=by.email, verb="commented", text=text)
     named = [user.email for user in mentioned(failure.project, text) if user != by]
+    text = masking.masked(failure.project_id, text)[:MOST]
+    made = Activity.objects.create(failure=failure, actor=by.email, verb="commented", text=text)
     if named:
         told = {"key": failure.key, "title": masked(failure.title), "by": by.email, "emails": named}
         outbox.emit(failure.project_id, "failure.mentioned", told)

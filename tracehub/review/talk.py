@@ -14,6 +14,7 @@ from django.utils import timezone
 from tracehub.failures.talk import MOST, mentioned
 from tracehub.projects import outbox
 from tracehub.projects.actions import ActionError
+from tracehub.projects.masking import masked
 from tracehub.projects.models import Project, User
 from tracehub.review.models import TraceAssignment, TraceComment
 from tracehub.review.querysets import is_sealing
@@ -32,18 +33,22 @@ def comment(
     quote: str = "",
     prefix: str = "",
 ) -> TraceComment:
-    """Add a comment; members named by `@name` or `@address` get a mail. Raises ActionError."""
+    """Add a comment, masked; members named by `@name` or `@address` get a mail.
+
+    Raises ActionError.
+    """
     text = text.replace("\x00", "").strip()
     quote, prefix = _as_shown(quote), _as_shown(prefix)
     if not 1 <= len(text) <= MOST:
         raise ActionError(f"comment must have 1 to {MOST:,} characters. Got {len(text)}.", "text")
     if len(quote) > QUOTE:
         raise ActionError(f"A passage may have {QUOTE:,} characters. Got {len(quote):,}.", "quote")
-    made = TraceComment.objects.create(
-        project=project, trace_id=trace_id, author=by, text=text, span_id=span_id[:16],
-        quote=quote, prefix=prefix[-PREFIX:],
-    )  # fmt: skip
     named = [user.email for user in mentioned(project, text) if user != by]
+    text, quote, prefix = masked(project.pk, [text, quote, prefix])
+    made = TraceComment.objects.create(
+        project=project, trace_id=trace_id, author=by, text=text[:MOST], span_id=span_id[:16],
+        quote=quote[:QUOTE], prefix=prefix[-PREFIX:],
+    )  # fmt: skip
     if named and not is_sealing(project, trace_id):
         told = {"trace_id": trace_id.hex, "by": by.email, "emails": named}
         outbox.emit(project.pk, "trace.mentioned", told)

@@ -1,13 +1,13 @@
 """Looks at media that are due: deletes what no trace speaks of, moves large ones to objects.
 
-One transaction each, under the lock of its row; an object is deleted before its row, so none is
-left that nobody knows.
+One transaction each, under the lock of its row. An object's key follows from its medium, and it is
+deleted before the row: what was written before a crash is found again, and none is left that nobody
+knows.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 from datetime import timedelta
 
 from django.conf import settings
@@ -40,13 +40,14 @@ def work(limit: int = BATCH) -> int:
 
 
 def _look(one: store.Due) -> None:
+    large = bool(settings.PAYLOADS_URL) and one.size > settings.PAYLOAD_BYTES
+    key = f"media/{one.project_id}/{one.hash.hex()}"
     if not store.used(one):
-        if one.key:
-            objects.delete(one.key)
+        if one.key or large:  # written, or by a move that did not end
+            objects.delete(one.key or key)
         store.delete(one)
         return
-    if settings.PAYLOADS_URL and not one.key and one.size > settings.PAYLOAD_BYTES:
-        key = f"media/{one.project_id}/{one.hash.hex()}-{secrets.token_hex(8)}"
+    if large and not one.key:
         objects.write(key, store.body(one))
         store.moved(one, key)
     store.later(one, timezone.now() + store.AGAIN)
