@@ -113,6 +113,8 @@ def test_what_differs_is_changed_and_what_is_not_named_stays(admin, project):
         ({"colour": "red"}, "colour", "colour"),
         ({"members": [{"email": "xyz", "role": "admin"}]}, "members[0].email", "address"),
         ({"members": [{"email": "a@b.example", "role": "owner"}]}, "members[0].role", "owner"),
+        ({"members": [{"email": "a@b.example", "role": "admin"},
+                      {"email": "A@b.example", "role": "viewer"}]}, "members[1].email", "once"),
         ({"alerts": [{"name": "A", "kind": "new", "to": ["nobody"]}]}, "alerts[0].to", "nobody"),
         ({"queues": [{"name": "Q", "q": "", "reviewers": ["x@y.example"]}]},
          "queues[0].reviewers", "x@y.example"),

@@ -46,8 +46,9 @@ def apply(file: Path, yes: bool) -> None:
         except ShapeError as error:  # which begins with the field
             raise click.ClickException(f"{file}: {error} Nothing was changed.") from error
         except ActionError as error:
-            place = f"{error.field}: " if error.field else ""
-            raise click.ClickException(f"{file}: {place}{error} Nothing was changed.") from error
+            raise click.ClickException(
+                f"{file}: {error.field}: {error} Nothing was changed."
+            ) from error
 
 
 def read(file: Path) -> Any:
@@ -71,19 +72,21 @@ def read(file: Path) -> Any:
     return _filled(document, file)
 
 
-def _filled(value: Any, file: Path, key: str = "") -> Any:
+def _filled(value: Any, file: Path, place: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _filled(part, file, str(name)) for name, part in value.items()}
+        inner = f"{place}." if place else ""
+        return {name: _filled(part, file, f"{inner}{name}") for name, part in value.items()}
     if isinstance(value, list):
-        return [_filled(part, file, key) for part in value]
-    if key != "address" or not isinstance(value, str):
+        return [_filled(part, file, f"{place}[{n}]") for n, part in enumerate(value)]
+    if not place.endswith(".address") or not isinstance(value, str):
         return value
 
     def given(found: re.Match[str]) -> str:
         text = os.environ.get(found[1])
         if not text:
             raise click.ClickException(
-                f"{file} takes an address from {found[1]}, which is not set."
+                f"{file}: {place} is taken from the environment's {found[1]}, which is not set."
+                f" Set it, or write the address. Nothing was changed."
             )
         return text
 
@@ -101,23 +104,29 @@ def _apply(document: Any, yes: bool) -> None:
     shown: dict[str, str] = {}
     count = 0
     with transaction.atomic():
-        for wanted in document["projects"]:
-            project, made = _project(wanted)
-            found = list(plan.changes(project, wanted))
-            count += made + len(found)
-            _tell(project, made, found)
-            for name, text in plan.make(found, None).items():
-                shown[f"{project.slug}/{name}"] = text
+        for index, wanted in enumerate(document["projects"]):
+            with plan.at(f"projects[{index}]"):
+                project, made = _project(wanted)
+                found = list(plan.changes(project, wanted))
+                count += made + len(found)
+                _tell(project, made, found)
+                for name, text in plan.make(found, None).items():
+                    shown[f"{project.slug}/{name}"] = text
         if not yes:
             transaction.set_rollback(True)
     if not count:
         click.echo("Nothing to change.", err=True)
     elif not yes:
-        click.echo(f"{count} changes. Nothing was changed: add --yes to make them.", err=True)
+        them = "it" if count == 1 else "them"
+        click.echo(f"{_changes(count)}. Nothing was changed: add --yes to make {them}.", err=True)
     else:
-        click.echo(f"{count} changes made.", err=True)
+        click.echo(f"{_changes(count)} made.", err=True)
         for name, text in shown.items():
             click.echo(f"{name} {text}")
+
+
+def _changes(count: int) -> str:
+    return "1 change" if count == 1 else f"{count} changes"
 
 
 def _project(wanted: Any) -> tuple[Project, bool]:

@@ -49,17 +49,32 @@ def changes(project: Project, wanted: Mapping[str, Any]) -> Iterator[Change]:
     Each is worked out when it is asked for: make one before asking for the next, or make none.
     Raises ActionError, whose field leads to the place: `alerts[0].to`.
     """
+    for part in _PARTS:
+        _check_named_once(part, wanted.get(part, ()))
     yield from _project(project, wanted)
     for part, compare in _PARTS.items():
         for index, item in enumerate(wanted.get(part, ())):
             place = f"{part}[{index}]"
-            with _at(place):
+            with at(place):
                 found = list(compare(project, item, wanted))
             yield from (replace(change, place=place) for change in found)
 
 
+def _check_named_once(part: str, items: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ActionError for what stands twice in a part: which of the two is meant?"""
+    seen: dict[str, int] = {}
+    for index, item in enumerate(items):
+        known_by = next(key for key in ("email", "slug", "name") if key in item)
+        name = item[known_by].strip().casefold()
+        if (first := seen.setdefault(name, index)) != index:
+            raise ActionError(
+                f"{item[known_by]!r} is {part}[{first}] already. Name it once.",
+                f"{part}[{index}].{known_by}",
+            )
+
+
 @contextmanager
-def _at(place: str) -> Iterator[None]:
+def at(place: str) -> Iterator[None]:
     """Let refusals of the block lead to the place in the document."""
     try:
         yield
@@ -277,7 +292,7 @@ def make(found: Sequence[Change], by: Actor | None) -> dict[str, str]:
     """Make the changes in order; return the texts of new keys by name, which nothing stores."""
     shown = {}
     for change in found:
-        with _at(change.place):
+        with at(change.place):
             made = change.make(by)
         if change.kind == "key":
             shown[change.name] = str(made)
