@@ -77,6 +77,13 @@ def test_who_is_refused_what_is_told_once_a_minute_each():
     assert told == [True, False, True, False]
 
 
+def test_what_a_line_quotes_makes_no_second_line_and_turns_no_colour():
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "Got %s", ("a\nINFO: b\x1b[31m\r",), None)
+    said = logs.PlainFormatter("%(levelname)s: %(message)s").format(record)
+    assert said == r"ERROR: Got a\nINFO: b\x1b[31m\r"
+    assert len(logs.JsonFormatter().format(record).splitlines()) == 1
+
+
 @pytest.mark.parametrize("formatter", [logs.PlainFormatter("%(message)s"), logs.JsonFormatter()])
 def test_a_traceback_holds_no_secret(formatter):
     text = formatter.format(record())

@@ -47,9 +47,13 @@ class Home:
         self.key = re.search(r"th_ing_\w+", self.up.log)[0]
 
     def ready(self) -> None:
-        self.wait_for(
-            lambda: self.up.url or self.up.process.poll() is not None, seconds=START_SECONDS
-        )
+        try:
+            self.wait_for(
+                lambda: self.up.url or self.up.process.poll() is not None, seconds=START_SECONDS
+            )
+        except pytest.fail.Exception:
+            print(self.up.log[-3000:])
+            raise
         assert self.up.url, self.up.log
 
     def start(self) -> None:

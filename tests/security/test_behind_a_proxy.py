@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.security.test_44_providers import Issuer
+from tracehub.projects import actions
 from tracehub.projects.models import AuditEntry
 
 HERE = "traces.example.com"
@@ -66,3 +67,16 @@ def test_a_proxy_that_ends_tls_leaves_addresses_secure_and_people_apart(post):
     wrong = post("/accounts/login/", login="maja@skylane.example", password="wrong password!")
     assert wrong.status_code == 200
     assert AuditEntry.objects.get(action="person.sign_in_failed").address == "198.51.100.7"
+
+
+def test_behind_tls_every_cookie_is_of_this_host_alone(post):
+    joined = actions.add_user("maja@skylane.example")
+    joined.set_password("correct horse battery")
+    joined.save()
+    into = post("/accounts/login/", login=joined.email, password="correct horse battery")
+    assert into.status_code == 302
+    set_ = into.raw.headers.getlist("set-cookie")
+    assert {"__Host-tracehub", "__Host-csrf"} == {cookie.partition("=")[0] for cookie in set_}
+    for cookie in set_:
+        assert cookie.startswith("__Host-"), cookie
+        assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; ")), cookie

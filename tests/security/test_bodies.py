@@ -269,3 +269,9 @@ def test_a_small_gzip_of_a_large_body_is_stored(url, key):
     answer = post(url, key, data, content_type="application/json", **{"content-encoding": "gzip"})
     assert answer.status_code == 200
     assert StoredSpan.objects.count() == 899
+
+
+def test_trace_is_answered_with_405_everywhere(url):
+    for path in ("/", "/accounts/login/", "/api/v1/traces", "/api/v1/setup", "/v1/traces"):
+        answer = requests.request("TRACE", url + path, headers={"x-proxy": "inside"}, timeout=20)
+        assert (answer.status_code, "inside" in answer.text) == (405, False), path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -40,3 +42,15 @@ def test_any_composition_is_taken_as_it_comes(person, client, password):
     sent = {"login": person.email, "password": password}
     assert client.post("/accounts/login/", sent).status_code == 302
     assert client.get("/skylane/traces").status_code == 200
+
+
+def test_fields_hide_what_is_typed_and_let_a_manager_fill_them(person, client):
+    pages = [client.get("/accounts/login/").text]
+    client.force_login(person)
+    pages.append(client.get("/accounts/password/set/").text)
+    fields = [field for page in pages for field in re.findall(r"<input[^>]+password[^>]*>", page)]
+    assert len(fields) >= 3
+    for field in fields:
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(current|new)-password"', field), field
+        assert "onpaste" not in field

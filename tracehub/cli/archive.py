@@ -6,8 +6,8 @@ restore can be checked, and both can be taken out by any unzip for use without T
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import hmac
 import json
 import secrets
 import zipfile
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from tracehub.cli.config import ConfigError
 
@@ -81,16 +83,10 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def seal(secret: str, passphrase: str) -> dict[str, str]:
-    """Return `secret` sealed with a passphrase, as text for the manifest.
-
-    scrypt with a salt of its own makes as many bytes as the secret is long, which are used this
-    once as a pad, and a key for the seal (HMAC-SHA256). So the standard library is enough.
-    """
-    salt, plain = secrets.token_bytes(16), secret.encode()
-    pad, key = _keys(passphrase, salt, len(plain))
-    sealed = bytes(a ^ b for a, b in zip(plain, pad, strict=True))
-    tag = hmac.digest(key, salt + sealed, "sha256")
-    return {"method": "scrypt", "salt": salt.hex(), "sealed": sealed.hex(), "tag": tag.hex()}
+    """Return `secret` sealed with a passphrase, as text for the manifest."""
+    salt = secrets.token_bytes(16)
+    sealed = _box(passphrase, salt).encrypt(secret.encode()).decode()
+    return {"method": "scrypt and Fernet", "salt": salt.hex(), "sealed": sealed}
 
 
 def unseal(box: dict[str, str], passphrase: str) -> str:
@@ -99,17 +95,14 @@ def unseal(box: dict[str, str], passphrase: str) -> str:
     >>> unseal(seal("k\u00e9y", "correct horse"), "correct horse")
     'k\u00e9y'
     """
-    salt, sealed = bytes.fromhex(box["salt"]), bytes.fromhex(box["sealed"])
-    pad, key = _keys(passphrase, salt, len(sealed))
-    if not hmac.compare_digest(
-        hmac.digest(key, salt + sealed, "sha256"), bytes.fromhex(box["tag"])
-    ):
+    try:
+        return _box(passphrase, bytes.fromhex(box["salt"])).decrypt(box["sealed"]).decode()
+    except InvalidToken as error:
         raise ConfigError(
             "TRACEHUB_BACKUP_PASSPHRASE is not the one with which this backup was made."
-        )
-    return bytes(a ^ b for a, b in zip(sealed, pad, strict=True)).decode()
+        ) from error
 
 
-def _keys(passphrase: str, salt: bytes, length: int) -> tuple[bytes, bytes]:
-    made = hashlib.scrypt(passphrase.encode(), salt=salt, dklen=length + 32, **_SCRYPT)
-    return made[:length], made[length:]
+def _box(passphrase: str, salt: bytes) -> Fernet:
+    key = hashlib.scrypt(passphrase.encode(), salt=salt, dklen=32, **_SCRYPT)
+    return Fernet(base64.urlsafe_b64encode(key))

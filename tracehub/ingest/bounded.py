@@ -1,4 +1,4 @@
-"""A bound on bodies that Django would read whole, to disk, before any view says a word."""
+"""What no view is asked: bodies that Django would read whole, to disk, and TRACE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tracehub.ingest import body
 from tracehub.ingest.http import Message, Receive, Send, fixed_headers
 
 LIMIT = 4 * body.MB  # of a form or an API call; traces have a door of their own
-TOO_LARGE = f"The body may hold {LIMIT // body.MB} MB here. Got more."
+TOO_LARGE = (413, "too_large", f"The body may hold {LIMIT // body.MB} MB here. Got more.")
+NO_TRACE = (405, "method_not_allowed", "TRACE is not taken.")
 
 
 class TooLarge(Exception):
@@ -30,20 +31,24 @@ async def bounded(application: Any, scope: Message, receive: Receive, send: Send
             raise TooLarge
         return message
 
+    if scope["method"] == "TRACE":  # which would answer with what the proxy added
+        await _refuse(NO_TRACE, scope, receive, send)
+        return
     if announced.isdigit() and int(announced) > LIMIT:
-        await _refuse(scope["path"], receive, send)
+        await _refuse(TOO_LARGE, scope, receive, send)
         return
     try:
         await application(scope, counted, send)
     except TooLarge:
-        await _refuse(scope["path"], receive, send)
+        await _refuse(TOO_LARGE, scope, receive, send)
 
 
-async def _refuse(path: str, receive: Receive, send: Send) -> None:
+async def _refuse(why: tuple[int, str, str], scope: Message, receive: Receive, send: Send) -> None:
     """Answer as the API or in plain text, then read on a little, so that the sender sees it."""
-    error = {"error": {"code": "too_large", "message": TOO_LARGE}}
-    as_json = path.startswith("/api/")
-    text = orjson.dumps(error) if as_json else TOO_LARGE.encode()
+    status, code, message = why
+    as_json = scope["path"].startswith("/api/")
+    error = {"error": {"code": code, "message": message}}
+    text = orjson.dumps(error) if as_json else message.encode()
     kind = b"application/json" if as_json else b"text/plain; charset=utf-8"
     headers = [
         (b"content-type", kind),
@@ -51,6 +56,6 @@ async def _refuse(path: str, receive: Receive, send: Send) -> None:
         (b"connection", b"close"),
         *fixed_headers(),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})
     await body.drain(receive)

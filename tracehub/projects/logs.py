@@ -24,6 +24,7 @@ _SECRETS = re.compile(
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
     r"|(?i:sessionid|csrftoken|tracehub|csrf)=[^;\s]+"
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"']+(?=[\s\"']|$)")
 
 
@@ -96,7 +97,11 @@ def _place(trace: TracebackType) -> str:
 
 
 class PlainFormatter(logging.Formatter):
-    """A line of text, its traceback without secrets."""
+    """A line of text, whatever characters it quotes; its traceback without secrets."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
     def formatException(self, ei: Any) -> str:
         return redact(super().formatException(ei))

@@ -38,7 +38,9 @@ def decide(request: HttpRequest, slug: str, queue_slug: str, item_id: int) -> Ht
     form = DecisionForm(queue.project, request.POST)
     if not form.is_valid():
         field, errors = next(iter(form.errors.items()))
-        return HttpResponse(f"{field}: {errors[0]}", status=400, content_type="text/plain")
+        return HttpResponse(
+            f"{field}: {errors[0]}", status=400, content_type="text/plain; charset=utf-8"
+        )
     with transaction.atomic():
         item = get_object_or_404(queue.items.select_for_update(of=("self",)), pk=item_id)
         data = form.cleaned_data
