@@ -12,6 +12,8 @@ django = get_asgi_application()
 from importlib.metadata import version  # noqa: E402
 
 from django.conf import settings  # noqa: E402
+from django.template.loader import get_template  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 import tracehub.celery  # noqa: E402, F401  (what wakes the worker is sent by this application)
 from tracehub.ingest import app as ingestion  # noqa: E402  (needs the settings above)
@@ -37,11 +39,18 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
         await django(scope, receive, send)
 
 
+def warm() -> None:
+    """Load what the first request would wait for: all routes, template tags, the frame of pages."""
+    get_resolver().url_patterns  # noqa: B018 a cached property
+    get_template("base.html")
+
+
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             telemetry.start("web", version("tracehub"))
+            warm()
             await _ingest.start()
             await send({"type": "lifespan.startup.complete"})
         else:
