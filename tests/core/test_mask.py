@@ -78,3 +78,26 @@ def test_a_bad_pattern_is_explained(pattern, said):
 def test_54_a_pattern_that_hangs_other_engines_takes_linear_time():
     masker = Masker([own_rule("slow", "(a+)+$")])
     assert masker.mask("a" * 1_000_000 + "b").counts == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_masked"),
+    [
+        ("llm.headers", "{'X-Api-Key': 'abc123'}", True),
+        ("llm.headers", "None", False),
+        ("process.command_args", ["node", "app.js", "--api-key", "hunter2"], True),
+        ("process.command_args", ["node", "app.js"], False),
+        ("process.command_line", "node app.js --password=x", True),
+        ("http.request.header.authorization", ["Basic abc"], True),
+        ("http.request.header.accept", ["*/*"], False),
+        ("langsmith.metadata.LANGSMITH_API_KEY", "x", True),
+        ("langsmith.metadata.LANGSMITH_PROJECT", "x", False),
+    ],
+)
+def test_attributes_that_hold_credentials_go_by_their_name(name, value, is_masked):
+    """Headers come as lists, or as the repr of a dict."""
+    masker, sent = Masker(), {"resource": {name: value}}
+    assert masker.touches(orjson.dumps(sent)) is is_masked
+    result = masker.mask(sent)
+    assert result.value["resource"][name] == ("[masked:credential_field]" if is_masked else value)
+    assert masker.mask(result.value).counts == {}

@@ -110,7 +110,14 @@ _NAMES = (
     r"(?i)(?:^|[._-])(?:authorization|proxy-authorization|x-api-key|api[_-]?key|apikey|"
     r"secret[_-]?key|access[_-]?token|refresh[_-]?token|client[_-]?secret|password|set-cookie|cookie)$"
 )
+# Attributes that hold credentials among other things, in forms without names of their own.
+_HOLDERS = frozenset(("llm.headers", "process.command_args", "process.command_line"))
+_SPOKEN = r"(?i:key|token|secret|passw|auth|cookie|credential)"
+_HOLDING = (
+    r"(?:llm\.headers|process\.command_(?:args|line))\\?\"\s*:\s*(?:\[[^\]]*|\\?\"[^\"]*)" + _SPOKEN
+)
 _NAME_KEPT = re2.compile(r"(?i)(?:max|count|usage|num|total)")
+_SPEAKS = re2.compile(_SPOKEN).search
 
 
 @dataclass(slots=True)
@@ -228,6 +235,7 @@ class Masker:
             scan.Add(rule.pattern)
         # The name pattern again, as it looks in JSON text: `"...authorization":`.
         scan.Add(_NAMES.replace("$", r"\\?\"\s*:").replace("(?:^|[._-])", r"[._\"\\-]"))
+        scan.Add(_HOLDING)
         for path in self.paths:
             scan.Add(re2.escape(orjson.dumps(path.path.removesuffix("*")).decode()[:-1]))
         scan.Compile()
@@ -302,8 +310,8 @@ class Masker:
                     return value
                 counts[path.name] += 1
                 return _by_path(path, value)
-        if isinstance(value, str) and value and self._names.search(key):
-            if value.startswith("[masked:") and value.endswith("]"):
+        if isinstance(value, str | list) and value and self._is_credential(key, value):
+            if isinstance(value, str) and value.startswith("[masked:") and value.endswith("]"):
                 return value
             if not _NAME_KEPT.search(key):
                 counts["credential_field"] += 1
@@ -315,6 +323,12 @@ class Masker:
             if fits(attribute, key) and rule not in rules:
                 rules = (*rules, rule)
         return self._walk(value, counts, depth, rules, known=known)
+
+    def _is_credential(self, key: str, value: str | list[Json]) -> bool:
+        """Say whether a name alone tells that a value is one, or holds one. Headers are lists."""
+        if key in _HOLDERS:
+            return _SPEAKS(dumped(value)) is not None
+        return self._names.search(key) is not None
 
 
 def _replaced(rules: Rules, text: str, counts: Counter[str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.core.wire.expectations import ARRIVED_NS
+from tracehub.core.summary import digest, summarise
 from tracehub.core.wire.decoded import MAX_SPANS
 from tracehub.core.wire.json_text import replace_surrogates
 from tracehub.core.wire.normalise import normalise
@@ -223,3 +224,28 @@ def test_links_state_and_flags_are_kept():
 @pytest.mark.parametrize("code", [2, "2", "STATUS_CODE_ERROR"])
 def test_status_codes_are_numbers_or_names(code):
     assert one(status={"code": code, "message": "m"}).status_code == 2
+
+
+def test_siblings_of_one_microsecond_go_by_their_nanoseconds():
+    """Postgres keeps microseconds; the order is that of the full numbers."""
+    start = 1795557034000000000
+
+    def call(number, offset, said):
+        pairs = {"gen_ai.operation.name": "chat", "gen_ai.prompt.0.content": said}
+        return {
+            **SPAN,
+            "spanId": f"{number:016x}",
+            "startTimeUnixNano": str(start + offset),
+            "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in pairs.items()],
+        }
+
+    sent = decode_json(body(call(1, 3, "last"), call(2, 1, "first"), call(3, 2, "second"))).spans
+    spans = [normalise(span, arrived_ns=ARRIVED_NS) for span in sent]
+    assert len({span.start_ns // 1000 for span in spans}) == 1
+    assert summarise([digest(span) for span in spans]).input_span == f"{2:016x}"
+
+
+def test_a_name_of_128_kb_and_100_000_attributes_are_one_span_like_any():
+    pairs = [{"key": f"k{n}", "value": {"intValue": n}} for n in range(100_000)]
+    found = normalise(one(name="n" * 131_072, attributes=pairs), arrived_ns=ARRIVED_NS)
+    assert (len(found.name), len(found.attributes)) == (131_072, 100_000)
