@@ -245,7 +245,7 @@ def test_siblings_of_one_microsecond_go_by_their_nanoseconds():
     assert summarise([digest(span) for span in spans]).input_span == f"{2:016x}"
 
 
-def test_a_name_of_128_kb_and_100_000_attributes_are_one_span_like_any():
-    pairs = [{"key": f"k{n}", "value": {"intValue": n}} for n in range(100_000)]
+def test_a_name_of_128_kb_and_20_000_attributes_are_one_span_like_any():
+    pairs = [{"key": f"k{n}", "value": {"intValue": n}} for n in range(20_000)]
     found = normalise(one(name="n" * 131_072, attributes=pairs), arrived_ns=ARRIVED_NS)
-    assert (len(found.name), len(found.attributes)) == (131_072, 100_000)
+    assert (len(found.name), len(found.attributes)) == (131_072, 20_000)
