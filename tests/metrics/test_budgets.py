@@ -78,7 +78,7 @@ def test_each_limit_is_told_once_a_month(project, admin):
     events = list(Event.objects.filter(kind="budget.passed").order_by("pk"))
     assert [event.body["passed"] for event in events] == ["forecast", "spent"]
     said = message(events[1])
-    assert said.title == "Skylane support: Budget of Whole project is passed in 2026-11"
+    assert said.title == "Skylane support: Budget of the whole project is passed in 2026-11"
     assert said.lines == ["$300.00 spent, $428.93 expected of $250.00."]
     assert said.url.endswith("/skylane/settings/budgets")
     assert budgets.watch(now=NOW + timedelta(days=32)) == 0  # nothing was spent since
@@ -127,7 +127,7 @@ def test_the_page_shows_and_changes_them(client, project, admin):
     assert "such as refund@v12" in page.text
     assert "dollars" in client.post(f"{url}/new", {"axis": ""}).text
     page = client.post(f"{url}/new", {"axis": "", "amount": "12.50"}, follow=True)
-    assert "Budget set: Whole project, $12.50 a month" in page.text
+    assert "Budget set: the whole project, $12.50 a month" in page.text
     assert "$12.50" in page.text
     budgets.watch(now=now)
     assert "this month" in client.get("/skylane/metrics").text

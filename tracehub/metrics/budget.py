@@ -32,7 +32,7 @@ class Budget(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.value or "Whole project"
+        return self.value or "the whole project"
 
 
 class Passed(models.TextChoices):
