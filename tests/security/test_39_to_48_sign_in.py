@@ -139,6 +139,24 @@ def test_40_guessing_is_limited_per_account_however_the_address_is_written(maja)
     assert not signed_in(client)
 
 
+@pytest.mark.parametrize(
+    ("plain", "other"), [("s", "\u017f"), ("k", "\u212a"), ("j", "j\u0301"), ("a", "\u00e4")]
+)
+def test_40_letters_that_look_alike_are_nobody_or_buy_no_further_tries(maja, plain, other):
+    """Upper or lower case makes the same of some of them: of the limit as of the address."""
+    alike = EMAIL.replace(plain, other)
+    client = Client(REMOTE_ADDR="198.51.100.1")
+    sign_in(client, alike)
+    if not signed_in(client):
+        return
+    for n in range(5):
+        sign_in(Client(REMOTE_ADDR=f"192.0.2.{n}"), alike if n % 2 else EMAIL, "wrong password!")
+    for email in (EMAIL, alike):
+        client = Client(REMOTE_ADDR="192.0.2.99")
+        sign_in(client, email)
+        assert not signed_in(client), email
+
+
 def test_40_a_forged_forwarded_address_buys_no_further_tries(maja):
     codes = [
         Client(headers={"x-forwarded-for": f"198.51.100.{n}", "x-real-ip": f"198.51.100.{n}"})
