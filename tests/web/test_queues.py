@@ -144,13 +144,15 @@ def test_a_disagreement_is_decided_and_both_originals_stay(client, queue, projec
     item.refresh_from_db()
     assert item.adjudication.verdict == "fail"
     assert Review.objects.filter(withdrawn_at=None).count() == 3
-    assert "Decided" in client.get(url).text
+    undo = f"/skylane/reviews/{item.adjudication.pk}/withdraw?stay=1"
+    page = client.get(url).text
+    assert "Decided" in page and undo in page
     from tracehub.review.querysets import standing
 
     assert standing(project.pk, [item.trace_id])[item.trace_id].verdict == "fail"
     labels = client.get("/skylane/review/refund-canary/labels.csv").text
     assert len(labels.splitlines()) == 4
-    client.post(f"/skylane/reviews/{item.adjudication.pk}/withdraw")
+    assert client.post(undo, {"next": url})["Location"] == url
     item.refresh_from_db()
     assert item.adjudication is None
 

@@ -14,6 +14,7 @@ from tracehub.review import adjudication, progress
 from tracehub.review import querysets as reviews
 from tracehub.web import marks, shell
 from tracehub.web.forms.queues import DecisionForm
+from tracehub.web.links import with_query
 from tracehub.web.queues import person, queue_of
 
 
@@ -56,6 +57,6 @@ def decide(request: HttpRequest, slug: str, queue_slug: str, item_id: int) -> Ht
         except ActionError as error:
             shell.toast(request, str(error), icon="failures")
             return redirect("review_disagreements", slug=slug, queue_slug=queue_slug)
-    undo = reverse("review_withdraw", args=[slug, review.pk])
+    undo = with_query(reverse("review_withdraw", args=[slug, review.pk]), {"stay": "1"})
     shell.toast(request, f"Decided: {review.get_verdict_display().lower()}", undo=undo)
     return redirect("review_disagreements", slug=slug, queue_slug=queue_slug)

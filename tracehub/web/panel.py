@@ -125,7 +125,10 @@ def submit(request: HttpRequest, slug: str, trace_id: str) -> HttpResponse:
 
 @require_POST
 def withdraw(request: HttpRequest, slug: str, review_id: int) -> HttpResponse:
-    """Take back an own review (admins: any), and the case that was made with it."""
+    """Take back an own review (admins: any), and the case that was made with it.
+
+    Goes to its trace, to review it anew; with `stay` back to the page where it was asked.
+    """
     project = permissions.project_for(request, slug, Role.REVIEWER)
     review = get_object_or_404(Review, project=project, pk=review_id)
     role = getattr(request, "role", None)
@@ -145,6 +148,8 @@ def withdraw(request: HttpRequest, slug: str, review_id: int) -> HttpResponse:
             evals.remove_case(case.eval_set, case.number)
     shell.toast(request, "Taken back")
     page = reverse("trace", args=[slug, review.trace_id.hex])
+    if request.GET.get("stay"):
+        return shell.back(request, page)
     queue = request.GET.get("queue", "")
     return HttpResponseRedirect(links.with_query(page, {"queue": queue} if queue else {}))
 
