@@ -12,13 +12,14 @@ let found = [];
 let now = -1;
 let wanted = "";
 
-/** Ask for the span with nothing folded, once. Resolves when it is there. */
+const folded = () => panel().querySelector('a[href*="&all="]') !== null;
+
+/** Ask for the span with nothing folded. Resolves when it is there. */
 async function whole() {
-  if (!panel().querySelector('a[href*="&all="]')) return;
   const url = new URL(location.href);
   url.searchParams.set("span", document.querySelector("[data-pane]").dataset.pane);
   url.searchParams.set("all", "*");
-  await window.htmx.ajax("GET", url.pathname + url.search, { target: "#pane", swap: "innerHTML" });
+  await window.htmx.ajax("GET", url.pathname + url.search, { source: "#pane", target: "#pane", swap: "innerHTML" });
 }
 
 function matches(text, needle) {
@@ -45,7 +46,18 @@ function paint() {
   }
   if (now < 0) return;
   for (let fold = found[now].startContainer.parentElement.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-  found[now].startContainer.parentElement.scrollIntoView({ block: "center" });
+  reveal(found[now]);
+}
+
+/** Scroll to a match itself: the text around it may be longer than the window. */
+function reveal(range) {
+  range.startContainer.parentElement.scrollIntoView({ block: "nearest" });
+  const boxes = [document.scrollingElement];
+  for (let box = panel(); box; box = box.parentElement) boxes.unshift(box);
+  for (const box of boxes.filter((one) => one.scrollHeight > one.clientHeight)) {
+    const middle = Math.max(0, box.getBoundingClientRect().top) + Math.min(box.clientHeight, innerHeight) / 2;
+    box.scrollTop += range.getBoundingClientRect().top - middle;
+  }
 }
 
 function step(by) {
@@ -54,14 +66,24 @@ function step(by) {
   paint();
 }
 
-async function open() {
-  await whole();
+/** Show the field with some text, which is chosen when it is of the last search. */
+function show(text, chosen) {
   bar().hidden = false;
   const field = bar().querySelector("input");
-  field.value = wanted;
+  field.value = text;
   field.focus();
-  field.select();
+  if (chosen) field.select();
   search();
+}
+
+// What is typed while the folded texts are on their way goes on in the field that comes with them.
+async function open() {
+  const before = wanted;
+  show(before, true);
+  if (!folded()) return;
+  const field = bar().querySelector("input");
+  await whole();
+  show(field.value, field.value === before);
 }
 
 function close() {

@@ -70,6 +70,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-if (!/mac/i.test(navigator.platform)) {
+function nameCommand() {
   for (const kbd of document.querySelectorAll("kbd")) if (kbd.textContent === "⌘") kbd.textContent = "Ctrl";
+}
+if (!/mac/i.test(navigator.platform)) {
+  nameCommand();
+  for (const swapped of ["htmx:after:swap", "trace:shown"]) document.addEventListener(swapped, nameCommand);
 }

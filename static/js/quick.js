@@ -240,8 +240,18 @@ on("p", quickly("pass"));
 on("u", quickly("unsure"));
 on("f", fail);
 on("z", () => (undo || sending ? void takeBack() : false));
+// Enter submits what was chosen. Without a verdict a mode says fail, and a case what it is kept for.
+function implied() {
+  const { promote, kind } = form().elements;
+  if (form().querySelector('[name="modes"]:checked')) return "fail";
+  if (!promote?.checked) return "";
+  return kind.value === "success" ? "pass" : "fail";
+}
 on("Enter", (event) => {
-  if (!quick() || event.target.closest?.("a, button, summary, [data-span]") || !form().elements.verdict.value) return false;
+  if (!quick() || event.target.closest?.("a, button, summary, [data-span]")) return false;
+  const verdict = form().elements.verdict.value || implied();
+  if (!verdict) return false;
+  if (!form().elements.verdict.value) say(verdict);
   submit();
 });
 window.addEventListener("online", sent);

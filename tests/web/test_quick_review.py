@@ -12,6 +12,8 @@ from tests import server
 from tests import trace_factory as factory
 from tests.browser import Signed, chromium
 from tests.web import stories
+from tracehub.evals import actions as evals
+from tracehub.evals.models import Case
 from tracehub.review import actions, queueing
 from tracehub.review.models import Measuring, Review, Timing
 
@@ -93,8 +95,9 @@ def reviews() -> list[Review]:
     return list(Review.objects.filter(withdrawn_at=None).order_by("pk").prefetch_related("modes"))
 
 
-def test_every_way_to_say_it_quickly(start, wait_for):
-    signed = start(7)
+def test_every_way_to_say_it_quickly(start, wait_for, project):
+    evals.create_set(project, "Refund regressions")
+    signed = start(9)
     page = signed.page
     press(page, "p")
     press(page, "u")
@@ -105,7 +108,9 @@ def test_every_way_to_say_it_quickly(start, wait_for):
     page.keyboard.press("f")
     page.keyboard.press("Shift+Digit1")
     press(page, "3")
-    wait_for(lambda: len(reviews()) == 5, why="five reviews")
+    press(page, "Shift+Digit2", "Enter")
+    press(page, "e", "Enter")
+    wait_for(lambda: len(reviews()) == 7, why="seven reviews")
     found = [(r.verdict, [m.slug for m in r.modes.all()], r.note) for r in reviews()]
     assert found == [
         ("pass", [], ""),
@@ -113,17 +118,20 @@ def test_every_way_to_say_it_quickly(start, wait_for):
         ("fail", ["wrong-scope"], ""),
         ("fail", [], "Sum is text, 2 of 2."),
         ("fail", ["wrong-amount", "format"], ""),
+        ("fail", ["wrong-scope"], ""),
+        ("fail", [], ""),
     ]
+    assert Case.objects.get().source_trace_id == reviews()[-1].trace_id
     assert all(review.took_ms is not None for review in reviews())
     timings = Timing.objects.order_by("pk")
-    assert [t.first_key_ms is not None and t.open_ms is not None for t in timings] == [True] * 5
+    assert [t.first_key_ms is not None and t.open_ms is not None for t in timings] == [True] * 7
     assert [t.save_ms is not None for t in timings][:: len(timings) - 1] == [False, True]
     assert signed.accessibility() == []
     signed.shot("quick-review")
     taken_back = reviews()[-1].trace_id.hex
     page.keyboard.press("z")
     page.wait_for_url(f"**/traces/{taken_back}?queue=refunds")
-    assert len(reviews()) == 4
+    assert len(reviews()) == 6
     assert signed.errors == []
 
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import server
+from tests import trace_factory as factory
 from tests.browser import Signed, chromium
 from tests.web import stories
 from tracehub.evals import actions as evals
@@ -213,7 +214,17 @@ def test_attacks_stay_text_and_nothing_is_sent(open_page, project):
 
 def test_a_passage_is_found_and_gets_a_note_by_keyboard(open_page, project):
     trace = stories.refund_trace(project)
+    long = factory.trace(
+        project, output=factory.chat(("assistant", "Fare rule. " * 4000 + "Needle"))
+    )
     signed = open_page()
+    page = signed.open(f"/skylane/traces/{long}")
+    page.wait_for_selector("[data-pane]")
+    page.keyboard.press("/")
+    page.keyboard.type("needle")
+    expect(page.locator("[data-find-count]")).to_have_text("1 of 1")  # in what was folded
+    expect(page.locator("[data-find] input")).to_have_value("needle")
+    assert page.locator("#pane, #panel").count() == 2
     page = signed.open(f"/skylane/traces/{trace}")
     page.wait_for_selector("[data-pane]")
     page.keyboard.press("/")

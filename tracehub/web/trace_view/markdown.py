@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 LONGEST = 60_000  # characters; longer texts are shown as they came
 _TAGS = {
@@ -12,7 +15,7 @@ _TAGS = {
 }  # fmt: skip
 _READER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _READER.disable("image")
-_HEADINGS = {"h1": "h4", "h2": "h5", "h3": "h6"}  # below the headings of the page
+_ABOVE = 2  # the level of the heading that the page has above a text
 
 
 def rendered(text: str) -> str:
@@ -20,12 +23,13 @@ def rendered(text: str) -> str:
 
     >>> rendered("**Paid** <b>now</b>")
     '<p><strong>Paid</strong> &lt;b&gt;now&lt;/b&gt;</p>'
+    >>> rendered("# Refund\\n### Sum")
+    '<h3>Refund</h3>\\n<h4>Sum</h4>'
     """
     if len(text) > LONGEST:
         return ""
     tokens = _READER.parse(text)
-    for token in tokens:
-        token.tag = _HEADINGS.get(token.tag, token.tag)
+    _lower(tokens)
     html = _READER.renderer.render(tokens, _READER.options, {})
     clean = nh3.clean(
         html,
@@ -36,3 +40,13 @@ def rendered(text: str) -> str:
         link_rel="noreferrer noopener nofollow",
     )
     return clean.strip()
+
+
+def _lower(tokens: Sequence[Token]) -> None:
+    """Put headings below the page's, each at most one level under the one before it."""
+    level = _ABOVE
+    for token in tokens:
+        if token.type == "heading_open":
+            level = min(int(token.tag[1:]) + _ABOVE, level + 1, 6)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{level}"
