@@ -6,11 +6,14 @@ Every view of a project starts with `project_for`; a queryset without its projec
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.dispatch import receiver
 from django.http import Http404, HttpRequest
 
 from tracehub.projects.models import Membership, Project, Role, User
@@ -118,12 +121,16 @@ def _lacks_second_factor(user: User, role: str) -> bool:
     return not is_mfa_enabled(user)
 
 
+@receiver(user_logged_in)
+def _begin(request: HttpRequest, **_more: Any) -> None:
+    request.session["began"] = time.time()
+
+
 def _is_over(request: HttpRequest) -> bool:
     """Tell whether the session began LONGEST_SECONDS ago; each use of it puts its own end off."""
-    if "began" not in request.session:
-        request.session["began"] = time.time()
-    began: float = request.session["began"]
-    return time.time() - began > LONGEST_SECONDS
+    now = time.time()
+    began: float = request.session.get("began", now)
+    return now - began > LONGEST_SECONDS
 
 
 def _left_alone(request: HttpRequest) -> bool:
