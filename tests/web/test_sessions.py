@@ -89,7 +89,7 @@ def test_pages_of_a_list_hold_each_session_once(project):
 
 def test_a_session_is_read_turn_by_turn(project, reviewer, django_assert_max_num_queries):
     rows = talk(project)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         text = reviewer.get("/skylane/sessions/s-91").text
     assert all(said in text for said in ASKED)
     assert text.index(ASKED[0]) < text.index(ASKED[1]) < text.index(ASKED[2])

@@ -95,12 +95,36 @@ def digested(known: Known) -> Digested:
     )
     severity = worst(signals)
     standing = known.standing
-    tokens = summary.tokens or Tokens()
     verdict = standing.verdict if standing else None
     row = {
         "project_id": known.project_id,
         "day": known.day,
         "trace_id": known.trace_id,
+        **_facts(summary),
+        "input_preview": None,
+        "output_preview": None,
+        "signals": [signal_json(signal) for signal in signals],
+        "signal_kinds": sorted({signal.kind for signal in signals}),
+        "severity": severity,
+        "feedback": feedback,
+        "verdict": verdict,
+        "failure_modes": standing.modes if standing else [],
+        "reviewers": standing.reviewers if standing else [],
+        "failing": is_failing(verdict, summary.status, severity),
+        "promoted": known.promoted,
+        "failures": [],
+        "span_kinds": sorted({span.kind for span in spans}),
+        "span_names": sorted({span.name for span in spans})[:NAMES],
+    }
+    row["terms"] = terms.of_row(row)
+    row["contribution"] = _contribution(known, summary, row, feedback)
+    return Digested(summary, signals, row)
+
+
+def _facts(summary: TraceSummary) -> dict[str, Any]:
+    """Return the columns that a summary fills alone."""
+    tokens = summary.tokens or Tokens()
+    return {
         "started_at": when(summary.start_ns),
         "duration_ns": summary.duration_ns,
         "name": summary.name,
@@ -136,24 +160,7 @@ def digested(known: Known) -> Digested:
         "span_count": summary.span_count,
         "error_count": summary.error_count,
         "root_present": summary.root_present,
-        "input_preview": None,
-        "output_preview": None,
-        "signals": [signal_json(signal) for signal in signals],
-        "signal_kinds": sorted({signal.kind for signal in signals}),
-        "severity": severity,
-        "feedback": feedback,
-        "verdict": verdict,
-        "failure_modes": standing.modes if standing else [],
-        "reviewers": standing.reviewers if standing else [],
-        "failing": is_failing(verdict, summary.status, severity),
-        "promoted": known.promoted,
-        "failures": [],
-        "span_kinds": sorted({span.kind for span in spans}),
-        "span_names": sorted({span.name for span in spans})[:NAMES],
     }
-    row["terms"] = terms.of_row(row)
-    row["contribution"] = _contribution(known, summary, row, feedback)
-    return Digested(summary, signals, row)
 
 
 def _contribution(

@@ -141,20 +141,32 @@ def session_page(request: HttpRequest, slug: str, session: str) -> HttpResponse:
         raise Http404(str(error)) from error
     if session not in whole or not page.traces:
         raise Http404("There is no such session in this project.")
-    thread = whole[session]
-    shown = _turns(request, project, thread, page, first)
+    shown = _turns(request, project, whole[session], page, first)
+    context = _session_context(request, project, whole[session], shown) | {
+        "id": session,
+        "cut": cut,
+        "next": _next(page, first),
+        "began_later": first > 1,
+        "list_url": _traces_of(project, "session", session, whole[session]).url(),
+    }
+    with timezone.override(Look.of(request.user).zone(request)):
+        return render(request, "sessions/page.html", context)
+
+
+def _session_context(
+    request: HttpRequest, project: Project, thread: threads.Thread, shown: list[session_view.Turn]
+) -> dict[str, Any]:
+    """Return what the page says of the turns that it shows."""
     wrong = next((turn for turn in shown if turn.wrong), None)
     here = _here(shown, wrong, whole_number(request.GET.get("turn"), most=MOST_TURNS))
     whole_talk = thread.traces == len(shown)
     after = [turn.row.trace.cost for turn in shown if wrong and turn.number >= wrong.number]
-    context: dict[str, Any] = {
-        "id": session,
+    return {
         "thread": thread,
         "standing": session_view.standing(shown, wrong, whole=whole_talk),
         "language": session_view.language(shown),
         "after_error": sum((cost for cost in after if cost), Decimal(0)) if whole_talk else None,
         "alike": session_view.alike(project, wrong) if wrong else [],
-        "cut": cut,
         "turns": shown,
         "view": "timeline" if request.GET.get("view") == "timeline" else "conversation",
         "views": session_view.views(request),
@@ -165,15 +177,10 @@ def session_page(request: HttpRequest, slug: str, session: str) -> HttpResponse:
         "span_ms": 1000 * (thread.last - thread.first).total_seconds(),
         "prompts": sorted({name for turn in shown for name in turn.row.trace.prompts}),
         "cohorts": sorted({turn.row.trace.cohort or "" for turn in shown} - {""}),
-        "next": _next(page, first),
-        "began_later": first > 1,
         "eval_sets": list(EvalSet.objects.filter(project=project)[:50]),
         "verdicts": [(value, marks.VERDICTS[value], value[0]) for value in Verdict.values],
-        "list_url": _traces_of(project, "session", session, thread).url(),
         "concealed": project.hides_content,
     }
-    with timezone.override(Look.of(request.user).zone(request)):
-        return render(request, "sessions/page.html", context)
 
 
 @require_GET
