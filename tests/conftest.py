@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -21,15 +22,15 @@ from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
 
 import tracehub.celery  # noqa: F401  messages go to the folder of this run, not to a default broker
-from tests.plugin import SERVER
-from tracehub.cli import pgroles
-from tracehub.cli.config import OWNER_ROLE
+from tests.plugin import FOLDER, start_server
+from tracehub.cli import environment
+from tracehub.cli.config import DATABASE_NAME, OWNER_ROLE
 from tracehub.cli.postgres import Server
 
 T = TypeVar("T")
 # For tests that are not about the hash; `test_41_…take_the_same_time` takes the real one.
 settings.PASSWORD_HASHERS = ["tests.hashers.QuickArgon2", *settings.PASSWORD_HASHERS]
-TEMPLATE = "migrated"
+TEMPLATE = DATABASE_NAME  # every table is in it, and nobody connects to it
 
 
 @pytest.hookimpl(trylast=True)
@@ -39,28 +40,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(request: pytest.FixtureRequest) -> Server:
-    """The server of this run."""
-    return request.config.stash[SERVER]
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The server of this process; Django connects to it from now on."""
+    server = start_server(request.config.stash[FOLDER])
+    os.environ["DATABASE_URL"] = server.cluster.url()
+    found = environment.database("DATABASE_URL", server.cluster.url())
+    for settings_dict in (settings.DATABASES["default"], connection.settings_dict):
+        settings_dict |= {name: found[name] for name in ("NAME", "USER", "PASSWORD", "HOST")}
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_test_environment, django_db_blocker, postgres_server: Server
 ) -> Iterator[None]:
-    """Migrate once, and keep a copy nobody connects to, from which to clone.
+    """Make the database of the tests; the one it is a copy of is kept, to clone.
 
-    pytest-django's own fixture migrates only for tests marked `django_db`; those on a clone have
+    pytest-django's own fixture makes it only for tests marked `django_db`; those on a clone have
     no such mark.
     """
+    settings.DATABASES["default"]["TEST"]["TEMPLATE"] = TEMPLATE
     with django_db_blocker.unblock():
         config = setup_databases(verbosity=0, interactive=False)
         _disconnect()
-    migrated = settings.DATABASES["default"]["NAME"]
-    cluster = postgres_server.cluster
-    pgroles.grant(cluster.url(migrated), cluster.app_url(migrated))
-    _run(postgres_server, f'CREATE DATABASE {TEMPLATE} TEMPLATE "{migrated}" OWNER {OWNER_ROLE}')
-    owner = _as(cluster.app_url())  # like web and worker; `database_url` is of the owner
+    owner = _as(postgres_server.cluster.app_url())  # like web and worker; clones are the owner's
     yield
     with django_db_blocker.unblock():
         _disconnect()

@@ -21,6 +21,8 @@ from unittest import mock
 import psutil
 import pytest
 
+from tests import seed
+
 MODULE = (sys.executable, "-m", "tracehub.cli.main")
 URL = re.compile(r"TraceHub is ready: +(http://\S+)/")
 START_SECONDS = 90.0
@@ -121,11 +123,12 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """The data folder of a file's tests, in any order: the first makes it, each leaves it stopped.
+    """The data folder of a file's tests, in any order: each leaves it stopped.
 
-    A first start takes twice the time of any other.
+    Its tables are there: a first start takes twice the time of any other.
     """
     with open_folder() as path:
+        seed.copy_to(path / "data")
         yield path / "data"
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from tests import seed
 from tracehub.cli import archive, pgdump
 from tracehub.cli.config import ConfigError
 from tracehub.cli.main import main
@@ -200,6 +201,7 @@ def test_without_a_passphrase_a_backup_says_that_the_key_is_not_in_it(saved, tmp
 @pytest.mark.processes
 def test_an_installation_moves_to_another_folder_by_its_backup(folder, run_command):
     old, new = ("--data", str(folder / "old")), ("--data", str(folder / "new"))
+    seed.copy_to(folder / "old")
     assert run_command("createproject", "sky", *old).returncode == 0
     saved = run_command("backup", str(folder / "all.zip"), *old)
     assert saved.returncode == 0, saved.stderr

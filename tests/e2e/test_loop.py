@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Status, StatusCode
 from playwright.sync_api import Page, expect
 
+from tests import seed
 from tests.browser import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -73,6 +74,7 @@ def page():
 
 def test_from_a_sent_trace_to_an_exported_case(folder, start_up, run_command, page: Page):
     data = str(folder / "data")
+    seed.copy_to(folder / "data")
     up = start_up(folder / "data")
     key = run_command("createkey", "--project", "default", "--scope", "ingest", "--data", data)
     link = run_command("createuser", "admin@localhost", "--data", data)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests import seed
 from tests.cli.conftest import CLEAN, MODULE, Up, own_port
 from tests.faults.ledger import Sender
 from tracehub.cli import pgroles
@@ -33,8 +34,9 @@ class Installation:
         self.folder.chmod(0o755)
         quiet = SHARED_MEMORY if SHARED_MEMORY.is_dir() else self.folder
         self.data = Path(tempfile.mkdtemp(prefix="tracehub-faults-", dir=quiet))
+        seed.copy_to(self.data, "static", "static.fingerprint")
         free_mb = shutil.disk_usage(self.data).free // 2**20
-        (self.folder / "server").mkdir()
+        seed.copy_to(self.folder / "server")
         self.cluster = Cluster.of(self.folder / "server")
         self.start_database()
         self.env = {

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import seed
 from tests.cli.conftest import START_SECONDS, Up, own_port
 from tests.faults.ledger import Sender, check_stored, stored_spans
 from tracehub.cli.postgres import Cluster
@@ -41,6 +42,7 @@ class Home:
         self.data = self.folder / "data"
         self.wait_for = wait_for
         self.acknowledged: set[tuple[str, str]] = set()
+        seed.copy_to(self.data)
         self.port = own_port()
         self.up = Up(self.data, "--port", str(self.port))
         self.ready()
