@@ -78,7 +78,7 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize("key", ["my.own", "llm.input_messages.3.message.role"])
+@pytest.mark.parametrize("key", ["my.own", "llm.token_count.prompt_details.cache_read"])
 def test_the_index_names_every_trace_that_the_check_finds(db, key):
     project = stories.project()
     for value in VALUES:
