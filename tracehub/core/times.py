@@ -61,6 +61,24 @@ def parse_range(
     return first, last
 
 
+def parse_page_range(
+    start: str, end: str, *, now: datetime, default: timedelta
+) -> tuple[datetime, datetime]:
+    """Return what `parse_range` does, but let the last day, or more, begin at a whole hour.
+
+    So the first bar is a whole one, and counts by the hour need no row.
+
+    >>> now = datetime(2026, 11, 24, 12, 34, tzinfo=UTC)
+    >>> parse_page_range("7d", "", now=now, default=timedelta(hours=24))[0].isoformat()
+    '2026-11-17T12:00:00+00:00'
+    """
+    first, last = parse_range(start, end, now=now, default=default)
+    aged = not start.strip() or _AGE.fullmatch(start.strip())
+    if aged and not end.strip() and last - first >= timedelta(days=1):
+        first = first.replace(minute=0, second=0, microsecond=0)
+    return first, last
+
+
 def _named(field: str, text: str, now: datetime) -> datetime:
     try:
         return parse_moment(text, now=now)

@@ -188,7 +188,7 @@ def _scanned(
 
 def _summed(within: Range, keys: Sequence[str]) -> dict[Pair, tuple[int, int]]:
     """Return (traces, failing) of every pair: whole hours by their counts, the ends row by row."""
-    first, last = rollup.ceiling(within.start), rollup.floor(within.end)
+    first, last = rollup.whole(within.start, within.end)
     found: dict[Pair, tuple[int, int]] = {}
     if first < last:
         found = rollup.totals(within.project.pk, keys, first, last)
@@ -348,7 +348,7 @@ def _counted_bins(
 ) -> dict[datetime, tuple[int, int]]:
     """Return (traces, failing) by bin: whole buckets by their counts, the ends row by row."""
     width = rollup.FINE_STEP if pair[0] == FINE else rollup.HOUR
-    first, last = rollup.ceiling(within.start, width), rollup.floor(within.end, width)
+    first, last = rollup.whole(within.start, within.end, width)
     moments: list[tuple[datetime, int, int]] = []
     if first < last:
         kept = rollup.series(within.project.pk, pair, first, last)

@@ -14,11 +14,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
 from tracehub.core.query.terms import ALL, FINE, Pair, Row, counted
 
 HOUR = timedelta(hours=1)
 FINE_STEP = timedelta(minutes=5)
+NOW = timedelta(seconds=10)  # a page that began so long ago still ends now
 # Sorted, so that two workers that change the same rows wait for each other and never in a circle.
 # 4 us a row; a batch of 200 traces of one hour changes about 60 rows.
 CHANGE = """
@@ -185,6 +187,15 @@ def waiting() -> int:
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         return int(cursor.fetchone()[0])
+
+
+def whole(start: datetime, end: datetime, step: timedelta = HOUR) -> tuple[datetime, datetime]:
+    """Return where the buckets that lie within [start, end) begin and end.
+
+    The bucket that now lies in is one of them when the range ends now: nothing started later.
+    """
+    lasting = timedelta(0) <= timezone.now() - end < NOW
+    return ceiling(start, step), ceiling(end, step) if lasting else floor(end, step)
 
 
 def floor(at: datetime, step: timedelta = HOUR) -> datetime:

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
 from tracehub.core.query import FilterError, parse
-from tracehub.core.times import TimeError, parse_range
+from tracehub.core.times import TimeError, parse_page_range
 from tracehub.projects.actions import ActionError, Conflict
 from tracehub.projects.models import Project, User
 from tracehub.traces import facets
@@ -86,7 +86,7 @@ def count(view: SavedView, *, now: datetime) -> None:
     """Note about how many traces a view holds now; unknown when that takes too long."""
     view.counted_at, view.traces = now, None
     try:
-        start, end = parse_range(view.since, view.until, now=now, default=DEFAULT_RANGE)
+        start, end = parse_page_range(view.since, view.until, now=now, default=DEFAULT_RANGE)
         with bounded(SECONDS):
             found, _ = facets.matching(Range(view.project, start, end), parse(view.q))
             view.traces = found

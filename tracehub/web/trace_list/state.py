@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 
 from tracehub.core.query import Filter, FilterError, parse
 from tracehub.core.query.keys import NO_KEYS, Key
-from tracehub.core.times import TimeError, parse_range
+from tracehub.core.times import TimeError, parse_page_range
 from tracehub.core.whole import whole_number
 from tracehub.projects.models import Project
 from tracehub.traces.facets import Range
@@ -59,7 +59,7 @@ class ListState:
         since, until, sort = (params.get(name, "").strip() for name in ("from", "to", "sort"))
         problem = ""
         try:
-            start, end = parse_range(since, until, now=now, default=DEFAULT_RANGE)
+            start, end = parse_page_range(since, until, now=now, default=DEFAULT_RANGE)
         except TimeError as bad:
             problem, since, until = str(bad), "", ""
             start, end = now - DEFAULT_RANGE, now
