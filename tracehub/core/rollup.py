@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 from typing import NamedTuple
 
 from tracehub.core.trace import OUTCOMES, Json, Tokens
@@ -165,16 +167,12 @@ def quantile(buckets: Mapping[int, int], q: float) -> float | None:
     >>> round(quantile({bucket(100): 9, bucket(5000): 1}, 0.95), -2)
     5000.0
     """
-    total = sum(n for n in buckets.values() if n > 0)
-    if not total:
+    indexes = sorted(buckets)
+    reached = list(accumulate([max(0, buckets[index]) for index in indexes]))
+    if not reached or not reached[-1]:
         return None
-    rank, seen, last = max(1, math.ceil(q * total)), 0, 0
-    for index in sorted(buckets):
-        seen += max(0, buckets[index])
-        last = index
-        if seen >= rank:
-            break
-    return bucket_value(last)
+    rank = max(1, math.ceil(q * reached[-1]))
+    return bucket_value(indexes[bisect_left(reached, rank)])
 
 
 def cost_units(cost: Decimal | str | float | None) -> int:

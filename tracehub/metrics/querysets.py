@@ -8,8 +8,9 @@ read from the trace rows, through the contribution that each of them keeps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import orjson
 from django.db import connection
@@ -64,16 +65,29 @@ def read(
     return found
 
 
-@dataclass(slots=True)
+@dataclass
 class Line:
-    """One line of a metric: its group ("" for none), its value in each step, and in the range."""
+    """One line of a metric: its group ("" for none), its value in each step, and in the range.
 
+    Of many groups only some are drawn: values are reckoned when they are asked for.
+    """
+
+    metric: Metric
     group: str
-    values: list[metrics.Number | None]
-    requests: list[int]
-    total: metrics.Number | None
-    sums: Sums = field(default_factory=Sums)  # of the range
-    steps: list[Sums] = field(default_factory=list)
+    steps: list[Sums]
+    sums: Sums  # of the range
+
+    @cached_property
+    def values(self) -> list[metrics.Number | None]:
+        return [self.metric.value(sums) for sums in self.steps]
+
+    @property
+    def requests(self) -> list[int]:
+        return [int(sums["requests"]) for sums in self.steps]
+
+    @property
+    def total(self) -> metrics.Number | None:
+        return self.metric.value(self.sums)
 
 
 @dataclass(slots=True)
@@ -173,15 +187,7 @@ def line(
     """
     empty = Sums()
     whole = added(steps.values()) if whole is None else whole
-    every = [steps.get(mark, empty) for mark in frame.marks]
-    return Line(
-        group=label,
-        values=[metric.value(sums) for sums in every],
-        requests=[int(sums["requests"]) for sums in every],
-        total=metric.value(whole),
-        sums=whole,
-        steps=every,
-    )
+    return Line(metric, label, [steps.get(mark, empty) for mark in frame.marks], whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,7 @@ def _groups_table(spec: Spec, data: Data, lines: Sequence[Line]) -> _Table:
                 data.links(frame.start, frame.end, data.of_group(each.group)),
                 [
                     name_of(each.group),
-                    copy.total(sum(each.requests)),
+                    copy.total(float(each.sums["requests"])),
                     say(metric, each.total),
                     *(say(column, column.value(each.sums)) for column in more),
                 ],
@@ -315,7 +315,7 @@ def _groups_table(spec: Spec, data: Data, lines: Sequence[Line]) -> _Table:
             for each in lines
         ],
         exact=[
-            [each.group, sum(each.requests), each.total, *(c.value(each.sums) for c in more)]
+            [each.group, each.sums["requests"], each.total, *(c.value(each.sums) for c in more)]
             for each in lines
         ],
         units=["count", metric.unit, *(column.unit for column in more)],

@@ -147,10 +147,10 @@ def _read(
 
 def _links(state: ChartState) -> Links:
     """Return what writes the addresses of the traces of a step: some hundred of them a page."""
-    path = reverse("traces", args=[state.project.slug])
+    path, iso = reverse("traces", args=[state.project.slug]), cache(_iso)
 
     @cache
     def filtered(wanted: str) -> str:
         return with_query(path, {"q": wanted}) + "&" if wanted else f"{path}?"
 
-    return lambda start, end, wanted: f"{filtered(wanted)}from={_iso(start)}&to={_iso(end)}"
+    return lambda start, end, wanted: f"{filtered(wanted)}from={iso(start)}&to={iso(end)}"

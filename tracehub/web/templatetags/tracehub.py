@@ -1,18 +1,19 @@
 """Tags and filters of every page: icons, marks, and the copy rules.
 
-Load with `{% load tracehub %}`. Nothing here marks data as safe except our own sprite and
-cleaned markdown.
+Load with `{% load tracehub %}`. Nothing here marks data as safe except our own sprite,
+cleaned markdown and what it has escaped.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.contrib.messages import get_messages
@@ -30,6 +31,9 @@ from tracehub.web.shortcuts import SHORTCUTS
 from tracehub.web.trace_list.columns import Column
 from tracehub.web.trace_list.state import ListState
 from tracehub.web.trace_view.markdown import rendered
+
+if TYPE_CHECKING:
+    from tracehub.web.metric_panels import Row  # the package of charts takes a while to load
 
 register = template.Library()
 
@@ -90,6 +94,21 @@ def cells(context: Context, columns: Sequence[str]) -> SafeString:
     """The chosen cells of `row`: traces/cells/ has a template for each column."""
     found = (_cell(key).render(context) for key in columns)
     return mark_safe("".join(found))  # noqa: S308 from our templates
+
+
+@register.simple_tag
+def number_rows(rows: Iterable[Row]) -> SafeString:
+    """Table rows of numbers, whose first cell leads to the traces behind them.
+
+    The charts of a page have thousands of cells, for which the template engine takes 40 ms.
+    """
+
+    def row(url: str, head: str, *numbers: str) -> str:
+        cells = "".join([f'<td class="r">{escape(number)}</td>' for number in numbers])
+        link = f'<a class="link" href="{escape(url)}">{escape(head)}</a>'
+        return f'<tr><th scope="row">{link}</th>{cells}</tr>'
+
+    return mark_safe("".join([row(each.url, *each.cells) for each in rows]))  # noqa: S308 escaped
 
 
 @register.inclusion_tag("components/behind.html")
