@@ -23,7 +23,7 @@ MARK = {
     "metrics": 6,
     "notify": 3,
     "projects": 9,
-    "review": 8,
+    "review": 10,
     "traces": 14,
     "web": 0,
 }

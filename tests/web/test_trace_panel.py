@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.evals import actions as evals
 from tracehub.evals.models import Case, EvalSet
@@ -50,6 +51,16 @@ def test_a_plain_form_goes_on_to_the_next_trace(client, reviewer, trace, submit)
     page = client.get(f"/skylane/traces/{trace}").text
     assert "Marked as pass" in page
     assert "Reviewer (you)" in page
+
+
+def test_a_span_that_comes_after_a_review_is_marked_late(client, project, reviewer, trace, submit):
+    submit(verdict="pass")
+    assert "came late" not in client.get(f"/skylane/traces/{trace}").text
+    factory.trace(project, factory.span(trace, name="log-refund"))
+    page = client.get(f"/skylane/traces/{trace}").text
+    assert "Given on 11 of 12 spans: the others came late." in page
+    submit(verdict="fail")
+    assert client.get(f"/skylane/traces/{trace}").text.count("came late") == 1
 
 
 def test_htmx_is_told_where_to_go(reviewer, submit):

@@ -26,6 +26,7 @@ from tracehub.review.models import (
     Verdict,
 )
 from tracehub.traces import store
+from tracehub.traces.reading import rows_of
 from tracehub.traces.wake import wake_on_commit
 
 NOTHING = object()  # tells "no corrected output" from a corrected output of null
@@ -75,6 +76,7 @@ def submit_review(
                 submission=submission,
                 failing_span=failing_span if verdict != Verdict.PASS else "",
                 took_ms=took_ms,
+                spans=_span_counts(project, [trace_id]).get(trace_id),
                 adjudicates=adjudicates,
             )
             label([review.pk], chosen)
@@ -85,6 +87,10 @@ def submit_review(
     except IntegrityError:
         return Review.objects.get(project=project, submission=submission), False
     return review, True
+
+
+def _span_counts(project: Project, traces: Sequence[UUID]) -> dict[UUID, int]:
+    return dict(rows_of(project, traces).values_list("trace_id", "span_count"))
 
 
 @transaction.atomic
@@ -98,12 +104,14 @@ def submit_reviews(
 ) -> list[Review]:
     """Add one review of each trace and return them, as `submit_review` one by one, but at once.
 
-    Nine statements, and those of a turn for each trace that waits in a queue. Raises ActionError.
+    Eleven statements, and those of a turn for each trace that waits in a queue. Raises ActionError.
     """
     _check_verdict(verdict)
     chosen = _modes(project, modes)
+    spans = _span_counts(project, traces)
     made = Review.objects.bulk_create(
-        Review(project=project, trace_id=trace, author=author, verdict=verdict) for trace in traces
+        Review(project=project, trace_id=one, author=author, verdict=verdict, spans=spans.get(one))
+        for one in traces
     )
     label([review.pk for review in made], chosen)
     items = QueueItem.objects.filter(project=project, trace_id__in=traces, closed_at=None)

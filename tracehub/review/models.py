@@ -99,6 +99,7 @@ class Review(models.Model):
     submission = models.UUIDField(null=True)
     failing_span = models.CharField(max_length=16, blank=True)
     took_ms = models.PositiveIntegerField(null=True)  # from the trace being shown to the verdict
+    spans = models.PositiveIntegerField(null=True)  # of the trace then; later ones came late
     sealed = models.BooleanField(default=False)
     is_repeat = models.BooleanField(default=False)  # answers a `Repeat`, counts nowhere else
     adjudicates = models.BooleanField(default=False)
