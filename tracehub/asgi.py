@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from django.core.asgi import get_asgi_application
@@ -40,9 +41,14 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
 
 
 def warm() -> None:
-    """Load what the first request would wait for: all routes, template tags, the frame of pages."""
+    """Load what the first request would wait for: all routes, template tags, the frame of pages.
+
+    The collector never looks at it again: to walk all of it took 80 ms out of some request.
+    """
     get_resolver().url_patterns  # noqa: B018 a cached property
     get_template("base.html")
+    gc.collect()
+    gc.freeze()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
