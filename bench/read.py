@@ -171,10 +171,11 @@ def deep(project: Any, pages: int) -> str:
 
     from tracehub.traces.models import Trace
     from tracehub.traces.querysets import cursor_at
+    from tracehub.web.traces import PAGE_SIZE
 
     now = datetime.now(UTC)
     rows = Trace.objects.in_project(project).in_range(now - timedelta(days=30), now).newest_first()
-    moment = rows.values_list("started_at", flat=True)[50 * pages]
+    moment = rows.values_list("started_at", flat=True)[PAGE_SIZE * pages]
     return cursor_at(moment, falling=True)
 
 

@@ -66,7 +66,7 @@ def test_a_page_takes_few_queries_however_many_rows(
         trace_row(project, signals=[signal("timeout")])
     client.get("/skylane/traces")  # remembers the project, once
     with django_assert_max_num_queries(34):
-        assert len(shown(client.get("/skylane/traces"))) == 50
+        assert len(shown(client.get("/skylane/traces"))) == 30
 
 
 def test_a_changed_filter_swaps_the_content_and_names_its_address(client, project, reviewer):
@@ -105,7 +105,7 @@ def test_a_bad_range_order_or_cursor_is_said_and_the_rest_works(client, project,
 
 
 def test_more_rows_follow_without_repeating(client, project, reviewer):
-    for number in range(55):
+    for number in range(35):
         trace_row(project, ago=timedelta(minutes=number + 1))
     first = client.get("/skylane/traces?from=7d")
     following = re.search(r'id="load-more" href="([^"]+)"', first.text)[1].replace("&amp;", "&")

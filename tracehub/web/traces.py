@@ -39,7 +39,7 @@ from tracehub.web.trace_list.columns import PREFERENCE, Look
 from tracehub.web.trace_list.rows import Row, rows
 from tracehub.web.trace_list.state import ListState
 
-PAGE_SIZE = 50
+PAGE_SIZE = 30  # two screens; the list goes on by itself before one sees its end
 SECONDS = 3  # of database time for the rows of a page, and as much for its counts
 # Traces in the range above which the list does not wait for its counts: they come after it.
 COUNTED_AT_ONCE = 10_000
