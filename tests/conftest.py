@@ -35,8 +35,9 @@ TEMPLATE = DATABASE_NAME  # every table is in it, and nobody connects to it
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits for real processes: at the end it would keep one core idle."""
-    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
+    """Begin with what takes long, real processes and browsers: at the end it keeps a core idle."""
+    slow = ("processes", "browser")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in slow])
 
 
 @pytest.fixture(scope="session")

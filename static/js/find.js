@@ -76,14 +76,20 @@ function show(text, chosen) {
   search();
 }
 
-// What is typed while the folded texts are on their way goes on in the field that comes with them.
+// What is typed while the folded texts are on their way goes on in the field that comes with them:
+// at once, since a key that is pressed before it has the focus would be lost.
 async function open() {
   const before = wanted;
   show(before, true);
   if (!folded()) return;
   const field = bar().querySelector("input");
+  const arrived = new MutationObserver(() => {
+    if (bar()?.hidden) show(field.value, field.value === before);
+  });
+  arrived.observe(document.getElementById("pane"), { childList: true });
   await whole();
-  show(field.value, field.value === before);
+  arrived.disconnect();
+  search();
 }
 
 function close() {
