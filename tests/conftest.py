@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -36,8 +37,12 @@ TEMPLATE = DATABASE_NAME  # every table is in it, and nobody connects to it
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, real processes and browsers: at the end it keeps a core idle."""
-    slow = ("processes", "browser")
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in slow])
+    ranks: dict[Path, int] = {}
+    for item in items:
+        slow = [item.get_closest_marker(name) is not None for name in ("processes", "browser")]
+        rank = slow.index(True) if any(slow) else len(slow)
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])  # whole files, as they are dealt out
 
 
 @pytest.fixture(scope="session")
