@@ -60,7 +60,7 @@ class Api:
         self._open = urllib.request.build_opener(_NoRedirects).open
 
     def get(self, path: str, **query: str) -> Reply:
-        """Read, waiting as long as a busy server asks. Raises Refused."""
+        """Read; a busy server is asked again after a second, some times. Raises Refused."""
         where = path + (f"?{urlencode(query)}" if query else "")
         for _ in range(_TRIES - 1):
             try:
@@ -68,7 +68,7 @@ class Api:
             except Refused as error:
                 if error.status not in _BUSY:
                     raise
-                time.sleep(1.0)  # what the server's Retry-After says for both
+                time.sleep(1.0)
         return self._call("GET", where)
 
     def post(self, path: str, body: Any) -> Reply:
