@@ -12,6 +12,7 @@ from report_disk import Disk
 
 MAIN = "20x4"  # 100 spans a request, 4 connections
 CPU_BUDGET = (("web", "web", 0.12), ("Postgres", "pg", 0.12), ("worker", "worker", 0.16))
+FIRST, LATER, SENDING = "cpu_per_1k", "cpu_later_per_1k", "cpu_sending"
 Runs = list[dict[str, Any]]
 Probe = tuple[int, Runs]  # spans in the tables, and what was measured then
 
@@ -25,11 +26,9 @@ def rate(runs: Runs, shape: str, label: str) -> float:
     return median(run["durable_spans_s"] or 0 for run in chosen(runs, shape, label))
 
 
-def cpu(runs: Runs, part: str) -> float:
+def cpu(runs: Runs, part: str, phase: str = FIRST) -> float:
     """Return the median of CPU ms per span of the processes whose names begin so."""
-    return median(
-        sum(v for k, v in run["cpu_per_1k"].items() if k.startswith(part)) for run in runs
-    )
+    return median(sum(v for k, v in run[phase].items() if k.startswith(part)) for run in runs)
 
 
 def median(values: Iterable[float]) -> float:
@@ -82,6 +81,8 @@ def targets(
         row("Two web processes, by one", 1.6, factor, more=busy(two))
     for name, part, most in CPU_BUDGET:
         row(f"CPU ms per span, {name}", most, cpu(own, part), least=False)
+    later = median(sum(run[LATER].values()) for run in own)
+    row("CPU ms per span, second pass, all", 1.0, later, least=False)
     if half is not None:
         what = f"{half['rate'] * 5:.0f} spans/s; {half['failed']:.0f} failed"
         row(
@@ -122,9 +123,10 @@ def growth(probes: Sequence[Probe]) -> None:
 
 
 def busy(runs: Runs) -> str:
-    """Return the cores that each part kept busy: what is the limit where more web does not help."""
+    """Return the cores that each part kept busy meanwhile: the limit where more web is no help."""
     spans = median(run["durable_spans_s"] or 0 for run in runs) / 1000
-    parts = ", ".join(f"{part} {cpu(runs, part) * spans:.2f}" for part in ("web", "pg", "worker"))
+    used = {part: cpu(runs, part, SENDING) * spans for part in ("web", "pg", "worker")}
+    parts = ", ".join(f"{part} {cores:.2f}" for part, cores in used.items())
     sender = median(run["loadgen_cpu_per_1k"] for run in runs) * spans
     return f"cores busy of {os.cpu_count()}: {parts}, sender {sender:.2f}"
 

@@ -220,9 +220,9 @@ class Stand:
         return targets
 
     def wait_idle(self, seconds: float = 300, *, looked: bool = False) -> None:
-        """Return when the worker has caught up, so that one run does not pay for another.
+        """Return when lists and signals are right.
 
-        With `looked` also with its second looks, which write what is found by attributes.
+        With `looked` also what the second pass finds and writes, attributes among it.
         """
         if not self.worker:
             return
@@ -234,4 +234,4 @@ class Stand:
             while link.execute(waits).fetchone()[0]:
                 if time.monotonic() > deadline:
                     raise SystemExit("The worker does not catch up; is it running?")
-                time.sleep(0.2)
+                time.sleep(0.05)

@@ -40,6 +40,7 @@ _TYPE = re.compile(
     r"data:([a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,80})(?:;[a-z0-9=.+-]{1,80}){0,3}\Z", re.I
 )
 _LEAD = "mediaref:"
+_LEAD_BYTES = _LEAD.encode()
 _REFERENCE = re.compile(
     r"mediaref:([\w.+-]{1,40}/[\w.+-]{1,80});size=(\d{1,12});sha256=([0-9a-f]{64})"
 )
@@ -73,8 +74,12 @@ class Aside:
     named: set[bytes] = field(default_factory=set)
     _known: dict[str, str] = field(default_factory=dict)  # long texts come again in other fields
 
-    def take(self, record: Any) -> None:
-        """Take media out of a record or JSON in place: long strings in dicts, lists and fields."""
+    def take(self, record: Any) -> bool:
+        """Take media out of a record or JSON in place: long strings in dicts, lists and fields.
+
+        Tells whether anything was replaced.
+        """
+        replaced = False
         waiting: list[Any] = [record]
         while waiting:
             node = waiting.pop()
@@ -84,8 +89,10 @@ class Aside:
                         short = self.text(value)
                         if short is not value:
                             _put(node, place, short)
+                            replaced = True
                 elif value.__class__ not in _PLAIN:
                     waiting.append(value)
+        return replaced
 
     def text(self, text: str) -> str:
         """Return a text with a reference for each medium in it."""
@@ -106,6 +113,11 @@ class Aside:
                 parts += (text[done:start], str(name))
                 done = end
         return "".join((*parts, text[done:])) if done else text
+
+
+def possible(text: bytes) -> bool:
+    """Tell whether a record may hold media or references, by its JSON text: most hold neither."""
+    return len(text) >= LEAST or _LEAD_BYTES in text
 
 
 def references(text: str) -> Iterator[Reference]:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from tracehub.core import stored
+from tracehub.core import media, stored
 from tracehub.core.cost import set_cost
 from tracehub.core.digest import digest
 from tracehub.core.media import Aside
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 2_000  # spans of one request that are rows at once
-STEP = 50  # spans between two chances for other requests, about 5 ms
+STEP = 16  # spans between two chances for other requests, about 1 ms
 
 
 @dataclass(slots=True)
@@ -49,16 +49,31 @@ class Prepared:
     said: Said = field(default_factory=Said.empty)
     _aside: Aside = field(default_factory=Aside)
 
-    def set_aside(self, project_id: int, key: SpanKey, record: Any) -> None:
-        """Take pictures and the like out of what a span says, before anything else reads it."""
+    def set_aside(self, project_id: int, key: SpanKey, record: Any) -> bool:
+        """Take pictures and the like out of what a span says, before anything else reads it.
+
+        Tells whether the record was changed.
+        """
         aside = self._aside
         aside.named = set()
-        aside.take(record)
+        changed = aside.take(record)
         self.said.add(project_id, UUID(hex=key.trace_id), aside)
+        return changed
 
 
-async def prepare(raws: Sequence[RawSpan], grant: Grant) -> Prepared:
-    """Return the rows of received spans. A span that cannot be read harms only itself."""
+async def prepare(ingest: Ingest, raws: Sequence[RawSpan], grant: Grant) -> Prepared:
+    """Return the rows of received spans. A span that cannot be read harms only itself.
+
+    What takes more than a step takes turns: one request is committed while the next is prepared.
+    Side by side all would be ready at once, and then wait together.
+    """
+    if len(raws) <= STEP:
+        return await _rows(raws, grant)
+    async with ingest.turn:
+        return await _rows(raws, grant)
+
+
+async def _rows(raws: Sequence[RawSpan], grant: Grant) -> Prepared:
     prepared = Prepared()
     arrived_ns = time.time_ns()
     for index, raw in enumerate(raws):
@@ -82,7 +97,7 @@ async def store(ingest: Ingest, raws: Sequence[RawSpan], grant: Grant) -> list[R
     """
     rejected: list[Rejected] = []
     for batch in batches(raws):
-        prepared = await prepare(batch, grant)
+        prepared = await prepare(ingest, batch, grant)
         rejected += prepared.rejected
         await ingest.writer.store(prepared.rows, prepared.said)
         ingest.count_masked(grant, prepared.masked)
@@ -159,9 +174,11 @@ def mask_json(text: bytes, value: Any, grant: Grant, masked: Counter[str]) -> An
 
 
 def _add(prepared: Prepared, raw: RawSpan, grant: Grant, arrived_ns: int) -> None:
-    key = SpanKey(raw.trace_id, raw.span_id)
-    prepared.set_aside(grant.project_id, key, [raw.attributes, raw.events, raw.links])
     received = stored.received_json(raw)
+    if media.possible(received):
+        key, places = SpanKey(raw.trace_id, raw.span_id), [raw.attributes, raw.events, raw.links]
+        if prepared.set_aside(grant.project_id, key, places):
+            received = stored.received_json(raw)
     if grant.masker.touches(received):
         prepared.masked.update(mask_raw(raw, grant.masker))
         received = stored.received_json(raw)
