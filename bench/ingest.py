@@ -5,9 +5,10 @@
 A shape is traces per request x connections; a trace is 5 spans of 2.1 KB and began within the
 last minute, as it would when an application sends it. Both write to one embedded PostgreSQL with
 fsync on. Prints durable spans/s, latency, CPU seconds per 1,000 spans of web, worker and Postgres
-(until lists and signals are right; the second pass apart), bytes on disk by table and part, how the tables fared, and every target: two web processes, small
-requests at half the peak load, traces that become visible meanwhile, and the cost of a span as the
-tables grow to `--grow` spans, measured at sizes between (5000000 takes 20 minutes and 15 GB).
+(until lists and signals are right; the second pass apart), bytes on disk by table and part, how
+the tables fared, and every target: two web processes, small requests at half the peak load, traces
+that become visible meanwhile, and the cost of a span as the tables grow to `--grow` spans, measured
+at sizes between (5000000 takes 20 minutes and 15 GB).
 """
 
 from __future__ import annotations
