@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -24,7 +25,7 @@ class Reply:
     """The body of an answer and its headers."""
 
     body: bytes
-    headers: http.client.HTTPMessage
+    headers: Message
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -76,29 +77,21 @@ class Api:
 
     def ingest(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Send traces to a path of ingestion; return status and answer, 400 and 503 included."""
-        request = urllib.request.Request(  # noqa: S310 the scheme was checked above
-            self.base.removesuffix("/api/v1") + path,
-            data=body,
-            headers={
-                "Authorization": f"Bearer {self._key}",
-                "Content-Type": "application/json",
-                "User-Agent": "tracehub-cli",
-            },
-        )
-        try:
-            with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            if error.code in {400, 503}:
-                return error.code, error.read()
-            raise click.ClickException(f"{self.host}: {_said(error)}") from error
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise click.ClickException(f"{self.host} cannot be reached: {reason}.") from error
+        status, reply = self._send("POST", self.base.removesuffix("/api/v1") + path, body)
+        if status >= 300 and status not in {400, 503}:
+            raise Refused(f"{self.host}: {_said(status, reply.body)}", status)
+        return status, reply.body
 
     def _call(self, method: str, path: str, data: bytes | None = None) -> Reply:
+        status, reply = self._send(method, self.base + path, data)
+        if status >= 300:
+            raise Refused(f"{self.host}: {_said(status, reply.body)}", status)
+        return reply
+
+    def _send(self, method: str, url: str, data: bytes | None) -> tuple[int, Reply]:
+        """Return status and answer, whatever it says. Without an answer the command ends."""
         request = urllib.request.Request(  # noqa: S310 the scheme was checked above
-            self.base + path,
+            url,
             data=data,
             method=method,
             headers={
@@ -109,19 +102,19 @@ class Api:
         )
         try:
             with self._open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return Reply(answer.read(), answer.headers)
+                return answer.status, Reply(answer.read(), answer.headers)
         except urllib.error.HTTPError as error:
-            raise Refused(f"{self.host}: {_said(error)}", error.code) from error
+            return error.code, Reply(error.read(), error.headers)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise click.ClickException(f"{self.host} cannot be reached: {reason}.") from error
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _said(status: int, body: bytes) -> str:
     try:
-        return str(json.loads(error.read())["error"]["message"])
+        return str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return f"it answered {error.code} {error.reason}."
+        return f"it answered {status} {http.client.responses.get(status, '')}".rstrip() + "."
 
 
 def configured() -> Api | None:
