@@ -151,6 +151,26 @@ def test_a_cluster_of_another_version_and_one_that_is_not_durable_are_refused(fo
     assert "was made by PostgreSQL 16; this TraceHub brings PostgreSQL 18" in old.stderr
 
 
+def test_a_folder_that_cannot_be_made_or_written_is_refused_with_its_mend(
+    folder, run_command, start_up, wait_for
+):
+    nowhere = run_command("up", "--data", "/proc/tracehub")  # not even by root
+    assert nowhere.returncode == 1
+    assert re.fullmatch(
+        r"Error: The data folder /proc/tracehub cannot be made: .+\. "
+        r"Choose another with --data or TRACEHUB_DATA_DIR\.\n",
+        nowhere.stderr,
+    )
+    skip_where_nobody_can_run_python()
+    up = start_up(folder, ready=False, user="nobody", HOME="/")
+    assert wait_for(up.process.poll, seconds=60) == 1
+    assert up.log == (
+        f"Error: The data folder {folder} cannot be written by this user. "
+        "Make it writable, or choose another with --data or TRACEHUB_DATA_DIR.\n"
+    )
+    assert list(folder.iterdir()) == []
+
+
 def test_a_wrong_setting_stops_the_start_with_one_line(folder, run_command):
     refused = run_command("up", "--data", str(folder / "data"), TRACEHUB_MAX_BODY_MB="8MB")
     assert refused.returncode == 1
@@ -158,13 +178,18 @@ def test_a_wrong_setting_stops_the_start_with_one_line(folder, run_command):
     assert not (folder / "data" / "postgres").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_it_runs_as_a_plain_user_too(start_up, folder):
     nobody = pwd.getpwnam("nobody")
-    reach = ["/bin/sh", "-c", f"test -x {os.path.realpath(psutil.Process().exe())}"]
-    if subprocess.run(reach, check=False, user="nobody", cwd="/").returncode:
-        pytest.skip("this Python lies in a folder that only root can enter")
+    skip_where_nobody_can_run_python()
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     up = start_up(folder / "data", user="nobody", HOME=str(folder))
     assert up.child("bin/postgres").uids().effective == nobody.pw_uid
     assert up.stop() == 0
+
+
+def skip_where_nobody_can_run_python() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    reach = ["/bin/sh", "-c", f"test -x {os.path.realpath(psutil.Process().exe())}"]
+    if subprocess.run(reach, check=False, user="nobody", cwd="/").returncode:
+        pytest.skip("this Python lies in a folder that only root can enter")

@@ -144,11 +144,16 @@ def test_a_killed_supervisor_loses_nothing_and_the_next_start_goes_on(home, wait
     home.check()
 
 
-def test_63_a_stop_under_load_is_drained_within_ten_seconds(home, wait_for):
+@pytest.mark.parametrize("way", ["SIGTERM", "Ctrl-C"])
+def test_63_a_stop_under_load_is_drained_within_ten_seconds(home, wait_for, way):
     sender = home.send()
     wait_for(lambda: len(sender.acknowledged) > 400, seconds=30)
     parts = home.up.children()
-    assert home.up.stop(signal.SIGTERM) == 0
+    if way == "Ctrl-C":  # which a terminal sends to the whole group
+        os.killpg(home.up.process.pid, signal.SIGINT)
+        assert home.up.process.wait(15) == 0
+    else:
+        assert home.up.stop(signal.SIGTERM) == 0
     wait_for(lambda: not any(part.is_running() for part in parts), why="no orphan")
     sender.abandon()
     home.acknowledged |= sender.acknowledged

@@ -1,6 +1,7 @@
 """28: every route, method and identity against the table written by hand; new routes need a row.
 
-29: ids of another project are answered as ids that do not exist.
+29: ids of another project are answered as ids that do not exist, after as many statements: an
+answer that took longer would tell them apart.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, get_resolver
 
 from tests.security import access_table as table
@@ -184,8 +186,10 @@ def test_29_ids_of_another_project_read_like_ids_that_are_not_there(ours, theirs
     client = ours.client("admin")
     for route in OBJECTS:
         for method in table.PAGES[route]:
-            foreign = ask(client, method, f"/{ours.word}/{theirs.path(route)}")
-            absent = ask(client, method, f"/{ours.word}/{ours.path(route, worlds.ABSENT)}")
+            with CaptureQueriesContext(connection) as for_foreign:
+                foreign = ask(client, method, f"/{ours.word}/{theirs.path(route)}")
+            with CaptureQueriesContext(connection) as for_absent:
+                absent = ask(client, method, f"/{ours.word}/{ours.path(route, worlds.ABSENT)}")
             if route == "contracts/<str:name>":  # a name that is free is an offer to fill it
                 told = _told(foreign)[1].replace(str(theirs.objects["name"]), "")
                 assert foreign.status_code == absent.status_code
@@ -197,6 +201,7 @@ def test_29_ids_of_another_project_read_like_ids_that_are_not_there(ours, theirs
                 continue
             assert foreign.status_code in (404, 409), route
             assert _told(foreign) == _told(absent), route
+            assert len(for_foreign) == len(for_absent), route
 
 
 def test_29_a_key_finds_nothing_of_another_project(ours, theirs):
@@ -208,7 +213,7 @@ def test_29_a_key_finds_nothing_of_another_project(ours, theirs):
             body = json.dumps(bodies.get(f"{method} {route}", {}))
             told = []
             for path in (theirs.path(route), ours.path(route, worlds.ABSENT)):
-                with taken_back():
+                with CaptureQueriesContext(connection) as statements, taken_back():
                     answer = Client().generic(
                         method, f"/{API}{path}", body, content_type="application/json",
                         headers={"authorization": f"Bearer {ours.keys['admin']}"},
@@ -217,7 +222,7 @@ def test_29_a_key_finds_nothing_of_another_project(ours, theirs):
                 text = answer.text
                 for word in sorted(set(words), key=len, reverse=True):
                     text = text.replace(word, "ID") if len(word) > 2 else text
-                told.append((answer.status_code, text))
+                told.append((answer.status_code, text, len(statements)))
             assert told[0][0] in (400, 404), route
             assert told[0] == told[1], f"{method} {route}"
 

@@ -323,9 +323,9 @@ def set_role(project: Project, user: User, role: str | None, *, by: Actor | None
     )
 
 
-def had_role(project: Project, user: User, role: str) -> bool:
+def had_role(project: Project, email: str, role: str) -> bool:
     """Tell whether the last change of a person's seat took this role from them (for undo)."""
-    changes = AuditEntry.objects.filter(project=project, action="member.role", object=user.email)
+    changes = AuditEntry.objects.filter(project=project, action="member.role", object=email)
     last = changes.order_by("-at", "-id").first()
     return last is not None and last.detail.get("before") == role
 

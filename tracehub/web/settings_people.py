@@ -87,8 +87,9 @@ def restore(request: HttpRequest, slug: str, user_id: int, role: str) -> HttpRes
     """
     project = permissions.project_for(request, slug, Role.ADMIN)
     user = User.objects.filter(pk=user_id).first()
-    # The same answer for strangers and for nobody: it does not tell which people exist.
-    if user is None or not actions.had_role(project, user, role):
+    # The same work and answer for strangers and for nobody: they do not tell which people exist.
+    had = actions.had_role(project, "" if user is None else user.email, role)
+    if user is None or not had:
         return HttpResponse(status=409)
     actions.set_role(project, user, role, by=person(request))
     toast(request, f"{user} is {role} again")
