@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import random
 import re
 import shutil
@@ -48,7 +49,9 @@ class Up:
         self.folder = folder
         self.log_file = Path(tempfile.mkstemp(prefix="tracehub-up-", suffix=".log")[1])
         command = [*MODULE, "up", "--data", str(folder), *arguments]
-        switch = {"user": user, "group": user, "extra_groups": []} if user else {}
+        switch = {}
+        if user:
+            switch = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
