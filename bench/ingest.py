@@ -109,6 +109,14 @@ class Bench:
         rate = max(1.0, peak / 2 / loadgen.SPANS)
         return steady.Loop(self.place.targets()["tracehub"], rate, seconds, self.seed).run()
 
+    def doubled(self, repeat: int) -> tuple[report.Runs, report.Runs]:
+        """Run the same with one web process, and with two, over connections that both share."""
+        if self.late:
+            return [], []
+        one = self.shapes([report.SHARED], repeat, ("tracehub",))
+        self.place.add_web()
+        return one, self.shapes([report.SHARED], repeat, ("tracehub",))
+
     def growth(self, spans: int) -> list[report.Probe]:
         """Return what a span costs at each size of the tables up to so many spans."""
         probes: list[report.Probe] = []
@@ -141,14 +149,11 @@ def main() -> None:
         names = list(dict.fromkeys([*options.shapes.split(","), MAIN, "1x4"]))
         runs = bench.shapes(names, options.repeat, both)
         half = bench.half_load(report.rate(runs, "1x4", "tracehub"), options.steady)
-        two: report.Runs = []
-        if not bench.late:
-            place.add_web()
-            two = bench.shapes([MAIN], options.repeat, ("tracehub",))
+        one, two = bench.doubled(options.repeat)
         probes = bench.growth(options.grow)
         report.shapes(runs)
         disk = report_disk.by_table(place.admin_url)
-        report.targets(runs, two, half, probes, disk)
+        report.targets(runs, (one, two), half, probes, disk)
         report.growth(probes)
         report_disk.show(disk)
         report.tables(place.admin_url)
