@@ -10,7 +10,7 @@ from tests import trace_factory as factory
 from tests.web import stories
 from tracehub.web.trace_view import pane, tree, tries
 from tracehub.web.trace_view.markdown import rendered
-from tracehub.web.trace_view.parts import chip
+from tracehub.web.trace_view.parts import chip, parts
 from tracehub.web.trace_view.sources import uses
 
 T = "a" * 32
@@ -36,6 +36,9 @@ def test_an_image_is_shown_only_when_it_is_what_its_type_says():
         ("image/png", PNG * 100_000),
     ):  # fmt: skip
         assert not chip({"type": "image", "mime_type": mime, "data": data}).source
+    name = "fare\u202e.pdf\n" + "x" * 99
+    (named,) = parts([{"type": "document", "file_id": "f1", "filename": name}])[1]
+    assert named.name.startswith("fare") and "\u202e" not in named.name and len(named.name) == 60
     pdf = chip({"mime_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.7").decode()})
     assert (bool(pdf.source), pdf.shown) == (True, False)
 

@@ -148,6 +148,38 @@ def test_pictures_in_the_message_keep_data_and_type():
     assert found == [{"type": "image", "data": "AAAA", "mime_type": "image/png"}] * 3
 
 
+URL = "data:application/pdf;base64,JVBERi0="
+FILES = {
+    "OpenAI": {"type": "file", "file": {"filename": "fare.pdf", "file_data": URL}},
+    "OpenAI Responses": {"type": "input_file", "filename": "fare.pdf", "file_data": URL},
+    "Anthropic": {
+        "type": "document", "title": "fare.pdf",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+    },
+    "AI SDK": {
+        "type": "file", "filename": "fare.pdf", "mediaType": "application/pdf", "data": "JVBERi0="
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("client", FILES)
+def test_a_file_keeps_its_name(client):
+    found = read_messages({"role": "user", "content": [FILES[client]]})[0]["content"]
+    (part,) = found
+    assert part == {
+        "type": "document",
+        "data": "JVBERi0=",
+        "mime_type": "application/pdf",
+        "filename": "fare.pdf",
+    }
+
+
+def test_a_document_that_is_text_reads_as_text():
+    source = {"type": "text", "media_type": "text/plain", "data": "No refund after departure."}
+    found = read_messages({"role": "user", "content": [{"type": "document", "source": source}]})
+    assert found[0]["content"] == [{"type": "text", "text": "No refund after departure."}]
+
+
 def test_unknown_parts_pass_through():
     part = {"type": "server_tool_call", "id": "x", "anything": [1]}
     assert read_messages({"role": "assistant", "parts": [part]})[0]["content"] == [part]

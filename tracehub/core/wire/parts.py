@@ -27,7 +27,7 @@ def read_part(part: Json) -> Part | None:
     kind = part.get("type")
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is not None:
-        return read(part)
+        return _with_name(read(part), part)
     if kind is None:
         return _untyped(part)
     return part
@@ -96,6 +96,18 @@ def _base64(value: dict[str, Json]) -> str | None:
         return None
 
 
+def _with_name(read: Part | None, part: Part) -> Part | None:
+    """The part as read, with the name of the file, which no reader looks for."""
+    if read is None or read is part or read["type"] not in MEDIA:
+        return read
+    inner = part.get("file")
+    for place in (part, inner if isinstance(inner, dict) else {}):
+        for key in ("filename", "file_name", "fileName", "title"):
+            if isinstance(name := place.get(key), str) and name:
+                return {**read, "filename": name}
+    return read
+
+
 def _kind_of(part: Part, default: str) -> str:
     """What a part of unknown kind holds, from `modality` or the MIME type."""
     if part.get("modality") in MEDIA:
@@ -160,11 +172,22 @@ def _file(part: Part) -> Part | None:
             **_medium(_kind_of(part, "document"), None, _mime(part)),
             "file_id": part["file_id"],
         }
+    source = part.get("source")
+    if isinstance(source, dict) and isinstance(source.get("data", source.get("url")), str):
+        return _anthropic(source)
     inner = part.get("file")
-    if isinstance(inner, dict):
-        part = {**inner, "data": inner.get("file_data", inner.get("data"))}
-    data = part.get("data", part.get("url"))
+    part = inner if isinstance(inner, dict) else part
+    keys = ("file_data", "data", "url", "file_url")
+    data = next((part[key] for key in keys if part.get(key) is not None), None)
     return _medium(_kind_of(part, "document"), data, _mime(part)) if data is not None else part
+
+
+def _anthropic(source: Part) -> Part | None:
+    """A document, or its plain text."""
+    data = source.get("data", source.get("url"))
+    if source.get("type") == "text":
+        return _text({"text": data})
+    return _medium("document", data, source.get("media_type"))
 
 
 def _untyped(part: Part) -> Part | None:
@@ -197,6 +220,7 @@ _READERS: dict[str, Callable[[Part], Part | None]] = {
     "blob": _blob,
     "uri": _uri,
     "file": _file,
+    "input_file": _file,
     "document": _file,
 }
 

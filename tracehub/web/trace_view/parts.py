@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.template.defaultfilters import filesizeformat
 
@@ -28,7 +28,7 @@ class Chip:
 
     `source` is a data URL when the data is what its type says and the type may be opened; `shown`
     tells an image of a file to save. What was taken out on arrival has its `hash` instead, and
-    `played` when it is a sound.
+    `played` when it is a sound. `name` is the file's own, where the sender told it.
     """
 
     kind: str
@@ -39,6 +39,7 @@ class Chip:
     shown: bool = False
     hash: str = ""
     played: bool = False
+    name: str = ""
 
 
 def parts(content: Json) -> tuple[str, list[Chip], str]:
@@ -56,7 +57,7 @@ def parts(content: Json) -> tuple[str, list[Chip], str]:
         elif isinstance(part.get("text"), str):
             (reasoning if part.get("type") == "reasoning" else texts).append(part["text"])
         else:
-            chips.append(chip(part))
+            chips.append(replace(chip(part), name=one_line(str(part.get("filename", "")), 60)))
     texts = [_without_media(text, chips) for text in texts]
     return "\n\n".join(texts), chips[:CHIPS_AT_MOST], "\n\n".join(reasoning)
 
