@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
@@ -20,8 +22,9 @@ from django.test import Client
 from tests import trace_factory as factory
 from tests.web import stories
 from tracehub import settings as product
+from tracehub.cli import accounts
 from tracehub.projects import actions, keys, logs
-from tracehub.projects.models import ApiKey, User
+from tracehub.projects.models import ApiKey, AuditEntry, Project, User
 
 PASSWORD = "correct horse battery"
 EMAIL = "maja@skylane.example"
@@ -91,6 +94,22 @@ def test_39_a_new_password_signs_other_browsers_out(maja):
     )
     assert done.status_code == 302
     assert not signed_in(elsewhere)
+
+
+def test_39_an_operator_ends_every_session_of_a_person(maja, monkeypatch):
+    monkeypatch.setattr(accounts, "application", contextlib.nullcontext)
+    first, second, other = Client(), Client(), Client()
+    sign_in(first)
+    second.force_login(maja)
+    other.force_login(stories.member(Project.objects.get(), "admin", "ann@example.com"))
+    link = actions.make_sign_in_link(maja)
+    told = CliRunner().invoke(accounts.signout, [EMAIL.upper()])
+    assert told.output == f"2 sessions of {EMAIL} ended.\n", told.output
+    assert not signed_in(first) and not signed_in(second) and signed_in(other)
+    assert actions.use_sign_in_link(link) is None
+    assert AuditEntry.objects.latest("id").detail == {"sessions": 2}
+    nobody = CliRunner().invoke(accounts.signout, ["nobody@example.com"])
+    assert nobody.exit_code == 1 and "There is no person 'nobody@example.com'." in nobody.stderr
 
 
 @pytest.mark.parametrize(("role", "status"), [("admin", 302), ("reviewer", 200)])

@@ -1,4 +1,4 @@
-"""`tracehub createuser`, `createproject` and `createkey`."""
+"""`tracehub createuser`, `signout`, `createproject` and `createkey`."""
 
 from __future__ import annotations
 
@@ -45,6 +45,29 @@ def createuser(email: str, project: str | None, role: str | None, superuser: boo
             actions.set_role(place, user, role or "viewer")
         path = reverse("sign_in_link", args=[actions.make_sign_in_link(user)])
         click.echo(f"{settings.BASE_URL}{path}")
+
+
+@click.command()
+@click.argument("email")
+@data_option
+def signout(email: str) -> None:
+    """End every session of a person, on all their devices, and the links not used yet.
+
+    They may sign in again: take their seats in Settings, Members, to keep them out.
+
+    \b
+    Example:
+      tracehub signout ann@example.com
+    """
+    with application():
+        from tracehub.projects import actions
+        from tracehub.projects.models import User
+
+        user = User.objects.filter(email__iexact=email.strip()).first()
+        if user is None:
+            raise click.ClickException(f"There is no person {email!r}.")
+        ended = actions.sign_out(user)
+        click.echo(f"{ended} session{'' if ended == 1 else 's'} of {user.email} ended.")
 
 
 def find_project(slug: str) -> Project:

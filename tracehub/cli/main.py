@@ -22,6 +22,7 @@ COMMANDS = {
     "up": Entry("up:up", "Run TraceHub on this machine: database, web, worker, scheduler."),
     "demo": Entry("demo.command:demo", "Send realistic traces through the ingestion endpoint."),
     "createuser": Entry("accounts:createuser", "Add a person and print a one-time sign-in link."),
+    "signout": Entry("accounts:signout", "End every session of a person."),
     "createproject": Entry("accounts:createproject", "Add a project."),
     "createkey": Entry("accounts:createkey", "Make a key for sending traces or for the API."),
     "apply": Entry("apply:apply", "Bring projects to what a file says, showing it first."),

@@ -8,6 +8,8 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, validate_slug
 from django.db import IntegrityError, transaction
@@ -218,6 +220,20 @@ def use_sign_in_link(token: str) -> User | None:
         return None
     taken = SignInLink.objects.filter(pk=link.pk, used_at=None).update(used_at=timezone.now())
     return link.user if taken else None
+
+
+@transaction.atomic
+def sign_out(user: User, *, by: Actor | None = None) -> int:
+    """End every session of a person and their open links; return how many sessions those were."""
+    mine = [
+        session.session_key
+        for session in Session.objects.iterator()
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
+    ]
+    Session.objects.filter(session_key__in=mine).delete()
+    SignInLink.objects.filter(user=user, used_at=None).delete()
+    audit("user.signed_out", by=by, object=user.email, sessions=len(mine))
+    return len(mine)
 
 
 @transaction.atomic
