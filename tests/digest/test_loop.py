@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests import trace_factory
-from tracehub.digest import actions
+from tracehub.digest import actions, life
+from tracehub.digest.models import Heartbeat
 from tracehub.digest.rows import digested
 from tracehub.projects.models import Project
 from tracehub.traces.models import Arrival, Parked, Trace
@@ -44,3 +47,25 @@ def test_nothing_is_written_when_nothing_changed(project):
     Arrival.objects.update(dirty_seq=10**9)
     actions.digest_all(seconds=20, sleep=lambda _: None)
     assert (Trace.objects.get().hex, Trace.objects.get().digest_hash) == (trace_id, before)
+
+
+def one_at_a_time(claim, shards, mark, _limit):
+    return claim(shards, mark, 1)
+
+
+def test_a_worker_gives_signs_of_life_while_it_works_off_a_backlog(project, monkeypatch):
+    seen = []
+    settled = actions.settled
+
+    def watched(work):
+        seen.append(Heartbeat.objects.values_list("at", flat=True).first())
+        return settled(work)
+
+    monkeypatch.setattr(actions, "settled", watched)
+    monkeypatch.setattr(actions, "_claim", partial(one_at_a_time, actions._claim))
+    monkeypatch.setattr(life, "EVERY", 0.0)
+    for _ in range(3):
+        trace_factory.trace(project, digested=False)
+    actions.digest_all(seconds=20, sleep=lambda _: None)
+    assert seen[0] is None
+    assert len(set(seen[1:]) - {None}) >= 3  # a new one after each trace

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.stored import digest_of, span_number
-from tracehub.digest import grouping, recheck, sampling, second, store
+from tracehub.digest import grouping, life, recheck, sampling, second, store
 from tracehub.digest.joining import supplement_spans
 from tracehub.digest.models import BulkJob
 from tracehub.digest.rows import Digested, Known, digested, fill_previews
@@ -91,6 +91,7 @@ def _in_the_time_left(work: Callable[[], int], *, until: float) -> int:
     while time.monotonic() < until:
         some = work()
         total += some
+        life.sign()
         if not some:
             break
     return total
@@ -104,6 +105,7 @@ def _cycle() -> int:
     for shards in store.SHARDS:
         while batch := _batch(shards, mark):
             done += batch
+            life.sign()
     return done
 
 

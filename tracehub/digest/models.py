@@ -13,7 +13,7 @@ from tracehub.projects.models import Project, User
 
 
 class Heartbeat(models.Model):
-    """When a part of the worker last finished a run; `/readyz` and `doctor` read it."""
+    """When a part of the worker last showed life; `/readyz` and `doctor` read it."""
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from tracehub.core.cost import Override, price
 from tracehub.core.stored import digest_of, when
-from tracehub.digest import store
+from tracehub.digest import life, store
 from tracehub.digest.models import Repricing
 from tracehub.projects.models import Project
 from tracehub.projects.prices import overrides
@@ -48,6 +48,7 @@ def work(*, seconds: float) -> int:
     """Go on with open jobs until they are done or the time is up; return the spans changed."""
     end, changed = time.monotonic() + seconds, 0
     while time.monotonic() < end:
+        life.sign()
         with transaction.atomic():
             job = (
                 Repricing.objects.select_for_update(skip_locked=True)

@@ -10,11 +10,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from tracehub.digest import actions, repricing, second, weekly
+from tracehub.digest import actions, life, repricing, second, weekly
 from tracehub.digest.bulk import actions as bulk_actions
 from tracehub.digest.bulk import work as bulk_work
 from tracehub.digest.erasure import work as erasures
-from tracehub.digest.models import Heartbeat
 from tracehub.digest.remasking import work as remasking
 from tracehub.failures.rules import store as second_pass
 from tracehub.projects.models import SignInLink
@@ -35,8 +34,8 @@ RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
 @shared_task(name="tracehub.digest")  # type: ignore[untyped-decorator]  # celery ships no types
 def digest() -> None:
     """Bring trace rows up to date. Safe to run twice, and at once on several workers."""
+    life.sign()
     actions.digest_all(seconds=RUN_SECONDS)
-    Heartbeat.objects.update_or_create(name="digest", defaults={"at": timezone.now()})
 
 
 @shared_task(name="tracehub.prune")  # type: ignore[untyped-decorator]

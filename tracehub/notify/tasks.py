@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tracehub.notify import alerting, sending
 
-RUN_SECONDS = 50.0  # of one message; the next one goes on
+RUN_SECONDS = 10.0  # of one message: a receiver that is slow must not hold up the lists
 
 
 @shared_task(name="tracehub.notify")  # type: ignore[untyped-decorator]  # celery ships no types

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tracehub.core.query import FilterError, parse
-from tracehub.digest import trace_files
+from tracehub.digest import life, trace_files
 from tracehub.digest.bulk import deleting, files
 from tracehub.digest.models import BulkChange, BulkJob
 from tracehub.evals import actions as evals
@@ -50,6 +50,7 @@ def work(*, seconds: float) -> bool:
     """Go on with open jobs in turns until the time is up; tell whether some are left."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        life.sign()
         with transaction.atomic():
             rows = BulkJob.objects.select_for_update(skip_locked=True, of=("self",))
             due = rows.filter(finished_at=None, turn_at__lte=timezone.now())

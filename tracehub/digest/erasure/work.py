@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from tracehub.digest import life
 from tracehub.digest.actions import TRIES
 from tracehub.digest.erasure import actions, elsewhere, store
 from tracehub.digest.models import Erasure
@@ -34,6 +35,7 @@ def work(*, seconds: float) -> int:
     """Go on with open jobs until they are done, wait, or the time is up; return how many ended."""
     end, ended, waiting = time.monotonic() + seconds, 0, set[int]()
     while time.monotonic() < end:
+        life.sign()
         with transaction.atomic():
             rows = Erasure.objects.select_for_update(skip_locked=True, of=("self",))
             rows = rows.filter(finished_at=None).exclude(pk__in=waiting)

@@ -21,6 +21,7 @@ from django.utils import timezone
 from tracehub.core.mask import Masker
 from tracehub.core.packing import compress, decompress
 from tracehub.core.remask import remask, touches
+from tracehub.digest import life
 from tracehub.digest.models import Remasking
 from tracehub.digest.remasking import store
 from tracehub.failures.models import Activity
@@ -71,6 +72,7 @@ def work(*, seconds: float) -> bool:
     """Go on with open jobs until they are done or the time is up; tell whether some are left."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        life.sign()
         with transaction.atomic():
             ready = Remasking.objects.select_for_update(skip_locked=True).filter(
                 finished_at=None, created_at__lte=timezone.now() - WAIT
