@@ -21,6 +21,7 @@ from tracehub.cli.environment import (
     env_choice,
     env_hosts,
     env_int,
+    env_list,
     env_networks,
     env_str,
     env_url,
@@ -46,6 +47,7 @@ SECURE = _base.scheme == "https"
 LOOPBACK = _base.hostname in {"127.0.0.1", "localhost", "::1"}
 
 SECRET_KEY = config.secret_key()
+SECRET_KEY_FALLBACKS = env_list("TRACEHUB_SECRET_KEY_FALLBACKS")
 DEBUG = False
 ALLOWED_HOSTS = [
     *env_hosts("TRACEHUB_ALLOWED_HOSTS"),

@@ -96,6 +96,22 @@ def test_the_secret_is_sealed_and_changes_are_in_the_log(enrolled, maja):
     assert not any(code in str(list(AuditEntry.objects.values())) for code in codes)
 
 
+def test_a_new_secret_key_keeps_second_factors_while_the_old_one_is_named(
+    enrolled, settings, caplog
+):
+    _, right, codes = enrolled
+    settings.SECRET_KEY, old = "a second key for tests, which guards nothing", settings.SECRET_KEY
+    lost = password_given(Client())
+    for code in (right, codes[0]):
+        assert lost.post("/accounts/2fa/authenticate/", {"code": code}).status_code == 200
+    assert not signed_in(lost)
+    assert "TRACEHUB_SECRET_KEY_FALLBACKS" in caplog.text
+    settings.SECRET_KEY_FALLBACKS = [old]
+    known = password_given(Client())
+    assert known.post("/accounts/2fa/authenticate/", {"code": right}).status_code == 302
+    assert signed_in(known)
+
+
 @pytest.mark.parametrize(("asked", "role", "held"), [
     ("nobody", "admin", False), ("admins", "admin", True), ("admins", "reviewer", False),
     ("all", "viewer", True),

@@ -57,12 +57,12 @@ def env_url(name: str) -> str:
     return text
 
 
-def _parts(name: str) -> list[str]:
+def env_list(name: str) -> list[str]:
     return [part.strip() for part in env_str(name).split(",") if part.strip()]
 
 
 def env_hosts(name: str) -> list[str]:
-    hosts = _parts(name)
+    hosts = env_list(name)
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise SettingError(
@@ -73,7 +73,7 @@ def env_hosts(name: str) -> list[str]:
 
 
 def env_networks(name: str) -> list[str]:
-    networks = _parts(name)
+    networks = env_list(name)
     for network in networks:
         try:
             ip_network(network)

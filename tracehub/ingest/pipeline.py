@@ -69,7 +69,7 @@ async def prepare(ingest: Ingest, raws: Sequence[RawSpan], grant: Grant) -> Prep
     """
     if len(raws) <= STEP:
         return await _rows(raws, grant)
-    async with ingest.turn:
+    async with ingest.row_turn:
         return await _rows(raws, grant)
 
 

@@ -36,7 +36,7 @@ class Ingest:
 
     def __init__(self) -> None:
         self.limit = settings.MAX_BODY_MB * body.MB
-        self.turn = asyncio.Lock()  # of who makes rows of more spans than a step has
+        self.row_turn = asyncio.Lock()  # of who makes rows of more spans than a step has
         self._committed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._free_until = 0.0

@@ -1,13 +1,20 @@
-"""Second factors: what codes are made from is sealed in the database."""
+"""Second factors: what codes are made from is sealed in the database.
+
+It is sealed with the secret key, and read with that or a former one that is still named.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import logging
+import secrets
 
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -17,9 +24,20 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth s
         return _box().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _box().decrypt(encrypted_text.encode()).decode()
+        try:
+            return _box().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            logger.error(
+                "A second factor was sealed with another secret key, so none of its codes is right."
+                " Name that key in TRACEHUB_SECRET_KEY_FALLBACKS."
+            )
+            return base64.b32encode(secrets.token_bytes(20)).decode()  # nobody knows its codes
 
 
-def _box() -> Fernet:
-    key = hashlib.sha256(b"second factor\0" + settings.SECRET_KEY.encode()).digest()
+def _box() -> MultiFernet:
+    return MultiFernet(map(_sealing_with, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)))
+
+
+def _sealing_with(secret_key: str) -> Fernet:
+    key = hashlib.sha256(b"second factor\0" + secret_key.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))
