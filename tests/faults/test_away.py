@@ -131,6 +131,11 @@ def test_65_a_database_that_takes_no_writes_costs_503_and_heals(installation, wa
     check_stored(installation.cluster.url(), sender.acknowledged, wait_for, seconds=30)
 
 
+def told(sender, moment: float) -> list[tuple[float, float, int]]:
+    """The last answers, by when they were asked for from a moment on, how long, and status."""
+    return [(round(a.at - moment, 2), round(a.seconds, 2), a.status) for a in sender.since(0)[-12:]]
+
+
 @pytest.mark.usefixtures("long_run")
 def test_65_a_database_that_hangs_costs_503_within_five_seconds(installation, wait_for):
     sender = installation.sender()
@@ -139,7 +144,7 @@ def test_65_a_database_that_hangs_costs_503_within_five_seconds(installation, wa
     with installation.database_hangs():
         rest(6.0)
         refused = sender.since(hung, 503)
-        assert refused
+        assert refused, told(sender, hung)
         assert max(a.seconds for a in refused) <= 5.5
         back = time.monotonic()
     back_within(sender, back, 6.0, wait_for)
