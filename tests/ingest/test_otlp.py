@@ -7,6 +7,7 @@ import json
 
 import pytest
 import requests
+import zstandard
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -22,6 +23,11 @@ from tracehub.traces.models import Arrival, StoredSpan, Trace
 
 PB = "application/x-protobuf"
 NOW = 1_795_500_000_000_000_000
+ZSTD = zstandard.ZstdCompressor().compress
+# A frame that asks its reader for a window of 16 MB.
+_WINDOW = zstandard.ZstdCompressionParameters(window_log=24)
+_WIDE = zstandard.ZstdCompressor(compression_params=_WINDOW).compressobj()
+WIDE = _WIDE.compress(b"{}") + _WIDE.flush()
 
 
 def span(trace: int = 1, number: int = 1, **fields):
@@ -83,12 +89,17 @@ def test_every_path_of_the_contract_takes_traces(url, key, path):
     assert StoredSpan.objects.count() == 1
 
 
-def test_gzip_and_chunked_bodies_are_read_whole(url, key):
+def test_compressed_and_chunked_bodies_are_read_whole(url, key):
     packed = gzip.compress(json.dumps(body(span(1))).encode())
     assert post(url, key, packed, **{"content-encoding": "gzip"}).status_code == 200
+    text = json.dumps(body(span(3))).encode()
+    frames = ZSTD(text[:300]) + ZSTD(text[300:])
+    assert post(url, key, frames, **{"content-encoding": "zstd"}).status_code == 200
+    large = json.dumps(body(*(span(n, name=f"{n} " + "x" * 9000) for n in range(10, 180))))
+    assert post(url, key, ZSTD(large.encode()), **{"content-encoding": "zstd"}).status_code == 200
     chunks = (json.dumps(body(span(2))).encode()[i : i + 50] for i in range(0, 400, 50))
     assert post(url, key, chunks).status_code == 200
-    assert StoredSpan.objects.count() == 2
+    assert StoredSpan.objects.count() == 173
 
 
 def test_the_same_batch_again_is_stored_once(url, key):
@@ -131,7 +142,10 @@ def test_partial_success_in_protobuf(url, key):
         (b"{", {}, 400, "not JSON"),
         (gzip.compress(b"{}" * 1000, mtime=0)[:20], {"content-encoding": "gzip"}, 400, "too early"),
         (b"no gzip", {"content-encoding": "gzip"}, 400, "not valid gzip"),
-        (b"{}", {"content-encoding": "br"}, 415, "gzip"),
+        (ZSTD(b"{}" * 1000)[:15], {"content-encoding": "zstd"}, 400, "too early"),
+        (b"no zstd", {"content-encoding": "zstd"}, 400, "not valid zstd"),
+        (WIDE, {"content-encoding": "zstd"}, 400, "not valid zstd"),
+        (b"{}", {"content-encoding": "br"}, 415, "gzip, zstd"),
         (b"{}", {"content-type": "text/plain"}, 415, "Content-Type"),
         (b"{}", {"content-type": "application/json; charset=utf-16"}, 415, "charset"),
     ],
@@ -175,9 +189,10 @@ def test_a_body_that_is_too_large_is_refused_with_the_limit(url, key, settings):
     assert "16 MB" in answer.text
 
 
-def test_a_small_gzip_that_inflates_beyond_the_limit_is_refused(url, key):
-    bomb = gzip.compress(b" " * (70 * 1024 * 1024))
-    answer = post(url, key, bomb, **{"content-encoding": "gzip"})
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", ZSTD)])
+def test_a_small_body_that_inflates_beyond_the_limit_is_refused(url, key, encoding, compress):
+    bomb = compress(b" " * (70 * 1024 * 1024))
+    answer = post(url, key, bomb, **{"content-encoding": encoding})
     assert answer.status_code == 413
 
 

@@ -13,6 +13,7 @@ import zlib
 import orjson
 import pytest
 import requests
+import zstandard
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -59,6 +60,9 @@ def exchange(address, *parts):
         except ConnectionResetError:
             pass
     return answer
+
+
+COMPRESSED = {"gzip": gzip.compress, "zstd": zstandard.ZstdCompressor().compress}
 
 
 def test_1_a_gzip_bomb_is_stopped_at_64_mb_and_takes_little_memory(web, key):
@@ -241,8 +245,29 @@ def test_16_and_69_sixty_four_large_bodies_at_once_leave_memory_flat(web, key, k
     assert post(web.url, key, body(span())).status_code == 200
 
 
-def post_large(url, key, data, kind):
-    headers = {"content-type": kind, "authorization": f"Bearer {key}"}
+@pytest.mark.parametrize("encoding", COMPRESSED)
+def test_1_small_bodies_that_unfold_at_once_leave_memory_flat(web, key, encoding):
+    """Each is read as far as 1 MB, and then waits for its turn with what was sent."""
+    small = COMPRESSED[encoding](b'{"resourceSpans":[' + b" " * (15 * MB) + b"]}")
+    answers, peak, done = [], 0.0, threading.Event()
+
+    def send():
+        kind = "application/json"
+        answers.append(post_large(web.url, key, small, kind, **{"content-encoding": encoding}))
+
+    threads = [threading.Thread(target=send) for _ in range(48)]
+    for thread in threads:
+        thread.start()
+    while any(t.is_alive() for t in threads):
+        peak = max(peak, web.rss_mb)
+        done.wait(0.02)
+    assert {status for status, _ in answers} <= {200, 503}
+    assert 200 in {status for status, _ in answers}
+    assert peak < 300, f"{peak:.0f} MB"
+
+
+def post_large(url, key, data, kind, **more):
+    headers = {"content-type": kind, "authorization": f"Bearer {key}", **more}
     answer = requests.post(f"{url}/v1/traces", data=data, headers=headers, timeout=55)
     return answer.status_code, answer.headers.get("retry-after", 0)
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
+import zstandard
+
 from tracehub.ingest.errors import Refused
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -17,6 +19,8 @@ DRAIN_SECONDS = 2.0
 COUNT_FROM = 16 * MB  # of an inflated body
 _STEP = 256 * 1024
 _FEED = 16 * 1024  # of a gzip body at once: what is left over is copied at every step
+_WINDOW = 8 * MB  # of zstd, as RFC 8878 asks of those who read it
+_SIP = 64  # bytes of a zstd body at once: 16 blocks, which hold 2 MB at the most
 
 
 class Disconnected(Exception):
@@ -56,10 +60,10 @@ async def drain(receive: Receive) -> None:
 
 def check_encoding(encoding: str) -> None:
     """Raise Refused (415) for a Content-Encoding that is not taken."""
-    if encoding not in {"", "identity", "gzip"}:
+    if encoding not in {"", "identity", *_PARTS}:
         raise Refused(
             415,
-            f"Content-Encoding must be gzip or absent. Got {encoding[:40]!r}.",
+            f"Content-Encoding must be {', '.join(_PARTS)} or absent. Got {encoding[:40]!r}.",
             "Content-Encoding",
         )
 
@@ -70,24 +74,28 @@ async def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     1 MB of gzip can hold 1 GB: what is larger than COUNT_FROM is counted to its end before more
     of it is kept. Lets other requests run between steps.
     """
-    if encoding != "gzip":
+    if encoding not in _PARTS:
         return body
     out = BytesIO()
     counted = False
     try:
-        for part in _parts(body):
+        for part in _PARTS[encoding](body):
             out.write(part)
+            if out.tell() > limit:
+                raise _unfolds(limit)
             if out.tell() > COUNT_FROM and not counted:
-                await _count(body, limit)
+                await _count(_PARTS[encoding](body), limit)
                 counted = True
             if out.tell() > _STEP:
                 await asyncio.sleep(0)
-    except zlib.error as error:
-        raise Refused(400, f"The body is not valid gzip ({error}).", "Content-Encoding") from None
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise Refused(
+            400, f"The body is not valid {encoding} ({error}).", "Content-Encoding"
+        ) from None
     return out.getvalue()
 
 
-def _parts(body: bytes) -> Iterator[bytes]:
+def _gzip(body: bytes) -> Iterator[bytes]:
     """Yield what a gzip body of one or more members holds. Raises zlib.error, Refused."""
     engine = zlib.decompressobj(31)
     source = memoryview(body)
@@ -100,20 +108,52 @@ def _parts(body: bytes) -> Iterator[bytes]:
         yield engine.decompress(data, _STEP)
         at -= len(engine.unused_data)
     if not engine.eof:
-        raise Refused(400, "The gzip body ends too early. Send it whole.", "Content-Encoding")
+        raise _cut("gzip")
 
 
-async def _count(body: bytes, limit: int) -> None:
+def _zstd(body: bytes) -> Iterator[bytes]:
+    """Yield what a zstd body of one or more frames holds. Raises zstandard.ZstdError, Refused."""
+    reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    engine = reader.decompressobj()
+    source = memoryview(body)
+    at = 0
+    parts = BytesIO()
+    while at < len(source):
+        if engine.eof:
+            engine = reader.decompressobj()
+        data = source[at : at + _SIP]
+        parts.write(engine.decompress(data))
+        at += len(data) - len(engine.unused_data)
+        if parts.tell() > _STEP:
+            yield parts.getvalue()
+            parts = BytesIO()
+    yield parts.getvalue()
+    if not engine.eof:
+        raise _cut("zstd")
+
+
+_PARTS: dict[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gzip, "zstd": _zstd}
+
+
+async def _count(parts: Iterator[bytes], limit: int) -> None:
     size = 0
-    for part in _parts(body):
+    for part in parts:
         size += len(part)
         if size > limit:
-            raise Refused(
-                413,
-                f"The body may hold {limit // MB} MB after decompression. It holds more.",
-                close=True,
-            )
+            raise _unfolds(limit)
         await asyncio.sleep(0)
+
+
+def _unfolds(limit: int) -> Refused:
+    return Refused(
+        413,
+        f"The body may hold {limit // MB} MB after decompression. It holds more.",
+        close=True,
+    )
+
+
+def _cut(encoding: str) -> Refused:
+    return Refused(400, f"The {encoding} body ends too early. Send it whole.", "Content-Encoding")
 
 
 def too_large(size: int, limit: int) -> Refused:

@@ -76,6 +76,7 @@ async def info(ingest: Ingest, request: Request) -> Answer:
         200,
         {
             "version": "0.12.0",
+            "instance_flags": {"zstd_compression_enabled": True},
             "batch_ingest_config": {
                 "use_multipart_endpoint": True,
                 "scale_up_qsize_trigger": 1000,
