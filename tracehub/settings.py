@@ -337,18 +337,16 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as the broker is away
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "tracehub.beat:Scheduler"
+# A message outlives the digests that it may wait behind: under traffic that never ends there is
+# always one of those before it. Digests themselves are many, and only the newest count.
 CELERY_BEAT_SCHEDULE = {
     # Replaces messages that were lost: every 5 s is the promise of docs/design/ingestion.md.
     "sweep": {"task": "tracehub.digest", "schedule": 5.0, "options": {"expires": 5}},
-    "judge": {"task": "tracehub.judge", "schedule": 5.0, "options": {"expires": 5}},
+    "judge": {"task": "tracehub.judge", "schedule": 5.0, "options": {"expires": 60}},
     "queues": {"task": "tracehub.queues", "schedule": 600.0, "options": {"expires": 600}},
-    "prune": {
-        "task": "tracehub.prune",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "bulk": {"task": "tracehub.bulk", "schedule": 2.0, "options": {"expires": 2}},
-    "notify": {"task": "tracehub.notify", "schedule": 5.0, "options": {"expires": 5}},
+    "prune": {"task": "tracehub.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "bulk": {"task": "tracehub.bulk", "schedule": 2.0, "options": {"expires": 20}},
+    "notify": {"task": "tracehub.notify", "schedule": 5.0, "options": {"expires": 60}},
     "prune_events": {
         "task": "tracehub.prune_events",
         "schedule": 3600.0,
@@ -357,9 +355,9 @@ CELERY_BEAT_SCHEDULE = {
     "weekly": {"task": "tracehub.weekly", "schedule": 600.0, "options": {"expires": 600}},
     "usual": {"task": "tracehub.usual", "schedule": 60.0, "options": {"expires": 60}},
     "views": {"task": "tracehub.views", "schedule": 60.0, "options": {"expires": 60}},
-    "payloads": {"task": "tracehub.payloads", "schedule": 10.0, "options": {"expires": 10}},
-    "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 10}},
-    "erase": {"task": "tracehub.erase", "schedule": 10.0, "options": {"expires": 10}},
+    "payloads": {"task": "tracehub.payloads", "schedule": 10.0, "options": {"expires": 60}},
+    "reprice": {"task": "tracehub.reprice", "schedule": 10.0, "options": {"expires": 60}},
+    "erase": {"task": "tracehub.erase", "schedule": 10.0, "options": {"expires": 60}},
     "budgets": {"task": "tracehub.budgets", "schedule": 600.0, "options": {"expires": 600}},
     "prune_rollups": {
         "task": "tracehub.prune_rollups",

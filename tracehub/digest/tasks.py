@@ -28,7 +28,8 @@ REFUSALS_KEPT = timedelta(days=7)
 BULK_SECONDS = 1.0  # of jobs at a time, every 2 s by beat: digests come in between
 BULK_MOST = 20.0  # seconds of one message, when nothing else is to do
 PAYLOAD_SECONDS = 5.0  # of moving payloads at a time, every 10 s by beat
-RUN_SECONDS = 60.0  # of one message; the next message or the sweep goes on
+RUN_SECONDS = 5.0  # of one message, so that others get their turn; the next one goes on
+JOB_SECONDS = 9.0  # of a job that beat asks for every 10 s
 
 
 @shared_task(name="tracehub.digest")  # type: ignore[untyped-decorator]  # celery ships no types
@@ -69,13 +70,13 @@ def first_baselines() -> None:
 @shared_task(name="tracehub.reprice")  # type: ignore[untyped-decorator]
 def reprice() -> None:
     """Go on with jobs that price stored calls anew. Safe to run twice, and to be killed."""
-    repricing.work(seconds=RUN_SECONDS)
+    repricing.work(seconds=JOB_SECONDS)
 
 
 @shared_task(name="tracehub.erase")  # type: ignore[untyped-decorator]
 def erase() -> None:
     """Go on with erasures of a person's data. Safe to run twice, and to be killed."""
-    erasures.work(seconds=RUN_SECONDS)
+    erasures.work(seconds=JOB_SECONDS)
 
 
 @shared_task(name="tracehub.bulk")  # type: ignore[untyped-decorator]
