@@ -58,13 +58,17 @@ class Signed:
             color_scheme="dark" if dark else "light",
             permissions=["clipboard-read", "clipboard-write"],
         )
-        host = urlsplit(base).hostname
-        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(user)}
-        self.context.add_cookies([{**cookie, "domain": host, "path": "/", "httpOnly": True}])
+        self.sign_in(user)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def sign_in(self, user) -> None:
+        """Let this browser be that person's from now on."""
+        host = urlsplit(self.base).hostname
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session_of(user)}
+        self.context.add_cookies([{**cookie, "domain": host, "path": "/", "httpOnly": True}])
 
     def _heard(self, message) -> None:
         if message.type in ("error", "warning"):

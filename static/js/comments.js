@@ -1,23 +1,21 @@
 // Comments and notes on passages: what was typed stays in this browser until it stands on the page,
 // so that a lost connection, an expired session or a closed laptop loses no words.
 
+import { drop, keep, kept } from "tracehub/kept";
 import { problem } from "tracehub/shell";
 
-const PREFIX = "tracehub:comment:";
-const KEEP_MS = 7 * 86_400_000;
 const FORMS = { say: "#talk", passage: "[data-passage] form" };
 const FIELDS = ["text", "span", "quote", "prefix"];
 
 const form = (kind) => document.querySelector(FORMS[kind]);
-const key = (kind) => `${PREFIX}${kind}:${document.getElementById("talk").dataset.draft}`;
+const key = (kind) => `comment:${kind}:${document.getElementById("talk").dataset.draft}`;
 const kindOf = (of) => Object.keys(FORMS).find((kind) => of?.matches(FORMS[kind]));
-const kept = (kind) => JSON.parse(localStorage.getItem(key(kind)));
 
-function keep(kind) {
+function hold(kind) {
   const { elements } = form(kind);
-  if (!elements.text.value.trim()) return localStorage.removeItem(key(kind));
+  if (!elements.text.value.trim()) return drop(key(kind));
   const values = Object.fromEntries(FIELDS.filter((name) => elements[name]).map((name) => [name, elements[name].value]));
-  localStorage.setItem(key(kind), JSON.stringify({ at: Date.now(), values }));
+  keep(key(kind), values);
 }
 
 /** Whether a comment of these words is on the page: then it was taken. */
@@ -27,18 +25,15 @@ function stands(text) {
 }
 
 function restore(kind) {
-  const values = kept(kind)?.values;
+  const values = kept(key(kind));
   if (!values) return false;
-  if (stands(values.text)) return void localStorage.removeItem(key(kind));
+  if (stands(values.text)) return void drop(key(kind));
   for (const [name, value] of Object.entries(values)) form(kind).elements[name].value = value;
   return true;
 }
 
 function begin() {
   if (!document.getElementById("talk")) return;
-  for (const name of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX))) {
-    if (Date.now() - JSON.parse(localStorage.getItem(name)).at > KEEP_MS) localStorage.removeItem(name);
-  }
   const [said, noted] = [restore("say"), restore("passage")];
   const line = document.querySelector("[data-kept-comment]");
   line.hidden = !said && !noted;
@@ -63,13 +58,13 @@ async function send(kind) {
 
 document.addEventListener("input", (event) => {
   const kind = kindOf(event.target.form);
-  if (kind && event.target.name === "text") keep(kind);
+  if (kind && event.target.name === "text") hold(kind);
 });
 document.addEventListener("submit", (event) => {
   const kind = kindOf(event.target);
   if (!kind || event.submitter?.name) return; // removing one is no comment
   event.preventDefault();
-  keep(kind);
+  hold(kind);
   if (form(kind).elements.text.value.trim()) send(kind);
 });
 document.addEventListener("click", (event) => {

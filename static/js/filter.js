@@ -1,5 +1,6 @@
 // The filter field: suggestions by arrows, tab and enter; backspace takes the last chip back.
 
+import { keep, kept } from "tracehub/kept";
 import { on } from "tracehub/keys";
 import { el, icon } from "tracehub/shell";
 
@@ -32,24 +33,22 @@ function move(by) {
 // The last filters of this page (traces, failures, sessions, metrics: where the form leads), newest
 // first, kept in this browser.
 const RECENT = 5;
-const store = () => `tracehub.filters.${field().form.getAttribute("action")}`;
+const store = () => `filters:${field().form.getAttribute("action")}`;
 const query = () => document.querySelector("#filter input[name=q]");
 
 function recent() {
   try {
-    const kept = JSON.parse(localStorage.getItem(store()) ?? "[]");
-    return kept.filter((text) => typeof text === "string");
+    return kept(store()) ?? [];
   } catch {
-    return []; // not ours, or storage is off
+    return []; // storage is off
   }
 }
 
 function remember() {
   const text = query()?.value.trim();
   if (!text || document.querySelector(".query--wrong")) return;
-  const kept = [text, ...recent().filter((one) => one !== text)].slice(0, RECENT);
   try {
-    localStorage.setItem(store(), JSON.stringify(kept));
+    keep(store(), [text, ...recent().filter((one) => one !== text)].slice(0, RECENT));
   } catch {
     // Storage is off or full: there is nothing recent then.
   }
@@ -59,12 +58,12 @@ function remember() {
 // other or wipes it out.
 function offerRecent() {
   const place = document.getElementById("recent");
-  const kept = field().value ? [] : recent().filter((text) => text !== query().value);
-  if (place.childElementCount && kept.length) return;
+  const last = field().value ? [] : recent().filter((text) => text !== query().value);
+  if (place.childElementCount && last.length) return;
   place.replaceChildren();
-  if (!kept.length) return;
+  if (!last.length) return;
   const group = el("div", { role: "group", "aria-label": "Recent" }, el("p", { class: "menu__head", "aria-hidden": "true" }, "Recent"));
-  kept.forEach((text, index) => {
+  last.forEach((text, index) => {
     const option = el("div", { class: "menu__item", role: "option", "aria-selected": "false", id: `recent-${index}` },
       icon("clock"), el("span", { class: "mono grow truncate" }, text));
     option.dataset.recent = text;

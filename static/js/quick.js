@@ -2,18 +2,16 @@
 // once, and what was said goes to the server behind it. Until the server has taken a verdict it
 // stays in this browser, so a lost connection, a closed tab or a closed laptop loses nothing.
 
+import { drop, keep, outbox } from "tracehub/kept";
 import { on, typing } from "tracehub/keys";
 import { el, icon, problem, solved } from "tracehub/shell";
 
-const OUTBOX = "tracehub:outbox";
-const DRAFT = "tracehub:verdict:";
 const AGAIN_MS = 3000;
 const REMEMBERED = 20;
 const DAY_MS = 86_400_000; // the longest time that counts: a page may stay open longer
 
 const form = () => document.querySelector("form[data-queue]");
 const quick = () => form()?.querySelector("[data-quick]").checked && document.body.dataset.keys !== "off";
-const jobs = () => JSON.parse(localStorage.getItem(OUTBOX) ?? "[]");
 const recent = []; // traces whose verdict may still be on its way
 let shownAt = performance.now();
 // Where the project wants it: ms from the last key to the trace, to the first key, and of a save.
@@ -73,8 +71,8 @@ async function submit() {
   if (from.elements.timing) from.elements.timing.value = [shownAt - pressedAt, firstKeyAt && firstKeyAt - shownAt, savedIn].map((ms) => ms && Math.round(ms)).join(",");
   pressedAt = performance.now();
   const job = { url: from.action, body: new URLSearchParams(new FormData(from)).toString(), here: location.href, draft: from.dataset.draft };
-  localStorage.setItem(OUTBOX, JSON.stringify([...jobs(), job]));
-  localStorage.removeItem(DRAFT + from.dataset.draft);
+  outbox.put([...outbox.jobs(), job]);
+  drop(`verdict:${from.dataset.draft}`);
   recent.push(from.dataset.trace);
   recent.splice(0, recent.length - REMEMBERED);
   undo = "";
@@ -97,7 +95,7 @@ function sent() {
 }
 
 async function sendAll() {
-  for (let [job] = jobs(); job; [job] = jobs()) {
+  for (let [job] = outbox.jobs(); job; [job] = outbox.jobs()) {
     const began = performance.now();
     const answer = await post({ url: job.url, body: withToken(job.body) });
     savedIn = performance.now() - began;
@@ -108,7 +106,7 @@ async function sendAll() {
     const read = answer.headers.get("Content-Type")?.startsWith("application/json");
     if (!read && answer.status !== 404) return notTaken();
     // Another tab may have sent it as well: that is one review, and only this job goes.
-    localStorage.setItem(OUTBOX, JSON.stringify(jobs().filter((other) => other.body !== job.body)));
+    outbox.put(outbox.jobs().filter((other) => other.body !== job.body));
     if (standing === "session") {
       solved();
       standing = "";
@@ -150,7 +148,7 @@ function taken({ said, icon: name, undo: url }) {
 async function refused(job, answer) {
   const data = new URLSearchParams(job.body);
   const values = Object.fromEntries([...new Set(data.keys())].map((name) => [name, data.getAll(name)]));
-  localStorage.setItem(DRAFT + job.draft, JSON.stringify({ at: Date.now(), values }));
+  keep(`verdict:${job.draft}`, values);
   const { errors = [] } = answer.status === 422 ? await answer.json() : {};
   standing = "verdict";
   problem("A verdict was not taken", errors.join(" ") || `The server answered ${answer.status}.`, () => location.assign(job.here), document.body);

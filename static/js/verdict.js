@@ -1,49 +1,42 @@
 // The verdict panel: severity by brackets, submit by command and Enter, and a draft that survives
 // a lost connection. What was typed stays in this browser until the server has taken it.
 
+import { drop, keep, kept } from "tracehub/kept";
 import { on } from "tracehub/keys";
 import { problem } from "tracehub/shell";
 
-const PREFIX = "tracehub:verdict:";
-const KEEP_MS = 7 * 86_400_000;
 const FIELDS = ["verdict", "modes", "new_mode", "severity", "note", "corrected", "promote", "eval_set", "new_set", "kind", "submission", "failing_span"];
 
 const form = () => document.querySelector("form[data-verdict]");
-const key = () => PREFIX + form().dataset.draft;
+const key = () => `verdict:${form().dataset.draft}`;
 
 function read(from) {
   const data = new FormData(from);
   return Object.fromEntries(FIELDS.map((name) => [name, data.getAll(name)]));
 }
 
-function keep() {
-  localStorage.setItem(key(), JSON.stringify({ at: Date.now(), values: read(form()) }));
-}
+const hold = () => keep(key(), read(form()));
 
 function forget() {
-  localStorage.removeItem(key());
+  drop(key());
   document.querySelector("[data-kept]").hidden = true;
 }
 
 function fill(to, values) {
   for (const field of to.elements) {
-    const kept = values[field.name];
-    if (!FIELDS.includes(field.name) || !Array.isArray(kept)) continue;
-    if (field.type === "radio" || field.type === "checkbox") field.checked = kept.includes(field.value);
-    else field.value = kept[0] ?? "";
+    const chosen = values[field.name];
+    if (!FIELDS.includes(field.name) || !Array.isArray(chosen)) continue;
+    if (field.type === "radio" || field.type === "checkbox") field.checked = chosen.includes(field.value);
+    else field.value = chosen[0] ?? "";
     if (field.value && field.closest("details") && field.type !== "checkbox") field.closest("details").open = true;
   }
 }
 
 function restore() {
-  for (const name of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX))) {
-    const kept = JSON.parse(localStorage.getItem(name));
-    if (Date.now() - kept.at > KEEP_MS) localStorage.removeItem(name);
-    else if (name === key()) {
-      fill(form(), kept.values);
-      document.querySelector("[data-kept]").hidden = false;
-    }
-  }
+  const values = kept(key());
+  if (!values) return;
+  fill(form(), values);
+  document.querySelector("[data-kept]").hidden = false;
 }
 
 function show() {
@@ -86,7 +79,7 @@ document.addEventListener("input", (event) => {
     form().elements.kind.value = event.target.value === "pass" ? "success" : "known_failure";
   }
   show();
-  keep();
+  hold();
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-pin]")) {
@@ -94,7 +87,7 @@ document.addEventListener("click", (event) => {
     const selected = document.querySelector("[data-pane]")?.dataset.pane ?? "";
     field.value = field.value === selected ? "" : selected;
     show();
-    keep();
+    hold();
   }
   if (event.target.closest("[data-discard]")) {
     forget();
@@ -119,7 +112,7 @@ on("Mod+Enter", (event) => {
 const ours = (event) => event.detail.ctx?.sourceElement === form();
 function lost(event) {
   if (!ours(event) || event.detail.ctx.response?.status === 422) return;
-  keep();
+  hold();
   const status = event.detail.ctx.response?.status;
   const title = status && status < 500 ? "Your verdict was not taken" : "The server did not answer";
   problem(title, "Your verdict and note are kept in this browser.", () => form().requestSubmit(), form());

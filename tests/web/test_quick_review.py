@@ -19,6 +19,7 @@ from tracehub.review.models import Measuring, Review, Timing
 
 pytestmark = pytest.mark.browser
 BENCH_REVIEWS = int(os.environ.get("BENCH_REVIEWS", "40"))  # `make bench` asks for 200
+EMPTY = """() => localStorage.getItem(`tracehub:${document.body.dataset.person}:outbox`) === '[]'"""
 # From the key that submits to the frame that shows the next trace.
 WATCH = """() => {
   window.painted = [];
@@ -182,7 +183,28 @@ def test_an_expired_session_loses_nothing(start, wait_for):
     signed.context.add_cookies(cookies)
     page.goto(f"{signed.base}/skylane/review/refunds/next")
     wait_for(lambda: len(reviews()) == 1, why="the kept verdict")
-    page.wait_for_function("() => localStorage.getItem('tracehub:outbox') === '[]'")  # answered
+    page.wait_for_function(EMPTY)  # answered
+
+
+def test_a_verdict_that_waits_is_sent_by_its_own_person_alone(start, project, wait_for):
+    signed = start(3)
+    page, own = signed.page, signed.context.cookies()
+    page.wait_for_load_state("networkidle")
+    signed.context.clear_cookies()
+    page.keyboard.press("p")
+    page.wait_for_selector("text=Your verdicts are not taken at the moment")
+    other = stories.member(project, "reviewer", "ada@skylane.example")
+    queueing.create_queue(project, "Hers", size=1, reviewers=[other])
+    signed.sign_in(other)
+    signed.open("/skylane/review/hers/next")
+    page.keyboard.press("u")  # what she says is sent behind what waited, if it were hers
+    page.wait_for_function(EMPTY)
+    assert [(one.author, one.verdict) for one in reviews()] == [(other, "unsure")]
+    signed.context.add_cookies(own)
+    signed.open("/skylane/review/refunds/next")
+    wait_for(lambda: len(reviews()) == 2, why="the kept verdict")
+    assert reviews()[1].verdict == "pass" and reviews()[1].author != other
+    page.wait_for_function(EMPTY)
 
 
 def test_skipping_asks_why_and_goes_on(start, wait_for):

@@ -137,6 +137,23 @@ def test_arrows_move_through_the_spans_and_j_k_through_the_traces(open_page, pro
     assert signed.errors == []
 
 
+def test_who_signs_out_leaves_nothing_of_theirs_in_the_browser(open_page, project):
+    trace = stories.refund_trace(project)
+    signed = open_page()
+    page = signed.page
+    signed.open("/skylane/traces?q=output:refund")
+    signed.open(f"/skylane/traces/{trace}")
+    page.fill("#note", "Not a number.")
+    names = "() => Object.keys(localStorage).filter((name) => name.startsWith('tracehub'))"
+    kept = {name.split(":", 2)[2].split(":")[0] for name in page.evaluate(names)}
+    assert kept == {"verdict", "filters"}
+    page.evaluate("localStorage.setItem('of-another-program', '1')")
+    page.locator(".nav__project").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/accounts/login/**")
+    assert page.evaluate("() => Object.keys(localStorage)") == ["of-another-program"]
+
+
 def test_the_verdict_and_the_note_survive_a_lost_connection(open_page, project):
     trace = stories.refund_trace(project)
     signed = open_page()
