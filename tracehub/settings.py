@@ -207,6 +207,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tracehub.web.passwords.EasilyGuessed"},
     {"NAME": "tracehub.web.passwords.NotOfThisPlace"},
 ]
 LOGIN_URL = "account_login"

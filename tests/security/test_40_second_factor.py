@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from click.testing import CliRunner
 from django.core.management import call_command
 from django.test import Client
 
 from tests.web import stories
+from tracehub.cli import accounts
 from tracehub.projects import actions
 from tracehub.projects.models import AuditEntry
 
@@ -110,6 +113,27 @@ def test_a_new_secret_key_keeps_second_factors_while_the_old_one_is_named(
     known = password_given(Client())
     assert known.post("/accounts/2fa/authenticate/", {"code": right}).status_code == 302
     assert signed_in(known)
+
+
+def test_reseal_makes_the_old_secret_key_needless(enrolled, settings, monkeypatch):
+    monkeypatch.setattr(accounts, "application", contextlib.nullcontext)
+    _, right, codes = enrolled
+    settings.SECRET_KEY, old = "a second key for tests, which guards nothing", settings.SECRET_KEY
+    before = list(Authenticator.objects.values_list("data", flat=True).order_by("pk"))
+    unopened = CliRunner().invoke(accounts.reseal)
+    assert unopened.exit_code == 1
+    assert "0 second factors" in unopened.output
+    assert "opens those of maja@skylane.example." in unopened.output
+    assert list(Authenticator.objects.values_list("data", flat=True).order_by("pk")) == before
+    settings.SECRET_KEY_FALLBACKS = [old]
+    for _ in range(2):  # it may be run again
+        told = CliRunner().invoke(accounts.reseal)
+        assert (told.exit_code, told.output.split()[0]) == (0, "2")
+    settings.SECRET_KEY_FALLBACKS = []
+    for code in (right, codes[0]):
+        person = password_given(Client())
+        person.post("/accounts/2fa/authenticate/", {"code": code})
+        assert signed_in(person)
 
 
 @pytest.mark.parametrize(("asked", "role", "held"), [

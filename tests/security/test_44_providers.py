@@ -31,10 +31,11 @@ class Issuer(BaseHTTPRequestHandler):
     verifiers: list[str]
 
     def do_GET(self):
-        here = f"http://{self.headers['Host']}"
+        here = self._here()
         if self.path.startswith("/.well-known/"):
             self._say({
-                "issuer": here, "authorization_endpoint": f"{here}/authorize",
+                "issuer": self.about.get("issuer", here),
+                "authorization_endpoint": f"{here}/authorize",
                 "token_endpoint": f"{here}/token", "userinfo_endpoint": f"{here}/userinfo",
                 "jwks_uri": f"{here}/jwks",
                 "token_endpoint_auth_methods_supported": ["client_secret_post"],
@@ -46,11 +47,15 @@ class Issuer(BaseHTTPRequestHandler):
         body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         self.verifiers.append(body.get("code_verifier", [""])[0])
         claims = {
-            "iss": f"http://{self.headers['Host']}", "aud": "tracehub", "exp": time.time() + 60,
-            "iat": time.time(), **self.about["person"], **self.about.get("claims", {}),
+            "iss": self.about.get("issuer", self._here()), "aud": "tracehub",
+            "exp": time.time() + 60, "iat": time.time(),
+            **self.about["person"], **self.about.get("claims", {}),
         }  # fmt: skip
         token = jwt.encode(claims, SECRET, algorithm="HS256")
         self._say({"access_token": "a", "token_type": "Bearer", "id_token": token})
+
+    def _here(self):
+        return f"http://{self.headers['Host']}"
 
     def _say(self, value):
         text = json.dumps(value).encode()
@@ -186,6 +191,23 @@ def test_44_a_token_for_or_of_another_is_refused(issuer, settings, maja, claims)
     client, answer = through(settings)
     assert answer.status_code == 403
     assert signed_in(client) is None
+
+
+def test_44_a_provider_that_calls_itself_otherwise_is_refused(issuer, settings, maja, caplog):
+    here = settings.OIDC_URL
+    issuer.about["issuer"] = f"{here}/other"
+    client, answer = through(settings)
+    assert (answer.status_code, signed_in(client)) == (403, None)
+    assert f"'{here}/other'" in caplog.text
+    issuer.about["issuer"] = f"{here}/"  # as some write it
+    assert signed_in(through(settings)[0]) == str(maja.pk)
+
+
+def test_44_a_token_and_user_info_of_two_people_are_of_nobody(issuer, settings, maja):
+    issuer.about["claims"] = {"sub": "s-2"}
+    client, answer = through(settings)
+    assert (answer.status_code, signed_in(client)) == (403, None)
+    assert not SocialAccount.objects.exists()
 
 
 def test_53_a_provider_inside_is_refused_unless_its_network_is_opened(issuer, settings, maja):

@@ -1,4 +1,4 @@
-"""`tracehub createuser`, `signout`, `createproject` and `createkey`."""
+"""`tracehub createuser`, `signout`, `reseal`, `createproject` and `createkey`."""
 
 from __future__ import annotations
 
@@ -68,6 +68,29 @@ def signout(email: str) -> None:
             raise click.ClickException(f"There is no person {email!r}.")
         ended = actions.sign_out(user)
         click.echo(f"{ended} session{'' if ended == 1 else 's'} of {user.email} ended.")
+
+
+@click.command()
+@data_option
+def reseal() -> None:
+    """Seal second factors with the secret key of now, after it was replaced.
+
+    Name the former one in TRACEHUB_SECRET_KEY_FALLBACKS while this runs; it may be run again.
+
+    \b
+    Example:
+      TRACEHUB_SECRET_KEY_FALLBACKS=the-old-one tracehub reseal
+    """
+    with application():
+        from tracehub.web import second_factor
+
+        anew, lost = second_factor.reseal()
+        click.echo(f"{anew} second factor{'' if anew == 1 else 's'} sealed with the key of now.")
+        if lost:
+            raise click.ClickException(
+                f"No key that is named opens those of {', '.join(lost)}. Name the key that sealed"
+                " them in TRACEHUB_SECRET_KEY_FALLBACKS, or let these people set theirs up anew."
+            )
 
 
 def find_project(slug: str) -> Project:

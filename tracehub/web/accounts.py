@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,8 @@ from tracehub.projects import actions, outbound
 from tracehub.projects.actions import ActionError
 from tracehub.projects.models import User
 from tracehub.web.forms.accounts import JoinForm
+
+logger = logging.getLogger(__name__)
 
 # What of allauth is open. An address is changed by an operator: invitations are bound to it.
 _OPEN = {
@@ -113,6 +116,8 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         setattr(request, WAY, "provider")
+        if not _is_what_the_issuer_says(sociallogin.account.extra_data):
+            self.on_authentication_error(request)
         if sociallogin.is_existing or not settings.OIDC_TRUST_EMAIL:
             return
         checked = [each.email for each in sociallogin.email_addresses if each.verified is True]
@@ -137,6 +142,27 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return "/"
+
+
+def _is_what_the_issuer_says(said: dict[str, Any]) -> bool:
+    """Compare what the provider told with `TRACEHUB_OIDC_URL`, and its two accounts of a person.
+
+    django-allauth holds the ID token to the metadata's issuer. That this is the one that was
+    configured, and that the token and the user info are of one subject, is left to us (OpenID
+    Connect Discovery 1.0, 4.3; Core 1.0, 5.3.2). A last slash of the address does not count.
+    """
+    token, person = said.get("id_token") or {}, said.get("userinfo") or {}
+    issuer = str(token.get("iss", ""))
+    if issuer.rstrip("/") != settings.OIDC_URL:
+        logger.error(
+            "The sign-in provider calls itself %r, and TRACEHUB_OIDC_URL is %r: they must be the"
+            " same. Nobody was signed in.", issuer[:200], settings.OIDC_URL,
+        )  # fmt: skip
+        return False
+    if person.get("sub") != token.get("sub"):
+        logger.error("The sign-in provider's token and user info are of two people. Neither is in.")
+        return False
+    return True
 
 
 def address(request: HttpRequest) -> str:

@@ -11,10 +11,13 @@ import logging
 import secrets
 
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 
 logger = logging.getLogger(__name__)
+SEALED = frozenset({"secret", "seed"})  # of codes by an app, and of recovery codes
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -32,6 +35,29 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth s
                 " Name that key in TRACEHUB_SECRET_KEY_FALLBACKS."
             )
             return base64.b32encode(secrets.token_bytes(20)).decode()  # nobody knows its codes
+
+
+@transaction.atomic
+def reseal() -> tuple[int, list[str]]:
+    """Seal every second factor with the secret key of now.
+
+    Returns how many, and the addresses of people whose factor no named key opens: it is left as
+    it is. Passkeys are public keys and not sealed.
+    """
+    box, anew, lost = _box(), 0, set()
+    factors = Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN)
+    for factor in factors.select_for_update(of=("self",)).select_related("user").order_by("pk"):
+        try:
+            factor.data |= {
+                name: box.rotate(factor.data[name].encode()).decode()
+                for name in SEALED & factor.data.keys()
+            }
+        except InvalidToken:
+            lost.add(factor.user.email)
+            continue
+        factor.save(update_fields=["data"])
+        anew += 1
+    return anew, sorted(lost)
 
 
 def _box() -> MultiFernet:
