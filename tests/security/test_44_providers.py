@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -27,8 +28,8 @@ SECRET = "client secret of the test, long enough for a signature"
 class Issuer(BaseHTTPRequestHandler):
     """A provider whose word about a person, and whose mistakes, the test sets in `about`."""
 
-    about: dict
-    verifiers: list[str]
+    about: ClassVar[dict] = {}
+    verifiers: ClassVar[list[str]] = []
 
     def do_GET(self):
         here = self._here()

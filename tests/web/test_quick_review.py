@@ -194,10 +194,10 @@ def test_a_verdict_that_waits_is_sent_by_its_own_person_alone(start, project, wa
     page.keyboard.press("p")
     page.wait_for_selector("text=Your verdicts are not taken at the moment")
     other = stories.member(project, "reviewer", "ada@skylane.example")
-    queueing.create_queue(project, "Hers", size=1, reviewers=[other])
+    queueing.create_queue(project, "Hers", size=2, reviewers=[other])
     signed.sign_in(other)
     signed.open("/skylane/review/hers/next")
-    page.keyboard.press("u")  # what she says is sent behind what waited, if it were hers
+    press(page, "u")  # what she says is sent behind what waited, if it were hers
     page.wait_for_function(EMPTY)
     assert [(one.author, one.verdict) for one in reviews()] == [(other, "unsure")]
     signed.context.add_cookies(own)

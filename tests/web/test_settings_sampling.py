@@ -45,7 +45,7 @@ def test_a_share_is_tried_then_set_and_the_list_says_what_is_kept(client, admin,
     for trace_id in OUTSIDE[5:9]:
         factory.trace(project, trace_id=trace_id)
     actions.digest_all(seconds=20)
-    assert "kept" not in client.get("/skylane/traces").text
+    assert "kept</a>" not in client.get("/skylane/traces").text
     sampling.drop_due(now=datetime.now(UTC) + timedelta(minutes=11))
     page = client.get("/skylane/traces").text
     assert page.count("1 in 1.8 kept</a>") == 2
