@@ -17,13 +17,12 @@ import psycopg
 from tests import seed
 from tests.cli.conftest import CLEAN, MODULE, Up, own_port
 from tests.faults.ledger import Sender
+from tests.plugin import MEMORY
 from tracehub.cli import pgroles
 from tracehub.cli.postgres import Cluster
 
-# A file system in memory: nobody else fills it while the test of a full disk runs.
-SHARED_MEMORY = Path("/dev/shm")
 CONNECTIONS = 40
-SPARE_MB = 256  # until ingestion finds the disk too full
+SPARE_MB = 1_000  # until ingestion finds the disk too full; the servers of the other tests use some
 
 
 class Installation:
@@ -32,8 +31,8 @@ class Installation:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tracehub-faults-"))
         self.folder.chmod(0o755)
-        quiet = SHARED_MEMORY if SHARED_MEMORY.is_dir() else self.folder
-        self.data = Path(tempfile.mkdtemp(prefix="tracehub-faults-", dir=quiet))
+        # In memory, which nobody but tests fills while that of a full disk runs.
+        self.data = Path(tempfile.mkdtemp(prefix="tracehub-faults-", dir=MEMORY or self.folder))
         seed.copy_to(self.data, "static", "static.fingerprint")
         free_mb = shutil.disk_usage(self.data).free // 2**20
         seed.copy_to(self.folder / "server")

@@ -18,11 +18,11 @@ import requests
 from tests.cli.conftest import START_SECONDS
 from tests.faults.installation import (
     CONNECTIONS,
-    SHARED_MEMORY,
     SPARE_MB,
     Installation,
 )
 from tests.faults.ledger import check_stored, post, request_of_spans
+from tests.plugin import MEMORY
 from tracehub.cli import config
 from tracehub.ingest import refusals
 from tracehub.projects import keys
@@ -162,7 +162,7 @@ def test_66_a_deleted_broker_loses_no_work(installation, wait_for):
     check_stored(installation.cluster.url(), sender.acknowledged, wait_for, seconds=10)
 
 
-@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason="fills /dev/shm, so that no disk is harmed")
+@pytest.mark.skipif(not MEMORY, reason="fills 1 GB of memory, so that no disk is harmed")
 def test_67_a_full_disk_stops_ingestion_before_the_database(installation, wait_for):
     sender = installation.sender(pause=0.2)
     wait_for(lambda: sender.acknowledged)
