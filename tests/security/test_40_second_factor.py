@@ -115,6 +115,19 @@ def test_a_new_secret_key_keeps_second_factors_while_the_old_one_is_named(
     assert signed_in(known)
 
 
+def test_40_an_operator_takes_lost_factors_away(enrolled, maja, monkeypatch):
+    monkeypatch.setattr(accounts, "application", contextlib.nullcontext)
+    client, _, _ = enrolled
+    told = CliRunner().invoke(accounts.resetfactors, [maja.email.upper()])
+    assert told.output == f"2 factors of {maja.email} removed.\n", told.output
+    assert not signed_in(client)
+    assert signed_in(password_given(Client()))  # nothing more is asked
+    noted = AuditEntry.objects.get(action="person.factors_removed")
+    assert (noted.object, noted.detail) == (maja.email, {"kinds": ["recovery_codes", "totp"]})
+    nobody = CliRunner().invoke(accounts.resetfactors, ["nobody@example.com"])
+    assert nobody.exit_code == 1 and "There is no person 'nobody@example.com'." in nobody.stderr
+
+
 def test_reseal_makes_the_old_secret_key_needless(enrolled, settings, monkeypatch):
     monkeypatch.setattr(accounts, "application", contextlib.nullcontext)
     _, right, codes = enrolled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from allauth.mfa.models import Authenticator
 
 from tracehub.projects import actions, keys
 from tracehub.projects.models import ApiKey, AuditEntry, Invitation, Membership, Project, User
@@ -36,6 +37,16 @@ def role_of(project, user):
     return (
         Membership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
     )
+
+
+def test_admins_alone_see_who_has_a_second_factor(client, project, admin):
+    ada = member(project, "Ada", "reviewer")
+    Authenticator.objects.create(user=ada, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    said = ", has a second factor or passkey"
+    (row,) = [row for row in client.get("/skylane/settings").text.split("<tr>") if said in row]
+    assert "ada@skylane.example" in row
+    client.force_login(ada)
+    assert said not in client.get("/skylane/settings").text
 
 
 def posts(project, user):

@@ -1,4 +1,4 @@
-"""`tracehub createuser`, `signout`, `reseal`, `createproject` and `createkey`."""
+"""`tracehub createuser`, `signout`, `resetfactors`, `reseal`, `createproject` and `createkey`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tracehub.cli.connect import application
 from tracehub.cli.options import data_option, project_option
 
 if TYPE_CHECKING:
-    from tracehub.projects.models import Project
+    from tracehub.projects.models import Project, User
 
 ROLES = ("viewer", "reviewer", "admin")
 
@@ -61,13 +61,30 @@ def signout(email: str) -> None:
     """
     with application():
         from tracehub.projects import actions
-        from tracehub.projects.models import User
 
-        user = User.objects.filter(email__iexact=email.strip()).first()
-        if user is None:
-            raise click.ClickException(f"There is no person {email!r}.")
+        user = _find_person(email)
         ended = actions.sign_out(user)
         click.echo(f"{ended} session{'' if ended == 1 else 's'} of {user.email} ended.")
+
+
+@click.command()
+@click.argument("email")
+@data_option
+def resetfactors(email: str) -> None:
+    """Take the second factors and passkeys from a person who lost them, and end their sessions.
+
+    Be sure who asks: then a password, or a link of `tracehub createuser`, is all it takes.
+
+    \b
+    Example:
+      tracehub resetfactors ann@example.com
+    """
+    with application():
+        from tracehub.web import second_factor
+
+        user = _find_person(email)
+        gone = second_factor.remove(user)
+        click.echo(f"{gone} factor{'' if gone == 1 else 's'} of {user.email} removed.")
 
 
 @click.command()
@@ -89,8 +106,18 @@ def reseal() -> None:
         if lost:
             raise click.ClickException(
                 f"No key that is named opens those of {', '.join(lost)}. Name the key that sealed"
-                " them in TRACEHUB_SECRET_KEY_FALLBACKS, or let these people set theirs up anew."
+                " them in TRACEHUB_SECRET_KEY_FALLBACKS, or take them away:"
+                " tracehub resetfactors EMAIL"
             )
+
+
+def _find_person(email: str) -> User:
+    from tracehub.projects.models import User
+
+    user = User.objects.filter(email__iexact=email.strip()).first()
+    if user is None:
+        raise click.ClickException(f"There is no person {email!r}.")
+    return user
 
 
 def find_project(slug: str) -> Project:

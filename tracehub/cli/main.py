@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": Entry("demo.command:demo", "Send realistic traces through the ingestion endpoint."),
     "createuser": Entry("accounts:createuser", "Add a person and print a one-time sign-in link."),
     "signout": Entry("accounts:signout", "End every session of a person."),
+    "resetfactors": Entry("accounts:resetfactors", "Take lost second factors from a person."),
     "reseal": Entry("accounts:reseal", "Seal second factors with a new secret key."),
     "createproject": Entry("accounts:createproject", "Add a project."),
     "createkey": Entry("accounts:createkey", "Make a key for sending traces or for the API."),

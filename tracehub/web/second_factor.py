@@ -16,6 +16,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
 
+from tracehub.projects import actions
+from tracehub.projects.models import User
+
 logger = logging.getLogger(__name__)
 SEALED = frozenset({"secret", "seed"})  # of codes by an app, and of recovery codes
 
@@ -58,6 +61,19 @@ def reseal() -> tuple[int, list[str]]:
         factor.save(update_fields=["data"])
         anew += 1
     return anew, sorted(lost)
+
+
+@transaction.atomic
+def remove(user: User) -> int:
+    """Take every second factor and passkey from a person who lost them, and end their sessions.
+
+    Returns how many factors those were. The person sets up new ones after the next sign-in.
+    """
+    kinds = sorted(Authenticator.objects.filter(user=user).values_list("type", flat=True))
+    Authenticator.objects.filter(user=user).delete()
+    actions.sign_out(user)
+    actions.audit("person.factors_removed", object=user.email, kinds=kinds)
+    return len(kinds)
 
 
 def _box() -> MultiFernet:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django import forms
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -49,10 +51,11 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
 def context(request: HttpRequest, project: Project, **more: Any) -> dict[str, Any]:
     """Return what the page shows. Keys and invitations are for admins alone."""
     admin = permissions.allows(request.role, Role.ADMIN)  # type: ignore[attr-defined]
-    members = Membership.objects.filter(project=project).select_related("user")
+    factor = Authenticator.objects.filter(user=OuterRef("user"))  # a passkey counts as one
+    members = Membership.objects.filter(project=project).annotate(factor=Exists(factor))
     modes = list(FailureMode.objects.filter(project=project))
     return {
-        "members": list(members.order_by("user__name", "user__email")),
+        "members": list(members.select_related("user").order_by("user__name", "user__email")),
         "invitations": list(_open_invitations(project)) if admin else [],
         "keys": list(_keys(project)) if admin else [],
         "stale": modes_to_check(project),
