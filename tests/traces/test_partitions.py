@@ -1,12 +1,15 @@
-"""A day's partitions: made while others read and write, and like those of every other day."""
+"""A day's partitions: made and dropped beside reads and writes, and like those of other days."""
 
 from __future__ import annotations
 
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 
 import psycopg
 import pytest
+from django.db import connection
 
+from tracehub.traces import partitions
 from tracehub.traces.partitions import TABLES
 
 DAY = date(2027, 3, 14)
@@ -26,6 +29,8 @@ COLUMNS = """
     LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname
 """
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 def make(link: psycopg.Connection, day: date) -> None:
@@ -55,6 +60,36 @@ def test_a_day_is_made_beside_reads_and_writes_that_do_not_end(database_url):
                 (part_of(table, DAY),),
             ).fetchall()
             assert found == [(table,)]
+
+
+def test_while_a_day_that_is_over_goes_row_by_row_others_read_and_write(
+    committed_db, database_url, wait_for, monkeypatch
+):
+    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "60s")
+    old = date(2020, 1, 5)
+    with psycopg.connect(database_url, autocommit=True) as link:
+        make(link, old)
+        link.execute(
+            "INSERT INTO arrivals (project_id, trace_id, day) VALUES (1, gen_random_uuid(), %s)",
+            (old,),
+        )
+        with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url) as late:
+            late.execute("SELECT FROM arrivals FOR UPDATE")  # a span of that day comes in
+            dropping = pool.submit(drop_in_thread, old)
+            wait_for(lambda: link.execute(WAITING).fetchone()[0], why="retention to wait for it")
+            link.execute("SET lock_timeout = '2s'")
+            for table in TABLES:
+                link.execute(f"DELETE FROM {table}")
+            late.rollback()
+            assert sorted(dropping.result()) == sorted(part_of(table, old) for table in TABLES)
+        assert link.execute("SELECT count(*) FROM arrivals").fetchone() == (0,)
+
+
+def drop_in_thread(old: date) -> list[str]:
+    try:
+        return partitions.drop_before(old + timedelta(days=1))
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import defaultdict
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -19,6 +20,14 @@ AHEAD = 3  # days
 LOCK_TIMEOUT = "200ms"
 TRIES = 3
 TABLES = ("spans", "traces", "trace_texts", "trace_attributes")
+FORGET_DAY = (
+    "DELETE FROM arrivals WHERE day = %s",
+    "DELETE FROM sampling_waiting WHERE day = %s",
+    "DELETE FROM term_counts WHERE day = %s",
+    "DELETE FROM span_supplements WHERE day <= %s",
+    RELEASE_DAY,
+    media.RELEASE_DAY,
+)
 
 
 class Partition(NamedTuple):
@@ -59,29 +68,33 @@ def existing() -> list[Partition]:
 def drop_before(day: date) -> list[str]:
     """Drop every partition of an earlier day, with its arrivals; return their names.
 
-    A trace that was dropped and whose spans come again is a new trace. What a long read holds
+    A trace that was dropped and whose spans come again is a new trace. A day that a long read holds
     for all of TRIES goes next time.
     """
-    old = [partition for partition in existing() if partition.day < day]
-    return [part.table for part in old if any(_drop(part) for _ in range(TRIES))]
+    days: dict[date, list[str]] = defaultdict(list)
+    for partition in existing():
+        if partition.day < day:
+            days[partition.day].append(partition.table)
+    gone = [tables for old, tables in days.items() if any(_drop(old, tables) for _ in range(TRIES))]
+    return [table for tables in gone for table in tables]
 
 
-def _drop(partition: Partition) -> bool:
-    """Drop a partition, or give up after LOCK_TIMEOUT: writers queue behind a waiting DROP."""
+def _drop(day: date, tables: list[str]) -> bool:
+    """Drop a day, or give up after LOCK_TIMEOUT: all that touches traces queues behind a DROP.
+
+    What goes row by row goes first: from the first DROP to the end nobody else reads or writes.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
-            cursor.execute("SELECT tracehub_drop_partition(%s)", (partition.table,))
-            cursor.execute("DELETE FROM arrivals WHERE day = %s", (partition.day,))
-            cursor.execute("DELETE FROM sampling_waiting WHERE day = %s", (partition.day,))
-            cursor.execute("DELETE FROM term_counts WHERE day = %s", (partition.day,))
-            cursor.execute("DELETE FROM span_supplements WHERE day <= %s", (partition.day,))
-            cursor.execute(RELEASE_DAY, (partition.day,))
-            cursor.execute(media.RELEASE_DAY, (partition.day,))
+            for forget in FORGET_DAY:
+                cursor.execute(forget, (day,))
+            for table in tables:
+                cursor.execute("SELECT tracehub_drop_partition(%s)", (table,))
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
-        logger.warning("%s is in use and is dropped later.", partition.table)
+        logger.warning("%s is in use and is dropped later.", day)
         return False
     return True
 
